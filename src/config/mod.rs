@@ -1,0 +1,161 @@
+//! The configuration: file, environment and flags become one checked [`Config`].
+//!
+//! No file is needed: [`Config::default`] is what runs then. `raw.rs` is the file's format,
+//! which nothing else knows.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::{DesktopId, Geometry, ProfileId};
+
+/// Everything that can be set, checked: every value in it can be used as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub server: Server,
+    pub sign_in: SignIn,
+    pub access: Access,
+    pub desktops: Desktops,
+    pub attach: Vec<Attach>,
+    pub brand: Brand,
+    pub paths: Paths,
+    pub log: Log,
+}
+
+/// Where and how the front listens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Addresses, at least one. Default `127.0.0.1:6080`.
+    pub listen: Vec<SocketAddr>,
+    /// Empty, or `/desk`: one slash first, none last.
+    pub base_path: String,
+    /// Names by which browsers may call this server, besides localhost, IP addresses and the
+    /// machine's own name. Lower case, without port.
+    pub hosts: Vec<String>,
+    /// Certificate chain and key, PEM files. `None`: plain on loopback, self-signed beyond.
+    pub tls: Option<TlsFiles>,
+    /// Most connections at once, and of them from one address.
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// How people sign in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignIn {
+    /// The machine's own accounts, by PAM (only where the launcher is root).
+    pub pam: bool,
+    /// The PAM service; without a file of that name a built-in one is used.
+    pub pam_service: String,
+    /// A directory that is read instead of `/etc/pam.d`.
+    pub pam_dir: Option<PathBuf>,
+    /// Accounts that Deskway keeps itself (`deskway user add`).
+    pub local: bool,
+    /// A sign-in ends after this at the latest. Default 12 h.
+    pub lifetime: Duration,
+    /// Wrong passwords a minute, from an address or for a name, before the next is slowed.
+    pub tries_per_minute: u32,
+}
+
+/// Which accounts may have desktops. Root never.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Access {
+    /// Smallest uid; default `UID_MIN` of `/etc/login.defs`, else 1000.
+    pub min_uid: u32,
+    /// When not empty: only members of one of these groups.
+    pub groups: Vec<String>,
+}
+
+/// What a desktop is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desktops {
+    /// The X server; `None`: `Xtigervnc`, else `Xvnc`, from the system's path.
+    pub x_server: Option<PathBuf>,
+    pub geometry: Geometry,
+    /// 16 or 24.
+    pub depth: u8,
+    /// 50 to 400.
+    pub dpi: u16,
+    /// A `/tmp` of its own for each desktop.
+    pub private_tmp: bool,
+    /// Put into each session's environment.
+    pub env: BTreeMap<String, String>,
+    /// More arguments for the X server; never one that Deskway sets itself.
+    pub x_args: Vec<String>,
+    /// The session of a new desktop; `None`: `xfce`, else the first that is installed.
+    pub default_profile: Option<ProfileId>,
+    /// Sessions from the configuration, besides those in `xsessions`.
+    pub profiles: Vec<Profile>,
+    /// Where installed sessions are described: `/usr/share/xsessions`.
+    pub xsessions: PathBuf,
+    /// Whether a person's `~/.vnc/xstartup` is offered.
+    pub xstartup: bool,
+    /// How many desktops a person may have running. Default 3.
+    pub max_per_person: u32,
+    /// How long the X server may take to come up. Default 10 s.
+    pub screen_timeout: Duration,
+    /// After which a session that draws nothing counts as ready. Default 20 s.
+    pub session_timeout: Duration,
+}
+
+/// A session from the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    pub id: ProfileId,
+    pub name: String,
+    /// Program and arguments; at least the program.
+    pub command: Vec<String>,
+}
+
+/// A VNC server that runs already, shown as somebody's desktop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attach {
+    pub desktop: DesktopId,
+    pub target: AttachTarget,
+    /// A file with the server's VNC password (first line), readable by root alone.
+    pub password_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttachTarget {
+    /// Host and port. The name is looked up at each connection.
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    Unix(PathBuf),
+}
+
+/// How the place calls itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brand {
+    /// Default `Deskway`.
+    pub name: String,
+    /// `#rrggbb`; `None`: Deskway's own.
+    pub accent: Option<String>,
+    /// Shown below the sign-in form.
+    pub notice: Option<String>,
+}
+
+/// Directories of this program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// Sockets and run directories: `/run/deskway`; for an ordinary user `$XDG_RUNTIME_DIR/deskway`.
+    pub run: PathBuf,
+    /// What must survive a restart of the machine: `/var/lib/deskway`; for an ordinary user
+    /// `$XDG_STATE_HOME/deskway`.
+    pub state: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// A `tracing` filter. Default `info`.
+    pub filter: String,
+    pub json: bool,
+}

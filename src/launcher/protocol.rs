@@ -1,0 +1,273 @@
+//! What may be said to the launcher: a closed set of requests, each one datagram.
+//!
+//! The socket is SOCK_SEQPACKET, so that a message is whole or not there. Messages are postcard
+//! ([`encode`], [`decode`]); a request is at most [`MAX_REQUEST`] bytes, an answer at most
+//! [`MAX_ANSWER`]. The front is not believed: it names people by the handle that they got at
+//! sign-in, and never a command, a path, an environment or a display number.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serializer};
+
+use crate::model::{
+    DesktopId, DesktopInfo, DesktopName, Geometry, ProfileId, ProfileInfo, Secret, UserName,
+};
+
+/// Most bytes of a request: a name, a password of 1 kB and what is around them.
+pub const MAX_REQUEST: usize = 4096;
+/// Most bytes of an answer or event: forty desktops with the ends of their logs.
+pub const MAX_ANSWER: usize = 128 * 1024;
+/// Most bytes of the end of a log that travels with a failed desktop.
+pub const MAX_LOG_TAIL: usize = 8 * 1024;
+
+/// Proof of a sign-in: 256 random bits, made by the launcher. It is also the person's cookie;
+/// nobody stores more than its SHA-256.
+#[derive(Clone, Debug)]
+pub struct Handle(Secret<[u8; 32]>);
+
+impl Handle {
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Secret::new(bytes))
+    }
+
+    pub fn expose(&self) -> &[u8; 32] {
+        self.0.expose()
+    }
+}
+
+impl Serialize for Handle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.expose().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Handle {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <[u8; 32]>::deserialize(deserializer).map(Self::new)
+    }
+}
+
+/// One request of the front, with the number under which it is answered (never 0).
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Envelope {
+    pub id: u64,
+    pub request: Request,
+}
+
+/// Everything that can be asked of the launcher.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// Is this the person's password? `peer` is where the browser is, for the throttle and PAM.
+    SignIn {
+        name: String,
+        password: Secret<String>,
+        peer: IpAddr,
+    },
+    /// Forget the handle.
+    SignOut {
+        handle: Handle,
+    },
+    /// Whose handle is this? Answered by [`Answer::Account`].
+    Check {
+        handle: Handle,
+    },
+    /// The person's desktops, running or remembered, and the attached ones that they may open.
+    /// From now on this connection also gets [`FromLauncher::Desktops`] whenever they change.
+    Desktops {
+        handle: Handle,
+    },
+    /// The sessions that the person can choose from.
+    Profiles {
+        handle: Handle,
+    },
+    /// Start one of the person's own desktops; already running is fine.
+    Start {
+        handle: Handle,
+        desktop: DesktopName,
+        profile: Option<ProfileId>,
+        geometry: Option<Geometry>,
+    },
+    /// End one of the person's own desktops. Answered when it is gone.
+    Stop {
+        handle: Handle,
+        desktop: DesktopName,
+    },
+    /// A connected stream to the desktop's VNC server, with [`Answer::Stream`].
+    Open {
+        handle: Handle,
+        desktop: DesktopId,
+    },
+    /// Make the machine's first account, with the token of the set-up link.
+    SetUp {
+        token: Secret<String>,
+        name: UserName,
+        password: Secret<String>,
+        peer: IpAddr,
+    },
+    /// Said on the socket for the machine's own users (`launcher.sock`), where the kernel tells
+    /// who asks: root may name anybody's desktop, others their own.
+    ListAs {
+        owner: Option<UserName>,
+    },
+    StartAs {
+        desktop: DesktopId,
+        profile: Option<ProfileId>,
+    },
+    StopAs {
+        desktop: DesktopId,
+    },
+}
+
+/// Everything that the launcher says to the front.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum FromLauncher {
+    /// The answer to the request with that id.
+    Answer { id: u64, answer: Answer },
+    /// The desktops of a person who asked on this connection have changed: all of them anew.
+    Desktops {
+        account: UserName,
+        desktops: Vec<DesktopInfo>,
+    },
+    /// A sign-in is over (signed out elsewhere, ran out, account gone): SHA-256 of its handle.
+    SignedOut { handle_hash: [u8; 32] },
+    /// The configuration was read again and is sound: its text, for the front to apply.
+    Config { text: String },
+}
+
+/// The answer to one [`Request`].
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Answer {
+    Done,
+    SignedIn {
+        handle: Handle,
+        account: Account,
+    },
+    Account(Account),
+    Desktops(Vec<DesktopInfo>),
+    Profiles(Vec<ProfileInfo>),
+    /// A connected socket to the VNC server travels with this message.
+    Stream {
+        greeting: Greeting,
+    },
+    Refused(Refusal),
+}
+
+/// Who signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub name: UserName,
+    /// The account's full name, or its name where it has none.
+    pub full_name: String,
+    /// When the sign-in runs out: seconds since 1970.
+    pub until: u64,
+}
+
+/// What has already been said on a stream that the launcher hands over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Greeting {
+    /// Nothing: the VNC server speaks first, and offers security type None.
+    Fresh,
+    /// Version and security are done with the VNC server (an attached one with a password);
+    /// the next bytes are ClientInit. The bridge answers the browser's handshake itself.
+    Done,
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// Name or password; which of the two is not told.
+    #[error("the name or the password is wrong")]
+    WrongPassword,
+    #[error("too many wrong passwords: wait {seconds} s")]
+    SlowDown { seconds: u32 },
+    /// The password is right, but the account may not sign in (expired, not in the group, ….)
+    #[error("this account may not sign in here: {reason}")]
+    NotAllowed { reason: String },
+    /// The sign-in that the handle stood for is over, or never was.
+    #[error("signed out")]
+    UnknownHandle,
+    #[error("there is no such desktop")]
+    NoSuchDesktop,
+    #[error("there is no session called `{0}`")]
+    NoSuchProfile(ProfileId),
+    #[error("the desktop is not running")]
+    NotRunning,
+    #[error("no more than {max} desktops at once")]
+    TooManyDesktops { max: u32 },
+    #[error("too much is being asked at the moment")]
+    Busy,
+    #[error("the request makes no sense: {0}")]
+    BadRequest(String),
+    /// Tried, and something on this machine or an attached one went wrong.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A message that is none, or is longer than it may be.
+#[derive(Debug, thiserror::Error)]
+pub enum BadMessage {
+    #[error("message of {0} bytes is too long")]
+    TooLong(usize),
+    #[error("message cannot be read: {0}")]
+    Unreadable(#[from] postcard::Error),
+    #[error("{0} bytes too many at the end of a message")]
+    Trailing(usize),
+}
+
+/// One message as bytes, at most `max` of them.
+pub fn encode<T: Serialize>(message: &T, max: usize) -> Result<Vec<u8>, BadMessage> {
+    let bytes = postcard::to_allocvec(message)?;
+    if bytes.len() > max {
+        Err(BadMessage::TooLong(bytes.len()))
+    } else {
+        Ok(bytes)
+    }
+}
+
+/// One message from all of `bytes`; bytes left over are an error.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BadMessage> {
+    let (message, rest) = postcard::take_from_bytes(bytes)?;
+    if rest.is_empty() {
+        Ok(message)
+    } else {
+        Err(BadMessage::Trailing(rest.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_comes_back_as_it_went() {
+        let request = Request::Stop {
+            handle: Handle::new([7; 32]),
+            desktop: DesktopName::main(),
+        };
+        let bytes = encode(&Envelope { id: 3, request }, MAX_REQUEST).unwrap();
+        let back: Envelope = decode(&bytes).unwrap();
+        assert_eq!(back.id, 3);
+        assert!(
+            matches!(back.request, Request::Stop { handle, .. } if handle.expose() == &[7; 32])
+        );
+    }
+
+    #[test]
+    fn what_is_cut_or_longer_is_refused() {
+        let request = Request::Check {
+            handle: Handle::new([7; 32]),
+        };
+        let mut bytes = encode(&Envelope { id: 3, request }, MAX_REQUEST).unwrap();
+        assert!(decode::<Envelope>(bytes.get(..bytes.len() - 1).unwrap()).is_err());
+        bytes.push(0);
+        assert!(decode::<Envelope>(&bytes).is_err());
+    }
+
+    #[test]
+    fn names_are_checked_on_the_way_in() {
+        let bytes = postcard::to_allocvec(&"../root").unwrap();
+        assert!(decode::<UserName>(&bytes).is_err());
+    }
+}

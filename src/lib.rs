@@ -1,0 +1,34 @@
+//! Deskway: a group's Linux desktops in the browser.
+//!
+//! The modules stand in reading order. The first five are the path of one
+//! connection; `ARCHITECTURE.md` follows one through them.
+
+pub mod listen;
+
+pub mod auth;
+
+pub mod route;
+
+pub mod desktop;
+
+pub mod bridge;
+
+// beside the path
+
+pub mod agent;
+
+pub mod launcher;
+
+// under and around it
+
+pub mod model;
+
+pub mod config;
+
+pub mod store;
+
+pub mod runtime;
+
+pub mod cli;
+
+pub mod app;

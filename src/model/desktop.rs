@@ -1,0 +1,123 @@
+//! What is known of a desktop at one moment, as every process tells it to the next.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DesktopId, ProfileId};
+
+/// A desktop as its owner's portal shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesktopInfo {
+    pub id: DesktopId,
+    /// The session it runs; `None` for an attached VNC server.
+    pub profile: Option<ProfileId>,
+    pub state: DesktopState,
+}
+
+/// Where a desktop is in its life. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DesktopState {
+    /// Nothing runs and nothing is remembered.
+    Absent,
+    /// On its way; `stage` is what is being done now.
+    Starting { stage: Stage, since: u64 },
+    /// The session is drawn and can be used.
+    Ready { since: u64 },
+    /// Asked to end; its processes are going.
+    Stopping,
+    /// Ended as somebody wished: `cause` says how.
+    Gone { cause: EndCause, at: u64 },
+    /// Ended by itself or never came up. `log` is the end of its log, for its owner alone.
+    Failed {
+        cause: EndCause,
+        log: String,
+        at: u64,
+    },
+}
+
+/// What a starting desktop is doing, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Stage {
+    /// The X server is being started; nothing can be seen yet.
+    Screen,
+    /// The screen is up (a viewer can connect); the session is being started.
+    Session,
+}
+
+/// Why a desktop is no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndCause {
+    /// Its owner or an admin stopped it.
+    Stopped,
+    /// The session ended by itself without an error: the person logged out inside it.
+    LoggedOut,
+    /// The session's command could not be run.
+    SessionMissing { command: String, error: String },
+    /// The session ended with an error, `after` so many seconds.
+    SessionDied { how: Exit, after: u64 },
+    /// The X server ended.
+    ScreenDied { how: Exit },
+    /// The X server could not be run or did not come up in time.
+    ScreenFailed { error: String },
+    /// The agent, which looks after the desktop, was killed.
+    AgentDied,
+    /// The account could not be prepared: PAM refused the session, the home is missing, ….
+    AccountFailed { error: String },
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exit {
+    Code(i32),
+    Signal(i32),
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit status {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// The cause in plain words, as the page says it.
+impl fmt::Display for EndCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped => f.write_str("The desktop was stopped."),
+            Self::LoggedOut => f.write_str("You logged out of the desktop."),
+            Self::SessionMissing { command, error } => {
+                write!(
+                    f,
+                    "The session's command `{command}` could not be run: {error}."
+                )
+            }
+            Self::SessionDied { how, after } => {
+                write!(f, "The session ended after {after} s with {how}.")
+            }
+            Self::ScreenDied { how } => write!(f, "The desktop's screen ended with {how}."),
+            Self::ScreenFailed { error } => {
+                write!(f, "The desktop's screen could not be started: {error}.")
+            }
+            Self::AgentDied => f.write_str("The desktop was killed from outside."),
+            Self::AccountFailed { error } => {
+                write!(
+                    f,
+                    "The desktop could not be started for this account: {error}."
+                )
+            }
+        }
+    }
+}
+
+/// A session that can be chosen for a new desktop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileInfo {
+    pub id: ProfileId,
+    /// What people call it, such as `Xfce Session`.
+    pub name: String,
+    /// Whether a new desktop runs this one when nothing is chosen.
+    pub default: bool,
+}

@@ -1,0 +1,13 @@
+//! The vocabulary of Deskway: names and values that every stage shares, without behaviour.
+
+mod desktop;
+mod geometry;
+mod name;
+mod rights;
+mod secret;
+
+pub use desktop::{DesktopInfo, DesktopState, EndCause, Exit, ProfileInfo, Stage};
+pub use geometry::{BadGeometry, Geometry};
+pub use name::{BadName, DesktopId, DesktopName, ProfileId, UserName};
+pub use rights::Rights;
+pub use secret::Secret;
