@@ -1,0 +1,135 @@
+//! `cargo xtask demo`: two people's desktops in the browser.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::accounts::{self, Person};
+use crate::announce::Facts;
+use crate::machine;
+use crate::run;
+use crate::web;
+
+/// The flags of the demo.
+pub(crate) struct Options {
+    port: u16,
+    json: bool,
+}
+
+impl Options {
+    pub(crate) fn read(flags: &[&str]) -> Result<Self> {
+        let mut options = Self {
+            port: 6080,
+            json: false,
+        };
+        let mut flags = flags.iter();
+        while let Some(flag) = flags.next() {
+            match *flag {
+                "--json" => options.json = true,
+                "--port" => {
+                    let port = flags.next().context("--port needs a number")?;
+                    options.port = port
+                        .parse()
+                        .with_context(|| format!("`{port}` is no port"))?;
+                }
+                other => bail!("unknown flag `{other}`: demo takes --port N, --json or --clean"),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Sets everything up, then becomes `deskway up`: so that this process's number is the one to
+/// signal, and its end is the end of all of it.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    machine::ensure(machine::TO_RUN)?;
+    web::build()?;
+    let mut build = run::cargo(&["build", "--release", "--locked", "--package", "deskway"]);
+    run::run(build.stdout(std::io::stderr()))?;
+    let deskway = run::target().join("release/deskway");
+    let dirs = Dirs::of_this_user()?;
+    let people = people(&deskway, &dirs)?;
+
+    let url = format!("http://127.0.0.1:{}", options.port);
+    Facts {
+        url,
+        json: options.json,
+        people,
+    }
+    .announce_when_ready()?;
+    let mut up = Command::new(deskway);
+    up.args(["up", "--stop-desktops-on-exit", "--log-filter", "warn"]);
+    up.args(["--listen", &format!("127.0.0.1:{}", options.port)]);
+    up.arg("--run-dir")
+        .arg(&dirs.run)
+        .arg("--state-dir")
+        .arg(&dirs.state);
+    Err(up.exec()).context("cannot start deskway")
+}
+
+/// Takes the accounts and files of the demo away.
+pub(crate) fn clean() -> Result<()> {
+    let dirs = Dirs::of_this_user()?;
+    if machine::is_root() {
+        accounts::remove_os_accounts()?;
+    }
+    for dir in [dirs.run, dirs.state] {
+        if dir.exists() {
+            run::note(&format!("Removing {}", dir.display()));
+            fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the demo keeps its things, apart from an installed Deskway.
+struct Dirs {
+    run: PathBuf,
+    state: PathBuf,
+}
+
+impl Dirs {
+    fn of_this_user() -> Result<Self> {
+        if machine::is_root() {
+            return Ok(Self {
+                run: "/run/deskway-demo".into(),
+                state: "/var/lib/deskway-demo".into(),
+            });
+        }
+        let uid = run::output(Command::new("id").arg("-u")).context("cannot learn who this is")?;
+        let home = std::env::var_os("HOME").context("HOME is not set")?;
+        Ok(Self {
+            run: format!("/tmp/deskway-demo-{}", uid.trim()).into(),
+            state: PathBuf::from(home).join(".local/state/deskway-demo"),
+        })
+    }
+}
+
+fn people(deskway: &PathBuf, dirs: &Dirs) -> Result<Vec<Person>> {
+    if machine::is_root() {
+        return accounts::make_os_accounts();
+    }
+    run::note("Not root: both desktops run as you, each with a home of its own");
+    let people = accounts::made_up()?;
+    for person in &people {
+        let mut known = Command::new(deskway);
+        known.args(["user", "passwd", &person.name, "--password-stdin"]);
+        known
+            .arg("--state-dir")
+            .arg(&dirs.state)
+            .stdout(std::process::Stdio::null());
+        known.stderr(std::process::Stdio::null());
+        if run::feed(&mut known, &person.password).is_err() {
+            let mut new = Command::new(deskway);
+            new.args(["user", "add", &person.name, "--password-stdin"]);
+            new.arg("--state-dir")
+                .arg(&dirs.state)
+                .stdout(std::io::stderr());
+            run::feed(&mut new, &person.password)?;
+        }
+    }
+    Ok(people)
+}

@@ -1,0 +1,88 @@
+//! What the machine has, and installing what it lacks.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::run;
+
+/// What Deskway needs to run: the X server, a session, D-Bus, and PAM to build against.
+pub(crate) const TO_RUN: &[&str] = &[
+    "build-essential",
+    "dbus",
+    "fonts-dejavu-core",
+    "libpam0g-dev",
+    "tigervnc-standalone-server",
+    "xfce4-appfinder",
+    "xfce4-panel",
+    "xfce4-session",
+    "xfce4-settings",
+    "xfce4-terminal",
+    "xfconf",
+    "xfdesktop4",
+    "xfwm4",
+    "adwaita-icon-theme",
+    "tango-icon-theme",
+    "thunar",
+];
+
+/// What the tests need besides: a browser, and clients of the X server.
+pub(crate) const TO_TEST: &[&str] = &["chromium", "x11-utils", "xterm", "procps"];
+
+/// What the benchmarks need besides: the chain that Deskway replaces.
+pub(crate) const TO_BENCH: &[&str] = &["nginx-light", "novnc", "websockify", "tigervnc-common"];
+
+/// Whether this process is root.
+pub(crate) fn is_root() -> bool {
+    run::output(Command::new("id").arg("-u")).is_some_and(|uid| uid.trim() == "0")
+}
+
+/// A command that is run as root: directly, or through `sudo`.
+pub(crate) fn as_root(program: &str) -> Command {
+    if is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.arg(program);
+    command
+}
+
+/// Installs those of the Debian packages that are missing, and says which.
+pub(crate) fn ensure(packages: &[&str]) -> Result<()> {
+    let missing: Vec<&str> = packages
+        .iter()
+        .copied()
+        .filter(|name| !is_installed(name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    run::note(&format!(
+        "Installing Debian packages that are missing: {}",
+        missing.join(" ")
+    ));
+    apt_get(&["update", "--quiet"])?;
+    let mut arguments = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
+    arguments.extend(&missing);
+    apt_get(&arguments).with_context(|| {
+        format!(
+            "install these by hand, then try again: {}",
+            missing.join(" ")
+        )
+    })
+}
+
+fn is_installed(package: &str) -> bool {
+    let query = ["--show", "--showformat=${db:Status-Status}", package];
+    run::output(Command::new("dpkg-query").args(query)).is_some_and(|status| status == "installed")
+}
+
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let mut command = as_root("env");
+    command
+        .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
+        .args(arguments);
+    // What apt says goes to standard error: standard output is for the command's own result.
+    command.stdout(std::io::stderr());
+    run::run(&mut command)
+}

@@ -1,0 +1,106 @@
+//! `cargo xtask test`: everything that must pass, in one go, on a machine that has nothing yet.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::machine;
+use crate::run;
+use crate::web;
+
+/// Everything, as CI runs it.
+pub(crate) fn everything() -> Result<()> {
+    stage("packages", || {
+        machine::ensure(machine::TO_RUN)?;
+        machine::ensure(machine::TO_TEST)
+    })?;
+    stage("pages", pages)?;
+    stage("format and lints", format_and_lints)?;
+    stage("documents", documents)?;
+    stage("tests", || {
+        run::run(&mut run::cargo(&["test", "--workspace", "--locked"]))
+    })?;
+    stage("browser", || e2e(&[]))
+}
+
+/// What is quick: format, lints, the repository's own rules.
+pub(crate) fn check() -> Result<()> {
+    machine::ensure(machine::TO_RUN)?;
+    format_and_lints()?;
+    run::run(&mut run::cargo(&["test", "--locked", "--test", "tidy"]))
+}
+
+/// The browser tests, with Playwright's own arguments.
+pub(crate) fn e2e_alone(arguments: &[&str]) -> Result<()> {
+    machine::ensure(machine::TO_RUN)?;
+    machine::ensure(machine::TO_TEST)?;
+    web::build()?;
+    e2e(arguments)
+}
+
+fn pages() -> Result<()> {
+    let folder = run::root().join("web");
+    web::install(&folder)?;
+    web::script(&folder, "check")?;
+    web::script(&folder, "test")?;
+    web::build()
+}
+
+fn format_and_lints() -> Result<()> {
+    run::run(&mut run::cargo(&["fmt", "--all", "--check"]))?;
+    let lints = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    run::run(&mut run::cargo(&lints))
+}
+
+fn documents() -> Result<()> {
+    let mut doc = run::cargo(&[
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+        "--locked",
+    ]);
+    run::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Real accounts, real desktops, a real browser, against the binary that the tests built.
+fn e2e(arguments: &[&str]) -> Result<()> {
+    run::run(&mut run::cargo(&[
+        "build",
+        "--locked",
+        "--package",
+        "deskway",
+    ]))?;
+    let folder = run::root().join("tests/e2e");
+    web::install(&folder)?;
+    let mut playwright = Command::new("node");
+    playwright
+        .arg("node_modules/@playwright/test/cli.js")
+        .arg("test")
+        .args(arguments);
+    playwright.env("PATH", web::path_with_node()?);
+    playwright.env("DESKWAY", run::target().join("debug/deskway"));
+    run::note("$ playwright test (in tests/e2e)");
+    run::finish(playwright.current_dir(folder))
+}
+
+/// Says what begins and how long it took.
+fn stage(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    run::note(&format!("== {name}"));
+    let since = Instant::now();
+    work()?;
+    run::note(&format!(
+        "== {name}: done in {} s",
+        since.elapsed().as_secs()
+    ));
+    Ok(())
+}
