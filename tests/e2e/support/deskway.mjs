@@ -1,0 +1,90 @@
+// A Deskway of its own for a test: `deskway up` with its own folders, on a free port.
+
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const PROGRAM = process.env.DESKWAY ?? new URL('../../../target/debug/deskway', import.meta.url).pathname;
+const READY = /https?:\/\/\S+/;
+
+export class Deskway {
+  /** @param {{ config?: string, flags?: string[], stopDesktops?: boolean }} options */
+  static async start(options = {}) {
+    const folder = `/run/dwt-${randomBytes(4).toString('hex')}`;
+    mkdirSync(folder, { mode: 0o755 });
+    const self = new Deskway();
+    self.folder = folder;
+    self.options = options;
+    writeFileSync(join(folder, 'deskway.toml'), options.config ?? '');
+    await self.up('127.0.0.1:0');
+    return self;
+  }
+
+  get runDir() {
+    return join(this.folder, 'run');
+  }
+
+  async up(listen) {
+    const { flags = [], stopDesktops = true } = this.options;
+    const args = ['up', '--listen', listen, '--config', join(this.folder, 'deskway.toml')];
+    args.push('--run-dir', this.runDir, '--state-dir', join(this.folder, 'state'), ...flags);
+    if (stopDesktops) args.push('--stop-desktops-on-exit');
+    this.process = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.log = '';
+    this.ended = new Promise((resolve) => this.process.once('exit', resolve));
+    this.process.stderr.on('data', (data) => (this.log += data));
+    this.url = await this.#readyLine();
+  }
+
+  /** The first line with an address on standard output says that it can be visited. */
+  #readyLine() {
+    const lines = createInterface({ input: this.process.stdout });
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(`not ready in 30 s:\n${this.log}`)), 30_000);
+      lines.on('line', (line) => {
+        const match = line.match(READY);
+        if (!match) return;
+        clearTimeout(late);
+        resolve(match[0].replace(/\/$/, ''));
+      });
+      this.ended.then((code) => reject(new Error(`ended with ${code}:\n${this.log}`)));
+    });
+  }
+
+  /** The process of a role below this `deskway up`: `launcher` or `serve`. */
+  pidOf(role) {
+    const children = readFileSync(
+      `/proc/${this.process.pid}/task/${this.process.pid}/children`,
+      'utf8',
+    );
+    const title = (pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+    const found = children.trim().split(/\s+/).filter((pid) => title(pid) === `deskway-${role}`);
+    if (found.length !== 1) throw new Error(`${found.length} processes of role ${role}`);
+    return Number(found[0]);
+  }
+
+  /** Ends `up` without giving it a chance, and everything that it had begun except desktops. */
+  async kill() {
+    process.kill(this.process.pid, 'SIGKILL');
+    await this.ended;
+  }
+
+  async stop() {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      process.kill(this.process.pid, 'SIGTERM');
+    }
+    await this.ended;
+  }
+
+  async remove() {
+    await this.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** The run directories of the desktops that there are. */
+  desktopDirs() {
+    return readdirSync(join(this.runDir, 's'));
+  }
+}

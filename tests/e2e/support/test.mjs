@@ -1,0 +1,57 @@
+// Playwright's `test` with a Deskway and two people, and the steps that every test takes.
+
+import { test as base, expect } from '@playwright/test';
+
+import { Deskway } from './deskway.mjs';
+import { makePerson, removePerson } from './people.mjs';
+
+export { expect };
+
+export const test = base.extend({
+  /** What `deskway.toml` of this file's Deskway says; set with `test.use`. */
+  config: ['', { option: true, scope: 'worker' }],
+
+  deskway: [
+    async ({ config }, use) => {
+      const deskway = await Deskway.start({ config });
+      await use(deskway);
+      await deskway.remove();
+    },
+    { scope: 'worker' },
+  ],
+
+  alice: [async ({}, use) => withPerson('a', use), { scope: 'worker' }],
+  bob: [async ({}, use) => withPerson('b', use), { scope: 'worker' }],
+
+  baseURL: async ({ deskway }, use) => use(deskway.url),
+});
+
+async function withPerson(label, use) {
+  const person = makePerson(label);
+  await use(person);
+  removePerson(person);
+}
+
+/** Signs in by the form, as a person does. */
+export async function signIn(page, person, next = '/') {
+  await page.goto(next);
+  await page.getByLabel('Name').fill(person.name);
+  await page.getByLabel('Password', { exact: true }).fill(person.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+/** The viewer's picture when it is there: connected, and the first frame drawn. */
+export async function desktopIsOpen(page) {
+  await expect(viewer(page)).toHaveAttribute('data-state', 'connected', { timeout: 45_000 });
+  await expect(screen(page)).toBeVisible();
+}
+
+export const viewer = (page) => page.getByTestId('viewer');
+export const screen = (page) => viewer(page).locator('canvas').first();
+
+/** From the portal into one's main desktop. */
+export async function openDesktop(page, person) {
+  const card = page.getByTestId(`desktop-${person.name}`);
+  await card.getByRole('link', { name: /Open|Start/ }).click();
+  await desktopIsOpen(page);
+}
