@@ -1,0 +1,109 @@
+// The main job: two people sign in and work at their own desktops, at the same time.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { desktopIsOpen, expect, openDesktop, screen, signIn, test, viewer } from './support/test.mjs';
+import { insideDesktop, processesOf } from './support/people.mjs';
+
+test('two people open their own desktops and write into their own homes', async ({
+  browser,
+  deskway,
+  alice,
+  bob,
+}) => {
+  const pages = [];
+  for (const person of [alice, bob]) {
+    const page = await (await browser.newContext({ baseURL: deskway.url })).newPage();
+    await signIn(page, person);
+    await openDesktop(page, person);
+    pages.push(page);
+  }
+  for (const [page, person] of [[pages[0], alice], [pages[1], bob]]) {
+    await typeInTerminal(page, person, 'id -un > it-is-me; echo done > finished');
+    await expect.poll(() => existsSync(join(person.home, 'finished'))).toBe(true);
+    const file = join(person.home, 'it-is-me');
+    expect(readFileSync(file, 'utf8').trim()).toBe(person.name);
+    expect(statSync(file).uid).toBe(person.uid);
+  }
+});
+
+test('the stages are shown as they happen, then the picture', async ({ page, alice, deskway }) => {
+  await stopDesktop(deskway, alice);
+  await signIn(page, alice);
+  const card = page.getByTestId(`desktop-${alice.name}`);
+  await card.getByRole('link', { name: /Start/ }).click();
+  await expect(page.getByText('Starting the screen')).toBeVisible();
+  await expect(page.getByText('Starting the session')).toBeVisible();
+  await desktopIsOpen(page);
+  await expect(page.getByText('Starting the session')).toBeHidden();
+});
+
+test('the desktop follows the size of the window', async ({ page, alice }) => {
+  await signIn(page, alice, `/d/${alice.name}/`);
+  await desktopIsOpen(page);
+  for (const size of [{ width: 1000, height: 640 }, { width: 1440, height: 900 }]) {
+    await page.setViewportSize(size);
+    await expect(screen(page)).toHaveAttribute('width', String(size.width));
+    await expect(screen(page)).toHaveAttribute('height', String(size.height));
+    await expect
+      .poll(() => insideDesktop(alice, 'xwininfo', ['-root']))
+      .toMatch(new RegExp(`-geometry ${size.width}x${size.height}`));
+  }
+});
+
+test('text goes over the clipboard both ways', async ({ page, context, alice, deskway }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: deskway.url });
+  await signIn(page, alice, `/d/${alice.name}/`);
+  await desktopIsOpen(page);
+  const text = `from the browser: grüße ${Date.now()}`;
+  await openToolbar(page);
+  await page.getByRole('button', { name: 'Clipboard' }).click();
+  await page.getByRole('textbox', { name: /clipboard/i }).fill(text);
+  await expect.poll(() => selection(alice)).toBe(text);
+  insideDesktopSelection(alice, 'from the desktop');
+  await expect(page.getByRole('textbox', { name: /clipboard/i })).toHaveValue('from the desktop');
+});
+
+test('links of the chain that Deskway replaces open the same desktop', async ({ page, alice }) => {
+  const path = `novnc/${alice.name}/websockify`;
+  await signIn(page, alice, `/novnc/${alice.name}/vnc.html?resize=remote&path=${path}`);
+  await desktopIsOpen(page);
+  expect(new URL(page.url()).pathname).toBe(`/novnc/${alice.name}/vnc.html`);
+});
+
+test('a viewer that only watches changes nothing', async ({ page, alice }) => {
+  await signIn(page, alice, `/d/${alice.name}/?view_only=1`);
+  await desktopIsOpen(page);
+  const before = processesOf(alice).filter((it) => /xfce4-terminal/.test(it.args)).length;
+  await screen(page).click();
+  await page.keyboard.press('Alt+F2');
+  // The next viewer, which may control, shows that the desktop had the time to answer.
+  const second = await page.context().newPage();
+  await second.goto(`/d/${alice.name}/`);
+  await desktopIsOpen(second);
+  expect(processesOf(alice).some((it) => /xfce4-appfinder/.test(it.args))).toBe(false);
+  expect(processesOf(alice).filter((it) => /xfce4-terminal/.test(it.args)).length).toBe(before);
+});
+
+/** Opens a terminal from the keyboard alone and types a line into it. */
+async function typeInTerminal(page, person, line) {
+  await screen(page).click();
+  await page.keyboard.press('Alt+F2');
+  await expect.poll(() => windows(person)).toMatch(/xfce4-appfinder|Application Finder/);
+  await page.keyboard.type('xfce4-terminal', { delay: 20 });
+  await page.keyboard.press('Enter');
+  await expect.poll(() => windows(person)).toMatch(/Terminal - /);
+  await page.keyboard.type(line, { delay: 10 });
+  await page.keyboard.press('Enter');
+}
+
+function windows(person) {
+  return insideDesktop(person, 'xwininfo', ['-root', '-tree']);
+}
+
+/** Ends a person's desktop by the command line, as root may. */
+async function stopDesktop(deskway, person) {
+  execFileSync(process.env.DESKWAY, ['desktop', 'stop', person.name, '--run-dir', deskway.runDir]);
+}
