@@ -1,1 +1,306 @@
-//! stub
+//! The command line: argv becomes one [`Command`].
+//!
+//! Parsing is all that happens here. What the administrator's commands do is in the files
+//! below, one each; `app` runs the roles.
+
+pub mod check_config;
+pub mod desktop;
+pub mod doctor;
+mod out;
+pub mod user;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, Overrides, TlsFiles};
+use crate::model::{DesktopId, ProfileId, UserName};
+
+/// Linux desktops in the browser: one program, one port.
+///
+/// Start it with `deskway up`. People then sign in with their browsers, and each gets a
+/// desktop that runs as their own account on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "deskway", version, disable_help_subcommand = true)]
+#[command(
+    after_help = "Exit status: 0 done, 1 something went wrong (the reason is on standard error), 2 wrong usage."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start everything: the web server and the launcher of desktops
+    ///
+    /// As root, desktops belong to the machine's own accounts, and the web server runs as the
+    /// system user `deskway`. As an ordinary user, people sign in with local accounts (`deskway
+    /// user add`) and all desktops run as that user.
+    ///
+    /// SIGTERM and SIGINT stop it; desktops go on, unless --stop-desktops-on-exit is given.
+    /// SIGHUP reads the configuration again.
+    Up(Up),
+    /// Run the web server alone, beside a launcher that is started by itself
+    Serve(Start),
+    /// Run the launcher alone, beside a web server that is started by itself
+    Launcher(Start),
+    /// Run one desktop; started by the launcher
+    #[command(hide = true)]
+    Agent,
+    /// List, start and stop desktops on this machine
+    #[command(subcommand)]
+    Desktop(Desktop),
+    /// Manage local accounts, which Deskway keeps itself
+    ///
+    /// A local account is a name and a password for signing in at this Deskway. As root, its
+    /// desktops run as the OS account of the same name, or the one given with --os-user.
+    #[command(subcommand)]
+    User(User),
+    /// Check a configuration file and say everything that is wrong with it
+    CheckConfig(CheckConfig),
+    /// Check what a start needs on this machine and say how to mend what is missing
+    ///
+    /// A line for each check: `fine`, `note` (works, but you should know) or `wrong` (a start
+    /// would fail) with the command that mends it. Exit status 1 when anything is wrong.
+    Doctor(Doctor),
+}
+
+/// Where the configuration is, and flags that are stronger than it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Start {
+    /// The configuration file [default: /etc/deskway/deskway.toml for root,
+    /// ~/.config/deskway/deskway.toml otherwise; neither has to exist]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Listen on this address; may be given several times [default: 127.0.0.1:6080]
+    #[arg(long, value_name = "IP:PORT", value_parser = config::parse_listen)]
+    pub listen: Vec<SocketAddr>,
+    /// Serve everything below this path, such as /desk
+    #[arg(long, value_name = "PATH", value_parser = config::parse_base_path)]
+    pub base_path: Option<String>,
+    /// The certificate chain, a PEM file [default: self-signed where listening beyond this
+    /// machine]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// The directory of sockets [default: /run/deskway for root, $XDG_RUNTIME_DIR/deskway
+    /// otherwise]
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+    /// The directory of what is kept [default: /var/lib/deskway for root,
+    /// ~/.local/state/deskway otherwise]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// What to log: error, warn, info, debug or trace, or levels by module [default: info]
+    #[arg(long, value_name = "FILTER", value_parser = config::parse_log_filter)]
+    pub log_filter: Option<String>,
+    /// Log one JSON object a line
+    #[arg(long)]
+    pub log_json: bool,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Up {
+    #[command(flatten)]
+    pub start: Start,
+    /// End all desktops when Deskway stops, instead of leaving them running
+    #[arg(long)]
+    pub stop_desktops_on_exit: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Desktop {
+    /// List your running desktops; as root, everybody's
+    List {
+        /// Also those that have ended, with the cause
+        #[arg(long)]
+        all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: RunPlace,
+    },
+    /// Start a desktop and wait until it is ready
+    Start {
+        /// Whose, and which: `alice` (her main desktop) or `alice/work`
+        desktop: DesktopId,
+        /// The kind of session, such as `xfce` [default: the configuration's]
+        #[arg(long, value_name = "ID")]
+        profile: Option<ProfileId>,
+        #[command(flatten)]
+        place: RunPlace,
+    },
+    /// Stop a desktop: its session, its programs and its screen end
+    Stop {
+        /// Whose, and which: `alice` (her main desktop) or `alice/work`
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        desktop: Option<DesktopId>,
+        /// All your desktops; as root, everybody's
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        place: RunPlace,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a local account
+    Add {
+        /// The name to sign in with
+        name: UserName,
+        /// The OS account that the desktops run as [default: the one of the same name]
+        #[arg(long, value_name = "NAME")]
+        os_user: Option<UserName>,
+        /// The person's full name, for the pages
+        #[arg(long, value_name = "TEXT")]
+        full_name: Option<String>,
+        #[command(flatten)]
+        password: PasswordFrom,
+        #[command(flatten)]
+        place: StatePlace,
+    },
+    /// Set the password of a local account
+    Passwd {
+        name: UserName,
+        #[command(flatten)]
+        password: PasswordFrom,
+        #[command(flatten)]
+        place: StatePlace,
+    },
+    /// Remove a local account; its desktops and files stay
+    Remove {
+        name: UserName,
+        #[command(flatten)]
+        place: StatePlace,
+    },
+    /// List the local accounts
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: StatePlace,
+    },
+}
+
+/// Where a password is read. Never from the command line, which everybody on the machine sees.
+#[derive(Args, Clone, Debug)]
+pub struct PasswordFrom {
+    /// Read the password from the first line of standard input instead of asking at the
+    /// terminal
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct RunPlace {
+    /// The configuration file that the launcher was started with
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The run directory that the launcher was started with
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct StatePlace {
+    /// The configuration file that Deskway is started with
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The state directory that Deskway is started with
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct CheckConfig {
+    /// The file [default: the one that `deskway up` would read]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Print JSON: an array of objects with `check`, `state` (fine, note or wrong), `found`
+    /// and `mend`
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub start: Start,
+}
+
+impl Start {
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            listen: self.listen.clone(),
+            base_path: self.base_path.clone(),
+            tls: self
+                .tls_cert
+                .clone()
+                .zip(self.tls_key.clone())
+                .map(|(cert, key)| TlsFiles { cert, key }),
+            run_dir: self.run_dir.clone(),
+            state_dir: self.state_dir.clone(),
+            log_filter: self.log_filter.clone(),
+            log_json: self.log_json,
+        }
+    }
+
+    /// The configuration that these flags lead to, and its file's text.
+    pub fn load(&self) -> Result<(Config, String), config::Error> {
+        config::load(self.config.as_deref(), &self.overrides())
+    }
+}
+
+/// Why a command was not carried out. Printed as it is after `deskway: `.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    #[error("cannot write the answer: {0}")]
+    Output(std::io::Error),
+    #[error("`{0}` is not built in yet")]
+    Missing(&'static str),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        let half = ["deskway", "up", "--tls-cert", "c.pem"];
+        assert!(Cli::try_parse_from(half).is_err());
+        let whole = ["deskway", "up", "--tls-cert", "c.pem", "--tls-key", "k.pem"];
+        let Command::Up(up) = Cli::try_parse_from(whole).unwrap().command else {
+            panic!("another command");
+        };
+        let tls = up.start.overrides().tls.unwrap();
+        assert_eq!(tls.key, PathBuf::from("k.pem"));
+    }
+
+    #[test]
+    fn stop_needs_a_desktop_or_all() {
+        let parse = |args: &[&str]| {
+            let argv = ["deskway", "desktop", "stop"].iter().chain(args);
+            Cli::try_parse_from(argv).is_ok()
+        };
+        assert!(!parse(&[]));
+        assert!(parse(&["alice/work"]));
+        assert!(parse(&["--all"]));
+        assert!(!parse(&["alice", "--all"]));
+        assert!(!parse(&["../alice"]));
+    }
+}

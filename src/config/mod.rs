@@ -1,12 +1,23 @@
-//! The configuration: file, environment and flags become one checked [`Config`].
+//! The configuration: defaults, file and flags become one checked [`Config`].
 //!
-//! No file is needed: [`Config::default`] is what runs then. `raw.rs` is the file's format,
-//! which nothing else knows.
+//! No file is needed: [`Config::default_for`] is what runs then. `raw.rs` is the file's format,
+//! which nothing else knows; `docs/configuration.md` describes it.
+
+mod defaults;
+mod error;
+mod load;
+mod overrides;
+mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use error::{Error, Problem};
+pub use load::{file_for, from_text, load};
+pub use overrides::Overrides;
+pub use value::{parse_base_path, parse_listen, parse_log_filter};
 
 use crate::model::{DesktopId, Geometry, ProfileId};
 
@@ -158,4 +169,11 @@ pub struct Log {
     /// A `tracing` filter. Default `info`.
     pub filter: String,
     pub json: bool,
+}
+
+impl Config {
+    /// What runs without a file, for root (uid 0) or for an ordinary user of this machine.
+    pub fn default_for(uid: u32) -> Self {
+        load::with_place(uid, defaults::config)
+    }
 }
