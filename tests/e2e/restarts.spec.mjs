@@ -1,0 +1,83 @@
+// A desktop outlives the gateway and the launcher, and the open page finds its way back.
+
+import { desktopIsOpen, expect, screen, signIn, test, viewer } from './support/test.mjs';
+import { insideDesktop, pidOf } from './support/people.mjs';
+
+const X_SERVER = /^\S*Xtigervnc /;
+const AGENT = /deskway agent|\/proc\/self\/exe agent/;
+
+for (const roles of [['serve'], ['launcher'], ['launcher', 'serve']]) {
+  test(`killing ${roles.join(' and ')} leaves the desktop and its page finds back`, async ({
+    page,
+    alice,
+    deskway,
+  }) => {
+    await signIn(page, alice, `/d/${alice.name}/`);
+    await desktopIsOpen(page);
+    const before = facts(alice);
+    const pids = roles.map((role) => deskway.pidOf(role));
+
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    if (roles.includes('serve')) {
+      await expect(viewer(page)).not.toHaveAttribute('data-state', 'connected');
+    }
+    for (const [at, role] of roles.entries()) {
+      await expect.poll(() => runs(deskway, role)).toBe(true);
+      expect(deskway.pidOf(role)).not.toBe(pids[at]);
+    }
+    await desktopIsOpen(page);
+    expect(facts(alice)).toEqual(before);
+    await pictureIsLive(page);
+  });
+}
+
+test('killing all of it and starting anew leaves the desktop', async ({ page, alice, deskway }) => {
+  await signIn(page, alice, `/d/${alice.name}/`);
+  await desktopIsOpen(page);
+  const before = facts(alice);
+  const pids = ['launcher', 'serve'].map((role) => deskway.pidOf(role));
+
+  await deskway.kill();
+  for (const pid of pids) await expect.poll(() => alive(pid)).toBe(false);
+  await expect(viewer(page)).not.toHaveAttribute('data-state', 'connected');
+  await deskway.up(new URL(deskway.url).host);
+  await desktopIsOpen(page);
+  expect(facts(alice)).toEqual(before);
+  await pictureIsLive(page);
+});
+
+/** What must be the same before and after: processes and windows. */
+function facts(person) {
+  const tree = insideDesktop(person, 'xwininfo', ['-root', '-tree']);
+  return {
+    agent: pidOf(person, AGENT),
+    screen: pidOf(person, X_SERVER),
+    windows: tree.split('\n').filter((line) => /xfdesktop|xfce4-panel/.test(line)).length,
+  };
+}
+
+/** The picture answers: the window's new size arrives in it. */
+async function pictureIsLive(page) {
+  const { width, height } = page.viewportSize();
+  const size = { width: width - 64, height: height - 32 };
+  await page.setViewportSize(size);
+  await expect(screen(page)).toHaveAttribute('width', String(size.width));
+  await page.setViewportSize({ width, height });
+}
+
+function runs(deskway, role) {
+  try {
+    return Boolean(deskway.pidOf(role));
+  } catch {
+    return false;
+  }
+}
+
+function alive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
