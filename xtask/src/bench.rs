@@ -1,8 +1,31 @@
 //! `cargo xtask bench`: Deskway and what it replaces, side by side in one run.
 
-use anyhow::{Result, bail};
+use std::process::Command;
 
-/// From click to desktop.
+use anyhow::Result;
+
+use crate::machine;
+use crate::run;
+use crate::web;
+
+/// From click to desktop, and memory. Prints the table of `docs/benchmarks.md`.
 pub(crate) fn start() -> Result<()> {
-    bail!("not there yet")
+    for packages in [machine::TO_RUN, machine::TO_TEST, machine::TO_BENCH] {
+        machine::ensure(packages)?;
+    }
+    web::build()?;
+    run::run(&mut run::cargo(&[
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "deskway",
+    ]))?;
+    let folder = run::root().join("tests/e2e");
+    web::install(&folder)?;
+    let mut bench = Command::new("node");
+    bench.arg("bench/start.mjs").current_dir(folder);
+    bench.env("PATH", web::path_with_node()?);
+    bench.env("DESKWAY", run::target().join("release/deskway"));
+    run::finish(&mut bench)
 }

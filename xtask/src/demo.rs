@@ -102,7 +102,10 @@ impl Dirs {
         // Not below /tmp, which a desktop has one of its own of.
         let home = std::env::var_os("HOME").context("HOME is not set")?;
         let state = PathBuf::from(home).join(".local/state/deskway-demo");
-        Ok(Self { run: state.join("run"), state })
+        Ok(Self {
+            run: state.join("run"),
+            state,
+        })
     }
 }
 
