@@ -1,1 +1,35 @@
-//! stub
+//! OS accounts, PAM, credentials, processes and exec: the only unsafe code of Deskway.
+//!
+//! Knows nothing of desktops. What rustix offers safely is taken from there; the rest is a few
+//! calls of libc and libpam, each with the reason why it is sound.
+
+#![expect(
+    unsafe_code,
+    reason = "PAM, the account database and fork have no safe interface; this crate is theirs"
+)]
+
+mod account;
+mod conversation;
+mod exec;
+mod fork;
+mod identity;
+mod namespace;
+mod pam;
+mod process;
+mod seqpacket;
+mod signals;
+
+pub use account::{Account, NOBODY, is_member, uid_min};
+pub use exec::{Program, exec};
+pub use fork::{Child, run_in_child};
+pub use identity::{become_user, drop_to, is_root, own_uid};
+pub use namespace::{PrivateTmp, enter_private_tmp};
+pub use pam::{Pam, PamError, PamSetting};
+pub use process::{
+    ProcessId, descendants, end_with_parent, open_process, set_subreaper, signal, start_time,
+};
+pub use seqpacket::{
+    Peer, Received, accept, connect, listen, pair, peer, receive, receive_with_descriptor, send,
+    send_with_descriptor,
+};
+pub use signals::{Signals, reset_signals};
