@@ -8,6 +8,10 @@ use super::{CheckConfig, Error, out};
 /// # Errors
 /// Everything that is wrong with the file.
 pub fn run(args: &CheckConfig) -> Result<(), Error> {
-    config::load(args.file.as_deref(), &Overrides::default())?;
-    out::print("the configuration is sound\n")
+    let file = args.file.as_deref();
+    config::load(file, &Overrides::default())?;
+    match config::file(file) {
+        Some(file) => out::print(&format!("{}: nothing is wrong\n", file.display())),
+        None => out::print("there is no configuration file: the defaults hold\n"),
+    }
 }

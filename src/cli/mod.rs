@@ -89,7 +89,7 @@ pub struct Start {
     pub tls_key: Option<PathBuf>,
     /// The directory of sockets [default: /run/deskway for root, $XDG_RUNTIME_DIR/deskway
     /// otherwise]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = config::parse_run_dir)]
     pub run_dir: Option<PathBuf>,
     /// The directory of what is kept [default: /var/lib/deskway for root,
     /// ~/.local/state/deskway otherwise]
@@ -204,7 +204,7 @@ pub struct RunPlace {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The run directory that the launcher was started with
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = config::parse_run_dir)]
     pub run_dir: Option<PathBuf>,
 }
 

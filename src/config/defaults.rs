@@ -103,7 +103,7 @@ pub(super) fn config(place: &Place<'_>) -> Config {
 fn desktops() -> Desktops {
     Desktops {
         x_server: None,
-        geometry: Geometry::new(1280, 800).unwrap_or_else(|_| unreachable!("within the bounds")),
+        geometry: Geometry::new(1280, 800).expect("it is within the bounds"),
         depth: 24,
         dpi: 96,
         private_tmp: true,

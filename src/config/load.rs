@@ -5,7 +5,10 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::check::check;
 use super::defaults::Place;
+use super::parse::parse;
+use super::problems::Problems;
 use super::{Config, Error, Overrides};
 
 /// Most bytes of a file. The launcher sends it to the front in one message.
@@ -18,14 +21,10 @@ const MAX_FILE: u64 = 64 * 1024;
 /// # Errors
 /// When the file cannot be read (an explicit `path` must exist) or anything in it is wrong.
 pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<(Config, String), Error> {
-    let uid = rustix::process::geteuid().as_raw();
-    let Some(path) = path
-        .map(Path::to_path_buf)
-        .or_else(|| file_for(uid).filter(|path| path.exists()))
-    else {
+    let Some(path) = file(path) else {
         return Ok((from_text("", "", overrides)?, String::new()));
     };
-    let text = read(&path, uid)?;
+    let text = read(&path)?;
     let config = from_text(&text, &path.display().to_string(), overrides)?;
     Ok((config, text))
 }
@@ -35,24 +34,55 @@ pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<(Config, Strin
 /// # Errors
 /// When anything in it is wrong.
 pub fn from_text(text: &str, origin: &str, overrides: &Overrides) -> Result<Config, Error> {
-    _ = (text, origin);
-    let uid = rustix::process::geteuid().as_raw();
-    let mut config = Config::default_for(uid);
+    over(
+        Config::default_for(effective_uid()),
+        text,
+        origin,
+        overrides,
+    )
+}
+
+/// As [`from_text`], over defaults that are at hand: for a process that has given up the uid, and
+/// perhaps the sight of `/etc`, with which the first configuration was read.
+///
+/// # Errors
+/// When anything in it is wrong.
+pub fn over(
+    defaults: Config,
+    text: &str,
+    origin: &str,
+    overrides: &Overrides,
+) -> Result<Config, Error> {
+    let mut config = defaults;
+    let mut problems = Problems::new(text);
+    let raw = parse(text, &mut problems);
+    check(raw, &mut config, &mut problems);
+    if !problems.is_empty() {
+        return Err(Error::Wrong {
+            origin: origin.to_owned(),
+            problems: problems.into_sorted(),
+        });
+    }
     overrides.apply(&mut config);
     Ok(config)
 }
 
-/// Where the file is looked for: `/etc/deskway/deskway.toml` for root,
-/// `$XDG_CONFIG_HOME/deskway/deskway.toml` for an ordinary user.
-pub fn file_for(uid: u32) -> Option<PathBuf> {
-    with_place(uid, |place| {
+/// The file that [`load`] reads: `path`, else the one in its usual place if there is one, which
+/// is `/etc/deskway/deskway.toml` for root and `$XDG_CONFIG_HOME/deskway/deskway.toml` for an
+/// ordinary user.
+pub fn file(path: Option<&Path>) -> Option<PathBuf> {
+    if let Some(path) = path {
+        return Some(path.to_path_buf());
+    }
+    let usual = with_place(effective_uid(), |place| {
         if place.is_root() {
-            Some("/etc/deskway/deskway.toml".into())
+            Some(PathBuf::from("/etc/deskway/deskway.toml"))
         } else {
             let folder = place.xdg("XDG_CONFIG_HOME", ".config")?;
             Some(folder.join("deskway/deskway.toml"))
         }
-    })
+    });
+    usual.filter(|path| path.exists())
 }
 
 /// Calls `made` with this machine's [`Place`].
@@ -65,7 +95,11 @@ pub(super) fn with_place<T>(uid: u32, made: impl FnOnce(&Place<'_>) -> T) -> T {
     })
 }
 
-fn read(path: &Path, uid: u32) -> Result<String, Error> {
+fn effective_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+fn read(path: &Path) -> Result<String, Error> {
     let unreadable = |source| Error::Unreadable {
         path: path.to_path_buf(),
         source,
@@ -74,7 +108,7 @@ fn read(path: &Path, uid: u32) -> Result<String, Error> {
     if !metadata.is_file() {
         return Err(unreadable(io::Error::other("it is not a file")));
     }
-    if uid == 0 && metadata.permissions().mode() & 0o002 != 0 {
+    if effective_uid() == 0 && metadata.permissions().mode() & 0o002 != 0 {
         return Err(Error::WritableByAll {
             path: path.to_path_buf(),
         });

@@ -3,10 +3,16 @@
 //! No file is needed: [`Config::default_for`] is what runs then. `raw.rs` is the file's format,
 //! which nothing else knows; `docs/configuration.md` describes it.
 
+mod check;
 mod defaults;
 mod error;
+mod keys;
 mod load;
 mod overrides;
+mod parse;
+mod problems;
+mod raw;
+mod restart;
 mod value;
 
 use std::collections::BTreeMap;
@@ -15,9 +21,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::{Error, Problem};
-pub use load::{file_for, from_text, load};
+pub use load::{file, from_text, load, over};
 pub use overrides::Overrides;
-pub use value::{parse_base_path, parse_listen, parse_log_filter};
+pub use restart::diff_needs_restart;
+pub use value::{parse_base_path, parse_listen, parse_log_filter, parse_run_dir};
 
 use crate::model::{DesktopId, Geometry, ProfileId};
 

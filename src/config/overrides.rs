@@ -13,6 +13,7 @@ pub struct Overrides {
     /// As [`parse_base_path`](super::parse_base_path) gives it.
     pub base_path: Option<String>,
     pub tls: Option<TlsFiles>,
+    /// As [`parse_run_dir`](super::parse_run_dir) gives it.
     pub run_dir: Option<PathBuf>,
     pub state_dir: Option<PathBuf>,
     pub log_filter: Option<String>,

@@ -1,0 +1,192 @@
+//! `[desktops]`, `[[profile]]` and `[[attach]]`: what desktops are made of.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::place::{Fault, Field, absolute, flag, number};
+use super::{environment, x_args};
+use crate::config::problems::Problems;
+use crate::config::{Attach, AttachTarget, Desktops, Profile, raw, value};
+use crate::model::{DesktopId, ProfileId};
+
+/// Most entries of `x_args`; each becomes an argument of a process.
+const MAX_X_ARGS: usize = 64;
+/// The profile that stands for a person's own `~/.vnc/xstartup`.
+const XSTARTUP: &str = "xstartup";
+/// Most bytes of a unix socket's path: `sun_path` of unix(7) without its NUL.
+const MAX_SOCKET_PATH: usize = 107;
+
+pub(super) fn desktops(raw: raw::Desktops, desktops: &mut Desktops, problems: &mut Problems<'_>) {
+    let field = |key| Field::new("desktops", key);
+    field("x_server").set(raw.x_server, &mut desktops.x_server, problems, |path| {
+        absolute(path).map(Some)
+    });
+    field("geometry").set(raw.geometry, &mut desktops.geometry, problems, |text| {
+        text.parse().map_err(|_| Fault::Wants)
+    });
+    field("depth").set(
+        raw.depth,
+        &mut desktops.depth,
+        problems,
+        |depth| match depth {
+            16 => Ok(16),
+            24 => Ok(24),
+            _ => Err(Fault::Wants),
+        },
+    );
+    field("dpi").set(raw.dpi, &mut desktops.dpi, problems, |dpi| {
+        number(*dpi, 50..=400)
+    });
+    flag(raw.private_tmp, &mut desktops.private_tmp);
+    desktops.env = environment::check(raw.env, problems);
+    desktops.x_args = field("x_args").list(raw.x_args, MAX_X_ARGS, problems, x_args::check);
+    field("default_profile").set(
+        raw.default_profile,
+        &mut desktops.default_profile,
+        problems,
+        |id| id.parse().map(Some).map_err(|_| Fault::Wants),
+    );
+    field("xsessions").set(raw.xsessions, &mut desktops.xsessions, problems, |path| {
+        absolute(path)
+    });
+    flag(raw.xstartup, &mut desktops.xstartup);
+    field("max_per_person").set(
+        raw.max_per_person,
+        &mut desktops.max_per_person,
+        problems,
+        |max| number(*max, 1..=100),
+    );
+    let seconds = Duration::from_secs;
+    field("screen_timeout").set(
+        raw.screen_timeout,
+        &mut desktops.screen_timeout,
+        problems,
+        |text| value::duration(text, seconds(1)..=seconds(300)).ok_or(Fault::Wants),
+    );
+    field("session_timeout").set(
+        raw.session_timeout,
+        &mut desktops.session_timeout,
+        problems,
+        |text| value::duration(text, seconds(1)..=seconds(600)).ok_or(Fault::Wants),
+    );
+}
+
+/// The `[[profile]]` sections.
+pub(super) fn profiles(
+    raw: Vec<Spanned<raw::Profile>>,
+    problems: &mut Problems<'_>,
+) -> Vec<Profile> {
+    let mut ids = BTreeSet::new();
+    let mut profiles = Vec::new();
+    for (index, section) in raw.into_iter().enumerate() {
+        let field = |key| Field::repeated("profile", index, key);
+        let place = section.span();
+        let raw::Profile { id, name, command } = section.into_inner();
+        let id = field("id").required(id, &place, problems, |text| {
+            let id: ProfileId = text.parse().map_err(|_| Fault::Wants)?;
+            if id.as_str() == XSTARTUP {
+                return Err(Fault::Because(
+                    "that one is each person's own `~/.vnc/xstartup`: write another".to_owned(),
+                ));
+            }
+            if !ids.insert(id.clone()) {
+                return Err(Fault::Because(
+                    "another [[profile]] is called so: write another".to_owned(),
+                ));
+            }
+            Ok(id)
+        });
+        let name = field("name").value(name, problems, |text| {
+            value::line(text, 80).ok_or(Fault::Wants)
+        });
+        let command = field("command").required(command, &place, problems, |words| {
+            let program = words.first().ok_or(Fault::Wants)?;
+            let found = if program.contains('/') {
+                program.starts_with('/')
+            } else {
+                !program.is_empty()
+            };
+            let whole = words.iter().all(|word| !word.contains('\0'));
+            if found && whole {
+                Ok(words.clone())
+            } else {
+                Err(Fault::Wants)
+            }
+        });
+        if let Some((id, command)) = id.zip(command) {
+            let name = name.unwrap_or_else(|| id.to_string());
+            profiles.push(Profile { id, name, command });
+        }
+    }
+    profiles
+}
+
+/// The `[[attach]]` sections.
+pub(super) fn attached(raw: Vec<Spanned<raw::Attach>>, problems: &mut Problems<'_>) -> Vec<Attach> {
+    let mut desktops = BTreeSet::new();
+    let mut attached = Vec::new();
+    for (index, section) in raw.into_iter().enumerate() {
+        let field = |key| Field::repeated("attach", index, key);
+        let place = section.span();
+        let raw::Attach {
+            desktop,
+            target,
+            password_file,
+        } = section.into_inner();
+        let desktop = field("desktop").required(desktop, &place, problems, |text| {
+            let desktop: DesktopId = text.parse().map_err(|_| Fault::Wants)?;
+            if desktops.insert(desktop.clone()) {
+                Ok(desktop)
+            } else {
+                Err(Fault::Because(
+                    "another [[attach]] is called so: write another".to_owned(),
+                ))
+            }
+        });
+        let target = field("target").required(target, &place, problems, |text| target_of(text));
+        let password_file =
+            field("password_file").value(password_file, problems, |path| absolute(path));
+        if let Some((desktop, target)) = desktop.zip(target) {
+            attached.push(Attach {
+                desktop,
+                target,
+                password_file,
+            });
+        }
+    }
+    attached
+}
+
+fn target_of(text: &str) -> Result<AttachTarget, Fault> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return match absolute(path) {
+            Ok(path) if path.as_os_str().len() <= MAX_SOCKET_PATH => Ok(AttachTarget::Unix(path)),
+            Ok(_) => Err(Fault::Because(format!(
+                "write a path of at most {MAX_SOCKET_PATH} bytes, the longest a socket can have"
+            ))),
+            Err(fault) => Err(fault),
+        };
+    }
+    let (host, port) = text.rsplit_once(':').ok_or(Fault::Wants)?;
+    let host = match host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        Some(address) => address
+            .parse::<std::net::Ipv6Addr>()
+            .map_err(|_| Fault::Wants)?
+            .to_string(),
+        None => value::host_name(host).ok_or(Fault::Wants)?,
+    };
+    match port.parse() {
+        Ok(0) | Err(_) => Err(Fault::Wants),
+        // `host:1` is how VNC viewers write display 1.
+        Ok(display @ 1..100_u16) => Err(Fault::Because(format!(
+            "write a port: display :{display} is port {}",
+            5900 + display
+        ))),
+        Ok(port) => Ok(AttachTarget::Tcp { host, port }),
+    }
+}

@@ -1,0 +1,80 @@
+//! [`Raw`] → [`Config`]: every value is checked, and every problem is noted at its place.
+
+mod desktops;
+mod environment;
+mod place;
+mod server;
+mod x_args;
+
+use super::Config;
+use super::parse::shown;
+use super::problems::Problems;
+use super::raw::{self, Raw};
+use super::value;
+use place::{Fault, Field, absolute, flag, number};
+
+/// Puts what `raw` says into `config`, which holds the defaults.
+pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) {
+    server::server(raw.server, &mut config.server, problems);
+    server::sign_in(raw.sign_in, &mut config.sign_in, problems);
+    access(raw.access, &mut config.access, problems);
+    desktops::desktops(raw.desktops, &mut config.desktops, problems);
+    config.desktops.profiles = desktops::profiles(raw.profile, problems);
+    config.attach = desktops::attached(raw.attach, problems);
+    brand(raw.brand, &mut config.brand, problems);
+    paths(raw.paths, &mut config.paths, problems);
+    log(raw.log, &mut config.log, problems);
+}
+
+fn access(raw: raw::Access, access: &mut super::Access, problems: &mut Problems<'_>) {
+    let field = |key| Field::new("access", key);
+    // The largest uid stands for "no user" in the kernel.
+    field("min_uid").set(raw.min_uid, &mut access.min_uid, problems, |uid| {
+        number(*uid, 1..=u32::MAX - 1)
+    });
+    access.groups = field("groups").list(raw.groups, 100, problems, |name| {
+        let fits = (1..=64).contains(&name.len())
+            && !name.starts_with('-')
+            && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':');
+        if fits {
+            Ok(name.to_owned())
+        } else {
+            Err(Fault::Wants)
+        }
+    });
+}
+
+fn brand(raw: raw::Brand, brand: &mut super::Brand, problems: &mut Problems<'_>) {
+    let field = |key| Field::new("brand", key);
+    field("name").set(raw.name, &mut brand.name, problems, |name| {
+        value::line(name, 60).ok_or(Fault::Wants)
+    });
+    field("accent").set(raw.accent, &mut brand.accent, problems, |colour| {
+        value::colour(colour).map(Some).ok_or(Fault::Wants)
+    });
+    field("notice").set(raw.notice, &mut brand.notice, problems, |notice| {
+        if notice.chars().count() <= 1000 {
+            Ok(Some(notice.clone()).filter(|text| !text.trim().is_empty()))
+        } else {
+            Err(Fault::Wants)
+        }
+    });
+}
+
+fn paths(raw: raw::Paths, paths: &mut super::Paths, problems: &mut Problems<'_>) {
+    let field = |key| Field::new("paths", key);
+    field("run").set(raw.run, &mut paths.run, problems, |path| {
+        value::parse_run_dir(path)
+            .map_err(Fault::Because)
+            .and_then(|_| absolute(path))
+    });
+    field("state").set(raw.state, &mut paths.state, problems, |path| absolute(path));
+}
+
+fn log(raw: raw::Log, log: &mut super::Log, problems: &mut Problems<'_>) {
+    let field = |key| Field::new("log", key);
+    field("filter").set(raw.filter, &mut log.filter, problems, |filter| {
+        value::parse_log_filter(filter).map_err(|_| Fault::Wants)
+    });
+    flag(raw.json, &mut log.json);
+}

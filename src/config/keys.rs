@@ -1,0 +1,263 @@
+//! Every section and key of the file, and in words what may be written there.
+//!
+//! A test compares this table with `raw.rs`, another with `docs/configuration.md`.
+
+/// A section of the file.
+pub(super) struct Section {
+    pub name: &'static str,
+    /// `[[profile]]`: may be there several times.
+    pub repeated: bool,
+    pub keys: &'static [Key],
+}
+
+/// A key of a section.
+pub(super) struct Key {
+    pub name: &'static str,
+    /// What is right, as the end of a sentence that begins with "write".
+    pub wants: &'static str,
+}
+
+const fn section(name: &'static str, keys: &'static [Key]) -> Section {
+    Section {
+        name,
+        repeated: false,
+        keys,
+    }
+}
+
+const fn repeated(name: &'static str, keys: &'static [Key]) -> Section {
+    Section {
+        name,
+        repeated: true,
+        keys,
+    }
+}
+
+const fn key(name: &'static str, wants: &'static str) -> Key {
+    Key { name, wants }
+}
+
+pub(super) const SECTIONS: &[Section] = &[
+    section(
+        "server",
+        &[
+            key(
+                "listen",
+                "IP:PORT such as \"127.0.0.1:6080\" or \"[::]:443\", or a list of up to 16 of them",
+            ),
+            key("base_path", "a path such as \"/desk\", or \"\" for none"),
+            key(
+                "hosts",
+                "a list of host names without port, such as [\"desk.example.org\"]",
+            ),
+            key("tls_cert", "the path of a PEM file, from `/` on"),
+            key("tls_key", "the path of a PEM file, from `/` on"),
+            key("max_connections", "a whole number from 1 to 1000000"),
+            key(
+                "max_connections_per_address",
+                "a whole number from 1 to 1000000",
+            ),
+        ],
+    ),
+    section(
+        "sign_in",
+        &[
+            key("pam", "true or false"),
+            key(
+                "pam_service",
+                "the name of a file in /etc/pam.d, such as \"deskway\"",
+            ),
+            key("pam_dir", "the path of a directory, from `/` on"),
+            key("local", "true or false"),
+            key(
+                "lifetime",
+                "a time from 1m to 30d, such as \"12h\" or \"1h30m\"",
+            ),
+            key("tries_per_minute", "a whole number from 1 to 1000"),
+        ],
+    ),
+    section(
+        "access",
+        &[
+            key(
+                "min_uid",
+                "a whole number from 1 to 4294967294: root never gets a desktop",
+            ),
+            key("groups", "a list of names of groups, such as [\"staff\"]"),
+        ],
+    ),
+    section(
+        "desktops",
+        &[
+            key("x_server", "the path of a program, from `/` on"),
+            key(
+                "geometry",
+                "WIDTHxHEIGHT in pixels, each from 200 to 8192, such as \"1280x800\"",
+            ),
+            key("depth", "16 or 24"),
+            key("dpi", "a whole number from 50 to 400"),
+            key("private_tmp", "true or false"),
+            key(
+                "env",
+                "names and strings, such as { LANG = \"de_DE.UTF-8\" }",
+            ),
+            key(
+                "x_args",
+                "a list of strings, such as [\"-FrameRate\", \"60\"]",
+            ),
+            key(
+                "default_profile",
+                "the name of a session, such as \"xfce\": letters, digits, `.`, `_` and `-`",
+            ),
+            key("xsessions", "the path of a directory, from `/` on"),
+            key("xstartup", "true or false"),
+            key("max_per_person", "a whole number from 1 to 100"),
+            key("screen_timeout", "a time from 1s to 5m, such as \"10s\""),
+            key("session_timeout", "a time from 1s to 10m, such as \"20s\""),
+        ],
+    ),
+    repeated(
+        "profile",
+        &[
+            key(
+                "id",
+                "a short name such as \"icewm\": letters, digits, `.`, `_` and `-`",
+            ),
+            key(
+                "name",
+                "what people call it, such as \"IceWM\", at most 80 characters",
+            ),
+            key(
+                "command",
+                "the program and its arguments, such as [\"icewm-session\"]; the program is a name or a path from `/` on",
+            ),
+        ],
+    ),
+    repeated(
+        "attach",
+        &[
+            key("desktop", "OWNER or OWNER/NAME, such as \"alice/office\""),
+            key(
+                "target",
+                "HOST:PORT such as \"lab1.example.org:5901\", or \"unix:/path/to/socket\"",
+            ),
+            key("password_file", "the path of a file, from `/` on"),
+        ],
+    ),
+    section(
+        "brand",
+        &[
+            key("name", "1 to 60 characters"),
+            key("accent", "a colour such as \"#2a6f97\""),
+            key("notice", "at most 1000 characters"),
+        ],
+    ),
+    section(
+        "paths",
+        &[
+            key(
+                "run",
+                "the path of a directory, from `/` on, of at most 60 bytes",
+            ),
+            key("state", "the path of a directory, from `/` on"),
+        ],
+    ),
+    section(
+        "log",
+        &[
+            key(
+                "filter",
+                "a level (error, warn, info, debug, trace), or levels by module such as \"info,deskway::bridge=debug\"",
+            ),
+            key("json", "true or false"),
+        ],
+    ),
+];
+
+/// The section called `name`.
+pub(super) fn find(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.name == name)
+}
+
+impl Section {
+    pub(super) fn find(&self, key: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|known| known.name == key)
+    }
+
+    /// The header as it is written in the file.
+    pub(super) fn header(&self) -> String {
+        if self.repeated {
+            format!("[[{}]]", self.name)
+        } else {
+            format!("[{}]", self.name)
+        }
+    }
+}
+
+/// The one of `known` that was probably meant by `written`: other case, `-` for `_`, or a typo
+/// or two.
+pub(super) fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_lowercase().replace('-', "_");
+    let typos = 1 + written.len().min(12) / 5;
+    known
+        .map(|name| (strsim::damerau_levenshtein(&written, name), name))
+        .filter(|(distance, _)| *distance <= typos)
+        .min()
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_leads_to_the_key_that_was_meant() {
+        let keys = ["geometry", "depth", "dpi", "max_per_person"];
+        let meant = |written| nearest(written, keys.into_iter());
+        assert_eq!(meant("geomtry"), Some("geometry"));
+        assert_eq!(meant("Max-Per-Person"), Some("max_per_person"));
+        assert_eq!(meant("dip"), Some("dpi"));
+        assert_eq!(meant("colour"), None);
+    }
+
+    #[test]
+    fn every_key_is_in_the_documentation() {
+        let page = include_str!("../../docs/configuration.md");
+        for section in SECTIONS {
+            let heading = format!("\n## {}\n", section.header());
+            let (_, chapter) = page.split_once(&heading).expect(&heading);
+            let chapter = chapter.split("\n## ").next().unwrap();
+            let row = |key: &str| chapter.contains(&format!("\n| `{key}` |"));
+            let missing: Vec<_> = section
+                .keys
+                .iter()
+                .filter(|key| !row(key.name))
+                .map(|key| key.name)
+                .collect();
+            assert!(missing.is_empty(), "{heading} lacks {missing:?}");
+            assert_eq!(
+                chapter.matches("\n| `").count(),
+                section.keys.len(),
+                "{heading}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_examples_in_the_documentation_are_sound() {
+        let page = include_str!("../../docs/configuration.md");
+        let examples: Vec<_> = page
+            .split("```toml\n")
+            .skip(1)
+            .map(|rest| rest.split("```").next().unwrap())
+            .collect();
+        assert_eq!(examples.len(), SECTIONS.len());
+        let text = examples.concat();
+        crate::config::from_text(
+            &text,
+            "configuration.md",
+            &crate::config::Overrides::default(),
+        )
+        .unwrap();
+    }
+}
