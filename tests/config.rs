@@ -47,7 +47,7 @@ fn flags_are_stronger_than_the_file() {
         run_dir: Some("/run/other".into()),
         ..Overrides::default()
     };
-    let text = fs::read_to_string(folder("valid").join("everything.toml")).unwrap();
+    let text = text_of(&folder("valid").join("everything.toml"));
     let config = config::over(Config::default_for(0), &text, "x", &overrides).unwrap();
     assert_eq!(config.server.listen, overrides.listen);
     assert_eq!(config.server.base_path, "");
@@ -59,7 +59,7 @@ fn flags_are_stronger_than_the_file() {
 fn wrong_files_are_refused_with_the_place_and_what_would_be_right() {
     for file in files("invalid") {
         let error = read(&file).expect_err(&file.display().to_string());
-        let expected = fs::read_to_string(file.with_extension("txt")).unwrap();
+        let expected = text_of(&file.with_extension("txt"));
         assert_eq!(
             error.to_string().trim(),
             expected.trim(),
@@ -93,9 +93,13 @@ fn hostile_files_are_refused_without_a_panic() {
 }
 
 fn read(file: &Path) -> Result<Config, Error> {
-    let text = fs::read_to_string(file).expect("the fixture can be read");
+    let text = text_of(file);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     config::over(Config::default_for(0), &text, &name, &Overrides::default())
+}
+
+fn text_of(file: &Path) -> String {
+    fs::read_to_string(file).unwrap()
 }
 
 fn folder(name: &str) -> PathBuf {
