@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+mod agent;
+
 use crate::cli::{self, Command};
 
 /// Runs what the command line asks for.
@@ -15,7 +17,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Up(_) => bail!("the role `up` is not built in yet"),
         Command::Serve(_) => bail!("the role `serve` is not built in yet"),
         Command::Launcher(_) => bail!("the role `launcher` is not built in yet"),
-        Command::Agent => bail!("the role `agent` is not built in yet"),
+        Command::Agent => agent::run()?,
         Command::Desktop(args) => cli::desktop::run(&args)?,
         Command::User(args) => cli::user::run(&args)?,
         Command::CheckConfig(args) => cli::check_config::run(&args)?,

@@ -1,0 +1,143 @@
+//! `agent.sock`: tells root and the owner where the desktop is, and hears what they ask for.
+
+use std::collections::VecDeque;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
+};
+
+use super::protocol::{Command, MAX_STATUS, Status};
+
+/// Most connections at once; one more takes the place of the oldest.
+const MAX_PEERS: usize = 8;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 8;
+/// Most datagrams read of one connection in one turn of the loop.
+const MAX_TURN: usize = 8;
+
+/// The socket and those connected to it.
+pub(super) struct Control {
+    path: PathBuf,
+    listener: OwnedFd,
+    peers: VecDeque<OwnedFd>,
+    /// The status as JSON: what whoever connects is told first.
+    status: Vec<u8>,
+    heard: bool,
+}
+
+impl Control {
+    /// Listens on `path`, for its owner alone.
+    ///
+    /// # Errors
+    /// When the socket cannot be made there.
+    pub(super) fn listen(path: PathBuf, status: &Status) -> io::Result<Self> {
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let listener = rustix::net::socket_with(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+            None,
+        )?;
+        rustix::net::bind(&listener, &SocketAddrUnix::new(&path)?)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        rustix::net::listen(&listener, BACKLOG)?;
+        Ok(Self {
+            path,
+            listener,
+            peers: VecDeque::new(),
+            status: serde_json::to_vec(status)?,
+            heard: false,
+        })
+    }
+
+    pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        std::iter::once(self.listener.as_fd()).chain(self.peers.iter().map(AsFd::as_fd))
+    }
+
+    /// Whether the present status has reached anybody.
+    pub(super) fn heard(&self) -> bool {
+        self.heard
+    }
+
+    /// Tells everybody the new status; one who has not read the ones before is cut off.
+    ///
+    /// # Errors
+    /// When the status is no JSON (cannot be seen).
+    pub(super) fn tell(&mut self, status: &Status) -> io::Result<()> {
+        self.status = serde_json::to_vec(status)?;
+        self.peers.retain(|peer| told(peer, &self.status));
+        self.heard = !self.peers.is_empty();
+        Ok(())
+    }
+
+    /// Accepts who has connected and reads what was asked.
+    pub(super) fn serve(&mut self) -> Vec<Command> {
+        for _ in 0..MAX_PEERS {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let Ok(peer) = rustix::net::accept_with(&self.listener, flags) else {
+                break;
+            };
+            if may_ask(&peer) && told(&peer, &self.status) {
+                self.heard = true;
+                if self.peers.len() == MAX_PEERS {
+                    self.peers.pop_front();
+                }
+                self.peers.push_back(peer);
+            }
+        }
+        let mut asked = Vec::new();
+        self.peers.retain(|peer| read(peer, &mut asked));
+        asked
+    }
+
+    /// Says goodbye: nothing more is heard, and what was told can still be read.
+    pub(super) fn close(self) {
+        drop(fs::remove_file(&self.path));
+        for peer in &self.peers {
+            // Closing a socket with something unread in it would take from the peer what it
+            // has not read yet.
+            if rustix::net::shutdown(peer, Shutdown::Both).is_ok() {
+                read(peer, &mut Vec::new());
+            }
+        }
+    }
+}
+
+/// Root and the owner.
+fn may_ask(peer: &OwnedFd) -> bool {
+    rustix::net::sockopt::socket_peercred(peer)
+        .is_ok_and(|who| who.uid.is_root() || who.uid == rustix::process::geteuid())
+}
+
+fn told(peer: &OwnedFd, status: &[u8]) -> bool {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    rustix::net::send(peer, status, flags).is_ok()
+}
+
+/// Whether the connection is to be kept: it is open, and all it said can be understood.
+fn read(peer: &OwnedFd, asked: &mut Vec<Command>) -> bool {
+    let mut bytes = [0; MAX_STATUS];
+    for _ in 0..MAX_TURN {
+        match rustix::net::recv(peer, &mut bytes, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return true,
+            Ok((_, length @ 1..)) => {
+                let command = bytes.get(..length).map(serde_json::from_slice);
+                let Some(Ok(command)) = command else {
+                    return false;
+                };
+                asked.push(command);
+            }
+            _ => return false,
+        }
+    }
+    true
+}
