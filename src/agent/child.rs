@@ -29,7 +29,7 @@ pub(super) fn command(
     command
         .env_clear()
         .envs(env.iter().map(|(name, value)| (name, value)))
-        .current_dir(home.unwrap_or(Path::new("/")))
+        .current_dir(home.unwrap_or_else(|| Path::new("/")))
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(log.writer()?)

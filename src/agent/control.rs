@@ -11,12 +11,14 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
 };
 
-use super::protocol::{Command, MAX_STATUS, Status};
+use super::protocol::{Command, Status};
 
 /// Most connections at once; one more takes the place of the oldest.
 const MAX_PEERS: usize = 8;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 8;
+/// Most bytes of a [`Command`] that are of use: it is one word.
+const MAX_COMMAND: usize = 1024;
 /// Most datagrams read of one connection in one turn of the loop.
 const MAX_TURN: usize = 8;
 
@@ -125,7 +127,7 @@ fn told(peer: &OwnedFd, status: &[u8]) -> bool {
 
 /// Whether the connection is to be kept: it is open, and all it said can be understood.
 fn read(peer: &OwnedFd, asked: &mut Vec<Command>) -> bool {
-    let mut bytes = [0; MAX_STATUS];
+    let mut bytes = [0; MAX_COMMAND];
     for _ in 0..MAX_TURN {
         match rustix::net::recv(peer, &mut bytes, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return true,

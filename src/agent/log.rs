@@ -154,6 +154,7 @@ fn printable(bytes: &[u8], most: usize) -> String {
     let tail = clean.get(start..).unwrap_or_default();
     if start > 0
         && let Some((_cut, whole)) = tail.split_once('\n')
+        && !whole.is_empty()
     {
         return whole.to_owned();
     }
@@ -168,9 +169,10 @@ fn skip_escape(rest: &mut std::str::Chars<'_>) {
             let _end = rest.find(|c| ('@'..='~').contains(c));
         }
         Some(']') => {
-            if rest.find(|c| matches!(c, '\u{7}' | '\u{1b}' | '\n')) == Some('\u{1b}') {
-                rest.next();
-            }
+            let end = rest.find(|c| matches!(c, '\u{7}' | '\u{1b}' | '\n'));
+            let _backslash = end
+                .filter(|&c| c == '\u{1b}')
+                .and_then(|_escape| rest.next());
         }
         _ => {}
     }
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_tail_keeps_whole_lines_and_whole_characters() {
-        assert_eq!(printable(b"first\nsecond\nthird\n", 14), "third\n");
+        assert_eq!(printable(b"first\nsecond\nthird\n", 12), "third\n");
         assert_eq!(printable("öööö".as_bytes(), 3), "ö");
         let long = "\u{fffd}".repeat(MAX_LOG_TAIL);
         assert!(printable(long.as_bytes(), MAX_LOG_TAIL).len() <= MAX_LOG_TAIL);

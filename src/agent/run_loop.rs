@@ -66,6 +66,8 @@ struct Desktop {
     signals: Signals,
     x_server: Option<XServer>,
     bus: Option<Bus>,
+    /// Whether there may be more children to reap than one turn took.
+    unreaped: bool,
     state: State,
 }
 
@@ -79,7 +81,7 @@ enum State {
     Session {
         run: Run,
         until: Instant,
-        watcher: Option<Watcher>,
+        watcher: Option<Box<Watcher>>,
     },
     Ready {
         run: Run,
@@ -118,6 +120,7 @@ impl Desktop {
             signals,
             x_server: None,
             bus: None,
+            unreaped: false,
             state: State::Screen {
                 until,
                 drawable: false,
@@ -179,10 +182,13 @@ impl Desktop {
     }
 
     fn deadline(&self, now: Instant) -> Option<Instant> {
+        if self.unreaped {
+            return Some(now);
+        }
         match &self.state {
             State::Screen { until, .. } => Some(*until),
             State::Session { until, watcher, .. } => {
-                let look = watcher.as_ref().and_then(Watcher::deadline);
+                let look = watcher.as_ref().and_then(|watcher| watcher.deadline());
                 Some(look.map_or(*until, |look| look.min(*until)))
             }
             State::Ready { .. } => None,
@@ -197,15 +203,14 @@ impl Desktop {
         if self.signals.stop_asked() || commands.contains(&Command::Stop) {
             self.end(EndCause::Stopped);
         }
-        if self.signals.child_ended() {
+        if self.signals.child_ended() || self.unreaped {
             self.reap();
         }
         let now = Instant::now();
         match &mut self.state {
             State::Screen { .. } => self.advance_screen(now),
             State::Session { .. } => self.advance_session(now),
-            State::Ready { .. } => {}
-            State::Ending(_) => {}
+            State::Ready { .. } | State::Ending(_) => {}
         }
         let pillars = self.pillars();
         match &mut self.state {
@@ -264,7 +269,10 @@ impl Desktop {
                 exit: None,
             },
             until: now + Duration::from_secs(self.spec.session_timeout.into()),
-            watcher: watcher.map_err(|error| self.cannot_watch(&*error)).ok(),
+            watcher: watcher
+                .map(Box::new)
+                .map_err(|error| self.cannot_watch(&*error))
+                .ok(),
         };
     }
 
@@ -299,8 +307,10 @@ impl Desktop {
     /// Reaps every child that has ended, and judges what that means.
     fn reap(&mut self) {
         let mut screen_exit = None;
+        self.unreaped = true;
         for _ in 0..MAX_REAPED {
             let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) else {
+                self.unreaped = false;
                 break;
             };
             let exit = exit(status);
@@ -340,7 +350,7 @@ impl Desktop {
     fn judge_session(&mut self) {
         let (run, drawn) = match &self.state {
             State::Session { run, watcher, .. } => {
-                (run, watcher.as_ref().is_some_and(Watcher::seen))
+                (run, watcher.as_ref().is_some_and(|watcher| watcher.seen()))
             }
             State::Ready { run } => (run, true),
             State::Screen { .. } | State::Ending(_) => return,
