@@ -1,0 +1,28 @@
+// What the server wrote into the page: who is signed in, where the pages live, which desktop is meant.
+
+export interface Account {
+  name: string;
+  full_name: string;
+}
+
+export interface Boot {
+  /** The path below which everything lives: `''` or `/desk`. */
+  base: string;
+  version: string;
+  brand: { name: string; accent: string | null; notice: string | null };
+  account: Account | null;
+  /** `alice` or `alice/work` on a viewer page. */
+  desktop: string | null;
+}
+
+export function readBoot(): Boot {
+  const text = document.getElementById('boot')?.textContent ?? '{}';
+  const given = JSON.parse(text) as Partial<Boot>;
+  return {
+    base: given.base ?? '',
+    version: given.version ?? '',
+    brand: { accent: null, notice: null, ...given.brand, name: given.brand?.name || 'Deskway' },
+    account: given.account ?? null,
+    desktop: given.desktop ?? null,
+  };
+}

@@ -1,0 +1,58 @@
+// A desktop as the API tells it, and what follows from its state alone.
+
+export type DesktopState = 'absent' | 'starting' | 'ready' | 'stopping' | 'gone' | 'failed';
+export type Stage = 'screen' | 'session';
+
+export interface Desktop {
+  /** `alice` (the main one) or `alice/work`. */
+  id: string;
+  owner: string;
+  name: string;
+  /** The session it runs; `null` when the default is meant or an existing server is attached. */
+  profile: string | null;
+  kind: 'session' | 'attach';
+  /** Where its viewer page is, base path included. */
+  url: string;
+  state: DesktopState;
+  stage: Stage | null;
+  /** Seconds since 1970. */
+  since: number | null;
+  message: string | null;
+  /** The end of its log. */
+  log: string | null;
+  viewers: number;
+}
+
+export interface Profile {
+  id: string;
+  name: string;
+  default: boolean;
+}
+
+export interface DesktopList {
+  desktops: Desktop[];
+  profiles: Profile[];
+}
+
+/** `alice/work` → owner and name; the main desktop's name is `main`. */
+export function splitId(id: string): { owner: string; name: string } {
+  const [owner = '', name = 'main'] = id.split('/');
+  return { owner, name };
+}
+
+/** Whether there is a screen that a viewer can connect to. */
+export function hasScreen(desktop: Desktop): boolean {
+  return desktop.state === 'ready' || (desktop.state === 'starting' && desktop.stage === 'session');
+}
+
+/** Whether it runs or is about to, so that stopping it means something. */
+export function isUp(desktop: Desktop): boolean {
+  return desktop.state === 'ready' || desktop.state === 'starting';
+}
+
+/** The path of its bridge below the base path. */
+export function bridgePath(id: string): string {
+  const { owner, name } = splitId(id);
+  const person = encodeURIComponent(owner);
+  return name === 'main' ? `/d/${person}/websockify` : `/d/${person}/${encodeURIComponent(name)}/websockify`;
+}

@@ -1,0 +1,70 @@
+// The person's desktops as the portal shows them: live, with what the person does to them.
+
+import { ApiError, type Api } from '../lib/api.ts';
+import type { Desktop, Profile } from '../lib/desktop.ts';
+import { watchDesktops } from '../lib/events.ts';
+
+/** A page that nobody has looked at for this long stops listening. */
+const HIDDEN_PATIENCE_MS = 30_000;
+
+export class Desktops {
+  list: Desktop[] | null = $state.raw(null);
+  profiles: Profile[] = $state.raw([]);
+  reachable = $state(true);
+  /** What the last act of the person failed with. */
+  problem: string | null = $state(null);
+
+  private readonly api: Api;
+  private readonly signedOut: () => void;
+  private unwatch: (() => void) | null = null;
+  private hiddenTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(api: Api, signedOut: () => void) {
+    this.api = api;
+    this.signedOut = signedOut;
+    this.watch();
+  }
+
+  /** The page came to the front or left it. */
+  seen(visible: boolean): void {
+    clearTimeout(this.hiddenTimer);
+    if (visible) this.watch();
+    else this.hiddenTimer = setTimeout(() => this.stop(), HIDDEN_PATIENCE_MS);
+  }
+
+  stop(): void {
+    this.unwatch?.();
+    this.unwatch = null;
+  }
+
+  stopDesktop(id: string): Promise<void> {
+    return this.act(() => this.api.stop(id));
+  }
+
+  restartDesktop(id: string): Promise<void> {
+    return this.act(() => this.api.restart(id));
+  }
+
+  private async act(call: () => Promise<Desktop>): Promise<void> {
+    this.problem = null;
+    try {
+      const now = await call();
+      this.list = this.list?.map((one) => (one.id === now.id ? now : one)) ?? null;
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'signed_out') this.signedOut();
+      else this.problem = (error as Error).message;
+    }
+  }
+
+  private watch(): void {
+    this.unwatch ??= watchDesktops(this.api, {
+      list: (news) => {
+        this.list = news.desktops;
+        // The live list may leave the sessions out; they do not change while a page is open.
+        if (news.profiles) this.profiles = news.profiles;
+      },
+      signedOut: this.signedOut,
+      reachable: (reachable) => (this.reachable = reachable),
+    });
+  }
+}

@@ -1,0 +1,36 @@
+// What the bridge's close codes mean for the page.
+
+export type EndCause = 'stopped' | 'crashed' | 'logged_out' | 'replaced' | 'full';
+
+export type Closing =
+  /** It is over until the person acts. */
+  | { kind: 'ended'; cause: EndCause }
+  | { kind: 'signed_out' }
+  /** The server said that it will be back at once. */
+  | { kind: 'restarting' }
+  /** The server is there, the desktop does not answer. */
+  | { kind: 'unreachable' }
+  | { kind: 'dropped' };
+
+export function meaningOf(code: number): Closing {
+  switch (code) {
+    case 4001:
+      return { kind: 'ended', cause: 'stopped' };
+    case 4002:
+      return { kind: 'ended', cause: 'crashed' };
+    case 4003:
+      return { kind: 'ended', cause: 'logged_out' };
+    case 4401:
+      return { kind: 'signed_out' };
+    case 4409:
+      return { kind: 'ended', cause: 'replaced' };
+    case 4429:
+      return { kind: 'ended', cause: 'full' };
+    case 1012:
+      return { kind: 'restarting' };
+    case 1011:
+      return { kind: 'unreachable' };
+    default:
+      return { kind: 'dropped' };
+  }
+}

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { Desktop } from '../lib/desktop.ts';
+import { open, step, type Connection, type Effect, type Event } from './connection.ts';
+
+const NOW = 1_700_000_000_000;
+
+function desktop(state: Desktop['state'], more: Partial<Desktop> = {}): Event {
+  return {
+    type: 'desktop',
+    desktop: {
+      id: 'alice',
+      owner: 'alice',
+      name: 'main',
+      profile: null,
+      kind: 'session',
+      url: '/d/alice/',
+      state,
+      stage: null,
+      since: null,
+      message: null,
+      log: null,
+      viewers: 0,
+      ...more,
+    },
+  };
+}
+
+function run(events: Event[], from = open({ autoconnect: true, persistent: true })) {
+  let connection: Connection = from;
+  const effects: Effect['do'][] = [];
+  for (const event of events) {
+    const stepped = step(connection, event, NOW);
+    connection = stepped.next;
+    effects.push(...stepped.effects.map((effect) => effect.do));
+  }
+  return { connection, phase: connection.phase, effects };
+}
+
+const started: Event = { ...desktop('starting', { stage: 'screen' }), type: 'started' } as Event;
+const closed = (code: number, reason = ''): Event => ({ type: 'socket_closed', code, reason });
+const connected = [desktop('ready'), { type: 'frame' } as Event];
+
+test('an absent desktop is started once, connected when its screen is up, shown when it is ready', () => {
+  const { phase, effects } = run([
+    desktop('absent'),
+    desktop('absent'),
+    started,
+    desktop('starting', { stage: 'session' }),
+    { type: 'frame' },
+  ]);
+  assert.deepEqual(effects, ['start', 'connect']);
+  assert.deepEqual(phase, { kind: 'starting', stage: 'session', stoppingFirst: false });
+  const done = run([desktop('absent'), started, desktop('starting', { stage: 'session' }), { type: 'frame' }, desktop('ready')]);
+  assert.equal(done.phase.kind, 'connected');
+});
+
+test('a running desktop is connected without stages', () => {
+  const { phase, effects } = run([desktop('ready')]);
+  assert.deepEqual(effects, ['connect']);
+  assert.equal(phase.kind, 'opening');
+  assert.equal(run(connected).phase.kind, 'connected');
+});
+
+test('an old failure is started again, a fresh one is shown', () => {
+  assert.deepEqual(run([desktop('failed', { since: NOW / 1000 - 61 })]).effects, ['start']);
+  const fresh = run([desktop('failed', { since: NOW / 1000 - 5, message: 'No such program.', log: 'sh: x' })]);
+  assert.deepEqual(fresh.phase, { kind: 'failed', message: 'No such program.', log: 'sh: x' });
+  assert.deepEqual(fresh.effects, []);
+});
+
+test('trying again starts a desktop that has just failed', () => {
+  const failed = desktop('failed', { since: NOW / 1000 - 1 });
+  assert.deepEqual(run([failed, { type: 'wanted' }, failed]).effects, ['disconnect', 'check', 'start']);
+});
+
+test('a failure while it starts is shown with the log', () => {
+  const { phase } = run([desktop('absent'), started, desktop('failed', { message: 'It ended at once.', log: 'end' })]);
+  assert.deepEqual(phase, { kind: 'failed', message: 'It ended at once.', log: 'end' });
+});
+
+test('what was known before the start does not count as its result', () => {
+  const { phase } = run([desktop('failed', { since: 1 }), desktop('failed', { since: 1 })]);
+  assert.equal(phase.kind, 'starting');
+});
+
+test('a dropped connection is tried again after asking what became of the desktop', () => {
+  const lost = run([...connected, closed(1006)]);
+  assert.equal(lost.phase.kind, 'lost');
+  const back = run([{ type: 'retry' }, desktop('ready'), { type: 'frame' }], lost.connection);
+  assert.deepEqual(back.effects, ['check', 'connect']);
+  assert.equal(back.phase.kind, 'connected');
+  assert.equal(back.connection.attempt, 0);
+});
+
+test('a restart is still called a restart while the server refuses', () => {
+  const { phase } = run([...connected, closed(1012), { type: 'retry' }, { type: 'check_failed' }]);
+  assert.ok(phase.kind === 'lost' && phase.why === 'restarting' && phase.retryAt !== null);
+});
+
+test('a stale "running" does not bring back what was just stopped', () => {
+  const { phase, effects } = run([...connected, closed(4001, 'The desktop was stopped.'), desktop('ready')]);
+  assert.deepEqual(phase, { kind: 'ended', cause: 'stopped', message: 'The desktop was stopped.', log: null });
+  assert.deepEqual(effects, ['connect']);
+});
+
+test('a desktop that another window starts again comes back', () => {
+  const { phase, effects } = run([...connected, closed(4001), desktop('gone'), desktop('starting', { stage: 'screen' })]);
+  assert.equal(phase.kind, 'starting');
+  assert.deepEqual(effects, ['connect']);
+});
+
+test('a crash shows its log when it arrives', () => {
+  const { phase } = run([...connected, closed(4002, 'The desktop crashed.'), desktop('failed', { log: 'segfault' })]);
+  assert.ok(phase.kind === 'ended' && phase.log === 'segfault' && phase.message === 'The desktop crashed.');
+});
+
+test('a replaced window waits for its person', () => {
+  const replaced = run([...connected, closed(4409), desktop('gone'), desktop('ready')]);
+  assert.ok(replaced.phase.kind === 'ended' && replaced.phase.cause === 'replaced');
+  const again = run([{ type: 'wanted' }, desktop('ready'), { type: 'frame' }], replaced.connection);
+  assert.equal(again.phase.kind, 'connected');
+});
+
+test('signing out ends everything', () => {
+  const { effects, connection } = run([...connected, closed(4401)]);
+  assert.deepEqual(effects, ['connect', 'sign_in']);
+  assert.deepEqual(run([desktop('ready')], connection).effects, []);
+  assert.deepEqual(run([{ type: 'signed_out' }]).effects, ['disconnect', 'sign_in']);
+});
+
+test('with reconnect off only the person connects again', () => {
+  const { phase, effects } = run([...connected, closed(1006)], open({ autoconnect: true, persistent: false }));
+  assert.ok(phase.kind === 'lost' && phase.retryAt === null && !phase.trying);
+  assert.deepEqual(effects, ['connect']);
+});
+
+test('with autoconnect off nothing happens before the person connects', () => {
+  const idle = run([desktop('absent')], open({ autoconnect: false, persistent: true }));
+  assert.deepEqual(idle.effects, []);
+  assert.deepEqual(run([{ type: 'wanted' }, desktop('absent')], idle.connection).effects, ['disconnect', 'check', 'start']);
+});
+
+test('sockets refused while the session starts are tried again quietly, a few times', () => {
+  const starting = run([desktop('absent'), started, desktop('starting', { stage: 'session' }), closed(1006)]);
+  assert.equal(starting.phase.kind, 'starting');
+  assert.equal(starting.effects.at(-1), 'retry_after');
+  const refused: Event[] = [{ type: 'retry' }, desktop('ready'), closed(1006)];
+  assert.equal(run([...refused, ...refused, ...refused], starting.connection).phase.kind, 'lost');
+});

@@ -1,0 +1,264 @@
+// The life of a viewer page, as a pure state machine: what happened goes in, the next phase and
+// what to do about it come out. The page's clock, sockets and requests are elsewhere (`session`).
+
+import { delay, DROPPED, RESTARTING } from '../lib/backoff.ts';
+import { hasScreen, type Desktop, type Stage } from '../lib/desktop.ts';
+import { meaningOf, type EndCause } from './closeCodes.ts';
+
+/** `asked`: the person wants a new connection. */
+export type Why = 'dropped' | 'restarting' | 'unreachable' | 'asked';
+
+export type Phase =
+  /** Nothing is known yet, or a running desktop is being connected. */
+  | { kind: 'opening' }
+  /** Waits for the person, who asked not to be connected at once. */
+  | { kind: 'idle' }
+  | { kind: 'starting'; stage: Stage | 'ready' | null; stoppingFirst: boolean }
+  | { kind: 'connected' }
+  /** `retryAt` in the clock's milliseconds; `null` while trying, or when only the person may. */
+  | { kind: 'lost'; why: Why; reason: string; retryAt: number | null; trying: boolean }
+  | { kind: 'ended'; cause: EndCause; message: string; log: string | null }
+  | { kind: 'failed'; message: string; log: string | null }
+  | { kind: 'left' };
+
+export interface Connection {
+  phase: Phase;
+  desktop: Desktop | null;
+  socket: boolean;
+  frame: boolean;
+  attempt: number;
+  /** Where the wish for a running desktop stands; `sent` until its effect is seen. */
+  start: 'none' | 'sent' | 'seen';
+  /** The person asked for it: a fresh failure does not stand in the way. */
+  insist: boolean;
+  /** It was seen not to run since it ended, so that running is news. */
+  seenDown: boolean;
+  /** Whether it connects again by itself. */
+  persistent: boolean;
+}
+
+export type Event =
+  | { type: 'desktop'; desktop: Desktop | null }
+  /** The start was accepted; this is the desktop at that moment. */
+  | { type: 'started'; desktop: Desktop }
+  | { type: 'socket_closed'; code: number; reason: string }
+  | { type: 'frame' }
+  | { type: 'start_refused'; message: string }
+  | { type: 'check_failed' }
+  | { type: 'signed_out' }
+  | { type: 'retry' }
+  /** The person wants it (again): Connect, Start again, Use here, Connect again. */
+  | { type: 'wanted' };
+
+export type Effect =
+  | { do: 'start' }
+  | { do: 'connect' }
+  | { do: 'disconnect' }
+  /** Ask the API what became of the desktop; answered by `desktop`, `check_failed` or `signed_out`. */
+  | { do: 'check' }
+  | { do: 'retry_after'; ms: number }
+  | { do: 'sign_in' };
+
+export interface Step {
+  next: Connection;
+  effects: Effect[];
+}
+
+/** A desktop that failed this recently is shown as failed, not started again. */
+const FRESH_FAILURE_S = 60;
+/** Refused sockets while it opens before the page says that something is wrong. */
+const QUIET_ATTEMPTS = 3;
+
+export function open(options: { autoconnect: boolean; persistent: boolean }): Connection {
+  return {
+    phase: { kind: options.autoconnect ? 'opening' : 'idle' },
+    desktop: null,
+    socket: false,
+    frame: false,
+    attempt: 0,
+    start: 'none',
+    insist: false,
+    seenDown: false,
+    persistent: options.persistent,
+  };
+}
+
+/** `now` in milliseconds since 1970. */
+export function step(was: Connection, event: Event, now: number): Step {
+  if (was.phase.kind === 'left') return stay(was);
+  switch (event.type) {
+    case 'desktop':
+      return onDesktop({ ...was, desktop: event.desktop }, now);
+    case 'started':
+      // The live list may have been quicker, and then it knows more.
+      return was.start === 'sent' ? onDesktop({ ...was, desktop: event.desktop, start: 'seen' }, now) : stay(was);
+    case 'frame':
+      return settle({ ...was, frame: true });
+    case 'socket_closed':
+      return onClosed({ ...was, socket: false, frame: false }, event.code, event.reason, now);
+    case 'start_refused':
+      return stay({ ...was, start: 'none', phase: { kind: 'failed', message: event.message, log: null } });
+    case 'check_failed':
+      return lose(was, was.phase.kind === 'lost' ? was.phase.why : 'unreachable', '', now);
+    case 'signed_out':
+      return { next: { ...was, phase: { kind: 'left' } }, effects: [{ do: 'disconnect' }, { do: 'sign_in' }] };
+    case 'retry':
+      return onRetry(was);
+    case 'wanted':
+      return onWanted(was);
+  }
+}
+
+function onWanted(was: Connection): Step {
+  // With a picture on the page, it stays there until the next one.
+  const showing = was.phase.kind === 'connected' || was.phase.kind === 'lost';
+  const phase: Phase = showing
+    ? { kind: 'lost', why: 'asked', reason: '', retryAt: null, trying: true }
+    : { kind: 'opening' };
+  return {
+    next: { ...was, phase, start: 'none', insist: true, attempt: 0, socket: false, frame: false, desktop: null },
+    effects: [{ do: 'disconnect' }, { do: 'check' }],
+  };
+}
+
+function onDesktop(was: Connection, now: number): Step {
+  switch (was.phase.kind) {
+    case 'opening':
+    case 'starting':
+      return bringUp(was, now);
+    case 'lost':
+      return afterLoss(was, now);
+    case 'ended':
+    case 'failed':
+      return afterEnd(was, was.phase, now);
+    default:
+      return stay(was);
+  }
+}
+
+/** The person wants it running: start it, follow its stages, connect as soon as there is a screen. */
+function bringUp(was: Connection, now: number): Step {
+  const desktop = was.desktop;
+  switch (desktop?.state) {
+    case 'starting':
+    case 'ready': {
+      const starting = desktop.state === 'starting' || was.phase.kind === 'starting';
+      const stage = desktop.state === 'ready' ? 'ready' : desktop.stage;
+      const phase: Phase = starting ? { kind: 'starting', stage, stoppingFirst: false } : was.phase;
+      const connect = hasScreen(desktop) && !was.socket;
+      const next: Connection = { ...was, phase, start: 'seen', insist: false, socket: was.socket || connect };
+      const settled = settle(next);
+      return { next: settled.next, effects: connect ? [{ do: 'connect' }] : [] };
+    }
+    case 'stopping':
+      return stay({ ...was, start: 'none', phase: { kind: 'starting', stage: null, stoppingFirst: true } });
+    case 'failed':
+      if (was.start === 'seen' || (was.start === 'none' && !was.insist && isFresh(desktop, now))) return fail(was, desktop);
+      break;
+    case 'gone':
+      if (was.start === 'seen') return end(was, 'stopped', desktop.message ?? '', desktop.log);
+      break;
+  }
+  if (was.start !== 'none') return stay(was);
+  const phase: Phase = { kind: 'starting', stage: null, stoppingFirst: false };
+  return { next: { ...was, phase, start: 'sent' }, effects: [{ do: 'start' }] };
+}
+
+function afterLoss(was: Connection, now: number): Step {
+  const desktop = was.desktop;
+  switch (desktop?.state) {
+    case 'ready':
+      if (was.socket) return stay(was);
+      return { next: { ...was, socket: true }, effects: [{ do: 'connect' }] };
+    case 'starting':
+      return bringUp({ ...was, phase: { kind: 'starting', stage: desktop.stage, stoppingFirst: false } }, now);
+    case 'stopping':
+      return lose(was, lostWhy(was), '', now);
+    case 'failed':
+      return end(was, 'crashed', desktop.message ?? '', desktop.log);
+    default:
+      return end(was, 'stopped', desktop?.message ?? '', desktop?.log ?? null);
+  }
+}
+
+/** It is over; another window may start it again, and its log may arrive late. */
+function afterEnd(was: Connection, phase: Phase & { kind: 'ended' | 'failed' }, now: number): Step {
+  const desktop = was.desktop;
+  if (phase.kind === 'ended' && (phase.cause === 'replaced' || phase.cause === 'full')) return stay(was);
+  if (!desktop || desktop.state === 'absent' || desktop.state === 'stopping') return stay({ ...was, seenDown: true });
+  if (desktop.state === 'gone' || desktop.state === 'failed') {
+    const message = phase.message || (desktop.message ?? '');
+    return stay({ ...was, seenDown: true, phase: { ...phase, message, log: desktop.log ?? phase.log } });
+  }
+  if (!was.seenDown) return stay(was);
+  return bringUp({ ...was, phase: { kind: 'starting', stage: null, stoppingFirst: false }, start: 'seen' }, now);
+}
+
+function onClosed(was: Connection, code: number, reason: string, now: number): Step {
+  if (was.phase.kind === 'ended' || was.phase.kind === 'failed' || was.phase.kind === 'idle') return stay(was);
+  const meaning = meaningOf(code);
+  switch (meaning.kind) {
+    case 'signed_out':
+      return { next: { ...was, phase: { kind: 'left' } }, effects: [{ do: 'sign_in' }] };
+    case 'ended':
+      return end(was, meaning.cause, reason, null);
+    default:
+      // A refused try after "restarting" is still the restart.
+      return lose(was, meaning.kind === 'dropped' ? lostWhy(was) : meaning.kind, meaning.kind === 'unreachable' ? reason : '', now);
+  }
+}
+
+function onRetry(was: Connection): Step {
+  if (was.socket) return stay(was);
+  const phase: Phase = was.phase.kind === 'lost' ? { ...was.phase, retryAt: null, trying: true } : was.phase;
+  return { next: { ...was, phase }, effects: [{ do: 'check' }] };
+}
+
+/** Connected means: the desktop is ready and its picture is there. */
+function settle(was: Connection): Step {
+  const { kind } = was.phase;
+  const waiting = kind === 'opening' || kind === 'starting' || kind === 'lost';
+  if (!waiting || !was.frame || !was.socket || was.desktop?.state !== 'ready') return stay(was);
+  return stay({ ...was, phase: { kind: 'connected' }, attempt: 0, start: 'none', seenDown: false });
+}
+
+function lose(was: Connection, why: Why, reason: string, now: number): Step {
+  const next: Connection = { ...was, attempt: was.attempt + 1 };
+  const ms = delay(why === 'restarting' ? RESTARTING : DROPPED, was.attempt);
+  const quiet = was.phase.kind === 'starting' || was.phase.kind === 'opening';
+  if (quiet && next.attempt <= QUIET_ATTEMPTS) return { next, effects: [{ do: 'retry_after', ms }] };
+  if (!was.persistent) {
+    return stay({ ...next, phase: { kind: 'lost', why, reason, retryAt: null, trying: false } });
+  }
+  return {
+    next: { ...next, phase: { kind: 'lost', why, reason, retryAt: now + ms, trying: false } },
+    effects: [{ do: 'retry_after', ms }],
+  };
+}
+
+function lostWhy(was: Connection): Why {
+  return was.phase.kind === 'lost' && was.phase.why !== 'asked' ? was.phase.why : 'dropped';
+}
+
+function end(was: Connection, cause: EndCause, message: string, log: string | null): Step {
+  return {
+    next: { ...was, phase: { kind: 'ended', cause, message, log }, start: 'none', seenDown: false, socket: false, frame: false },
+    effects: was.socket ? [{ do: 'disconnect' }] : [],
+  };
+}
+
+function fail(was: Connection, desktop: Desktop): Step {
+  const phase: Phase = { kind: 'failed', message: desktop.message ?? '', log: desktop.log };
+  return {
+    next: { ...was, phase, start: 'none', seenDown: true, socket: false, frame: false },
+    effects: was.socket ? [{ do: 'disconnect' }] : [],
+  };
+}
+
+function isFresh(desktop: Desktop, now: number): boolean {
+  return desktop.since !== null && now / 1000 - desktop.since < FRESH_FAILURE_S;
+}
+
+function stay(next: Connection): Step {
+  return { next, effects: [] };
+}
