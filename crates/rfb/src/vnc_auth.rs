@@ -51,3 +51,35 @@ impl Drop for Password {
         self.0.zeroize();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHALLENGE: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+    /// The answers come from `openssl enc -des-ecb -nopad`, with the password's bits turned
+    /// round in each byte for the key.
+    #[test]
+    fn answers_as_another_des_does() {
+        let answers: [(&str, u128); 4] = [
+            ("secret", 0xee22_539f_33a5_983e_c12f_9c2e_dbc9_95dd),
+            ("password", 0xb866_9241_25c8_eebb_9deb_c1db_61c5_38e2),
+            // Only eight bytes count.
+            (
+                "password and more",
+                0xb866_9241_25c8_eebb_9deb_c1db_61c5_38e2,
+            ),
+            ("a", 0x4494_07fb_6f71_bd51_7aca_7686_6568_a4e2),
+        ];
+        for (password, answer) in answers {
+            let ours = Password::new(password.as_bytes()).answer(&CHALLENGE);
+            assert_eq!(u128::from_be_bytes(ours), answer, "{password}");
+        }
+    }
+
+    #[test]
+    fn is_not_printed() {
+        assert_eq!(format!("{:?}", Password::new(b"secret")), "MASKED");
+    }
+}
