@@ -1,1 +1,3 @@
-//! stub
+//! What is kept on disk, in SQLite.
+
+pub mod accounts;
