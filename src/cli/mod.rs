@@ -3,12 +3,14 @@
 //! Parsing is all that happens here. What the administrator's commands do is in the files
 //! below, one each; `app` runs the roles.
 
+mod ask;
 pub mod check_config;
 pub mod desktop;
 pub mod doctor;
 mod out;
 pub mod user;
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -16,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Overrides, TlsFiles};
 use crate::model::{DesktopId, ProfileId, UserName};
+use crate::store::accounts;
 
 /// Linux desktops in the browser: one program, one port.
 ///
@@ -262,8 +265,30 @@ impl Start {
 pub enum Error {
     #[error(transparent)]
     Config(#[from] config::Error),
+    #[error(transparent)]
+    Accounts(#[from] accounts::Error),
     #[error("cannot write the answer: {0}")]
-    Output(std::io::Error),
+    Output(io::Error),
+    #[error("there is no terminal to ask for the password ({0}): give it with --password-stdin")]
+    NoTerminal(io::Error),
+    #[error("no password was given")]
+    NoPassword,
+    #[error("the two passwords are not the same")]
+    PasswordsDiffer,
+    #[error("the password is no UTF-8 text")]
+    PasswordNotText,
+    #[error(
+        "there is no OS account `{name}` for the desktops to run as: make one with `adduser {name}`, or name another with --os-user"
+    )]
+    NoOsAccount { name: UserName },
+    #[error(
+        "the OS account `{name}` belongs to the system (uid {uid} is below {min}): name a person's with --os-user"
+    )]
+    SystemAccount { name: UserName, uid: u32, min: u32 },
+    #[error("cannot look up the OS account `{name}`: {source}")]
+    OsAccounts { name: UserName, source: io::Error },
+    #[error("all desktops run as you: --os-user is for root")]
+    OsUserNeedsRoot,
     #[error("`{0}` is not built in yet")]
     Missing(&'static str),
 }

@@ -1,10 +1,159 @@
 //! `deskway user add|passwd|remove|list`: local accounts.
 
-use super::{Error, User};
+use deskway_osuser as osuser;
+use serde::Serialize;
+
+use super::{Error, PasswordFrom, StatePlace, User, ask, out};
+use crate::config::Config;
+use crate::model::{Secret, UserName};
+use crate::runtime::Clock;
+use crate::store::accounts::{self, Account, NewAccount};
 
 /// # Errors
 /// When the accounts cannot be read or written, or the request makes no sense.
 pub fn run(args: &User) -> Result<(), Error> {
-    _ = args;
-    Err(Error::Missing("user"))
+    match args {
+        User::Add {
+            name,
+            os_user,
+            full_name,
+            password,
+            place,
+        } => {
+            let config = place.load()?;
+            check_os_account(name, os_user.as_ref(), &config)?;
+            let state = &config.paths.state;
+            if accounts::list(state)?
+                .iter()
+                .any(|account| account.name == *name)
+            {
+                return Err(accounts::Error::Exists(name.clone()).into());
+            }
+            let account = NewAccount {
+                name,
+                os_user: os_user.as_ref(),
+                full_name: full_name.as_deref(),
+                password: &password.ask()?,
+            };
+            accounts::add(state, &account, &Clock::System)?;
+            out::print(&format!("`{name}` can sign in\n"))
+        }
+        User::Passwd {
+            name,
+            password,
+            place,
+        } => {
+            let state = place.load()?.paths.state;
+            if accounts::list(&state)?
+                .iter()
+                .all(|account| account.name != *name)
+            {
+                return Err(accounts::Error::NoSuchAccount(name.clone()).into());
+            }
+            accounts::set_password(&state, name, &password.ask()?, &Clock::System)?;
+            out::print(&format!("`{name}` has a new password\n"))
+        }
+        User::Remove { name, place } => {
+            accounts::remove(&place.load()?.paths.state, name)?;
+            out::print(&format!("`{name}` cannot sign in any more\n"))
+        }
+        User::List { json, place } => {
+            let accounts = accounts::list(&place.load()?.paths.state)?;
+            out::print(&if *json {
+                as_json(&accounts)?
+            } else {
+                as_table(&accounts)
+            })
+        }
+    }
+}
+
+impl PasswordFrom {
+    fn ask(&self) -> Result<Secret<String>, Error> {
+        if self.password_stdin {
+            ask::from_stdin()
+        } else {
+            ask::at_terminal()
+        }
+    }
+}
+
+/// As root, desktops run as an OS account, which has to be there and be a person's.
+fn check_os_account(
+    name: &UserName,
+    os_user: Option<&UserName>,
+    config: &Config,
+) -> Result<(), Error> {
+    if !osuser::is_root() {
+        return match os_user {
+            None => Ok(()),
+            Some(_) => Err(Error::OsUserNeedsRoot),
+        };
+    }
+    let os_name = os_user.unwrap_or(name);
+    let looked_up = osuser::Account::by_name(os_name.as_str());
+    let account = looked_up.map_err(|source| Error::OsAccounts {
+        name: os_name.clone(),
+        source,
+    })?;
+    let min = config.access.min_uid;
+    match account {
+        None => Err(Error::NoOsAccount {
+            name: os_name.clone(),
+        }),
+        Some(account) if account.uid < min => Err(Error::SystemAccount {
+            name: os_name.clone(),
+            uid: account.uid,
+            min,
+        }),
+        Some(_) => Ok(()),
+    }
+}
+
+/// An account as `user list --json` prints it.
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    os_user: Option<&'a str>,
+    full_name: &'a str,
+    /// Seconds since 1970.
+    created: u64,
+}
+
+fn as_json(accounts: &[Account]) -> Result<String, Error> {
+    let rows: Vec<_> = accounts
+        .iter()
+        .map(|account| Row {
+            name: account.name.as_str(),
+            os_user: account.os_user.as_ref().map(UserName::as_str),
+            full_name: &account.full_name,
+            created: account.created,
+        })
+        .collect();
+    out::json(&rows)
+}
+
+fn as_table(accounts: &[Account]) -> String {
+    if accounts.is_empty() {
+        return "there are no local accounts: `deskway user add NAME` makes one\n".to_owned();
+    }
+    let row = |account: &Account| {
+        let os_user = account.os_user.as_ref().unwrap_or(&account.name);
+        vec![
+            account.name.to_string(),
+            os_user.to_string(),
+            account.full_name.clone(),
+        ]
+    };
+    out::table(&["NAME", "OS USER", "FULL NAME"], accounts.iter().map(row))
+}
+
+impl StatePlace {
+    fn load(&self) -> Result<Config, Error> {
+        let overrides = crate::config::Overrides {
+            state_dir: self.state_dir.clone(),
+            ..crate::config::Overrides::default()
+        };
+        Ok(crate::config::load(self.config.as_deref(), &overrides)?.0)
+    }
 }
