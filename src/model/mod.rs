@@ -4,10 +4,12 @@ mod desktop;
 mod geometry;
 mod name;
 mod rights;
+mod scheme;
 mod secret;
 
 pub use desktop::{DesktopInfo, DesktopState, EndCause, Exit, ProfileInfo, Stage};
 pub use geometry::{BadGeometry, Geometry};
 pub use name::{BadName, DesktopId, DesktopName, ProfileId, UserName};
 pub use rights::Rights;
+pub use scheme::Scheme;
 pub use secret::Secret;
