@@ -34,7 +34,8 @@ impl Bus {
         let mut command = child::command(program, env, log)?;
         command
             .env("DBUS_SESSION_BUS_ADDRESS", &address)
-            .args(["--session", "--nofork", "--nopidfile"])
+            // The journal of what it starts goes to syslog: it would drown the session's own words.
+            .args(["--session", "--nofork", "--nopidfile", "--syslog-only"])
             .arg(format!("--address={address}"));
         let (pid, ready) = child::start_with_pipe(command, |command, fd| {
             command.arg(format!("--print-address={fd}"));

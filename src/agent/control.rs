@@ -33,12 +33,14 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Listens on `path`, for its owner alone.
+    /// Listens on `path`, for its owner alone. The socket gets that name when it can be connected
+    /// to, so that whoever waits for the name need not try twice.
     ///
     /// # Errors
     /// When the socket cannot be made there.
     pub(super) fn listen(path: PathBuf, status: &Status) -> io::Result<Self> {
-        if let Err(error) = fs::remove_file(&path)
+        let new = path.with_extension("new");
+        if let Err(error) = fs::remove_file(&new)
             && error.kind() != io::ErrorKind::NotFound
         {
             return Err(error);
@@ -49,9 +51,10 @@ impl Control {
             SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
             None,
         )?;
-        rustix::net::bind(&listener, &SocketAddrUnix::new(&path)?)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        rustix::net::bind(&listener, &SocketAddrUnix::new(&new)?)?;
+        fs::set_permissions(&new, Permissions::from_mode(0o600))?;
         rustix::net::listen(&listener, BACKLOG)?;
+        fs::rename(&new, &path)?;
         Ok(Self {
             path,
             listener,

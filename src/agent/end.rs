@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::model::EndCause;
+use crate::model::{EndCause, Exit};
 
 use super::processes::{self, Process};
 
@@ -19,6 +19,8 @@ const KILL_TIME: Duration = Duration::from_secs(1);
 const SCREEN_GRACE: Duration = Duration::from_secs(2);
 /// How often new processes are looked for while all are killed.
 const KILL_INTERVAL: Duration = Duration::from_millis(20);
+
+const SIGTERM: i32 = Signal::TERM.as_raw();
 
 /// A desktop's end under way.
 pub(super) struct Ending {
@@ -46,6 +48,8 @@ enum Step {
     Screen,
     /// The X server has SIGKILL.
     KillScreen,
+    /// What the X server had started has SIGKILL.
+    Remains,
     Over,
 }
 
@@ -61,17 +65,26 @@ impl Ending {
         ending
     }
 
-    /// The X server has ended by itself: then the session's death was its consequence.
-    pub(super) fn screen_died(&mut self, how: crate::model::Exit) {
-        let early = matches!(self.step, Step::Session | Step::Rest | Step::Kill);
-        if early && matches!(self.cause, EndCause::SessionDied { .. }) {
+    /// The X server has ended. When we did not end it, the session's end was its consequence,
+    /// which was only noticed first.
+    pub(super) fn screen_ended(&mut self, how: Exit) {
+        let ours = match self.step {
+            Step::Session | Step::Rest | Step::Kill => false,
+            Step::Screen => matches!(how, Exit::Code(0) | Exit::Signal(SIGTERM)),
+            Step::KillScreen | Step::Remains | Step::Over => true,
+        };
+        let consequence = matches!(
+            self.cause,
+            EndCause::SessionDied { .. } | EndCause::LoggedOut
+        );
+        if consequence && !ours {
             self.cause = EndCause::ScreenDied { how };
         }
     }
 
     /// When to look again even if no child ends.
     pub(super) fn deadline(&self, now: Instant) -> Instant {
-        if self.step == Step::Kill {
+        if matches!(self.step, Step::Kill | Step::Remains) {
             self.until.min(now + KILL_INTERVAL)
         } else {
             self.until
@@ -84,11 +97,11 @@ impl Ending {
             let left = self.left(pillars);
             let done = match self.step {
                 Step::Screen | Step::KillScreen | Step::Over => pillars.x_server.is_none(),
-                Step::Session | Step::Rest | Step::Kill => left.is_empty(),
+                Step::Session | Step::Rest | Step::Kill | Step::Remains => left.is_empty(),
             };
             let next = match self.step {
                 _ if !done && now < self.until => {
-                    if self.step == Step::Kill {
+                    if matches!(self.step, Step::Kill | Step::Remains) {
                         processes::signal(&left, Signal::KILL);
                     }
                     return false;
@@ -97,7 +110,8 @@ impl Ending {
                 Step::Rest if !done => Step::Kill,
                 Step::Rest | Step::Kill => Step::Screen,
                 Step::Screen if !done => Step::KillScreen,
-                Step::Screen | Step::KillScreen | Step::Over => Step::Over,
+                Step::Screen | Step::KillScreen => Step::Remains,
+                Step::Remains | Step::Over => Step::Over,
             };
             self.enter(next, pillars, now);
         }
@@ -120,7 +134,7 @@ impl Ending {
                 processes::signal(&self.left(pillars), Signal::TERM);
                 REST_GRACE
             }
-            Step::Kill => {
+            Step::Kill | Step::Remains => {
                 processes::signal(&self.left(pillars), Signal::KILL);
                 KILL_TIME
             }

@@ -341,7 +341,7 @@ impl Desktop {
                 let error = format!("it ended at once with {how}");
                 self.end(EndCause::ScreenFailed { error });
             }
-            State::Ending(ending) => ending.screen_died(how),
+            State::Ending(ending) => ending.screen_ended(how),
             _ => self.end(EndCause::ScreenDied { how }),
         }
     }

@@ -6,7 +6,7 @@ use crate::agent;
 
 /// # Errors
 /// When the desktop could not be taken up; how it ended otherwise is told on `agent.sock`.
-pub fn run() -> anyhow::Result<()> {
+pub(super) fn run() -> anyhow::Result<()> {
     let spec = agent::read_spec(std::io::stdin().lock())?;
     agent::run(spec).context("the desktop's agent")
 }
