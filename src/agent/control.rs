@@ -6,13 +6,20 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
 };
 
-use super::protocol::{Command, Status};
+use crate::model::EndCause;
 
+use super::protocol::{Command, Status};
+use super::signals::Signals;
+use super::wait::wait;
+
+/// How long a desktop that has ended by itself waits for somebody to whom it can say why.
+const UNHEARD: Duration = Duration::from_secs(3);
 /// Most connections at once; one more takes the place of the oldest.
 const MAX_PEERS: usize = 8;
 /// Connections that wait to be accepted.
@@ -29,6 +36,7 @@ pub(super) struct Control {
     peers: VecDeque<OwnedFd>,
     /// The status as JSON: what whoever connects is told first.
     status: Vec<u8>,
+    /// Whether that has reached anybody.
     heard: bool,
 }
 
@@ -68,11 +76,6 @@ impl Control {
         std::iter::once(self.listener.as_fd()).chain(self.peers.iter().map(AsFd::as_fd))
     }
 
-    /// Whether the present status has reached anybody.
-    pub(super) fn heard(&self) -> bool {
-        self.heard
-    }
-
     /// Tells everybody the new status; one who has not read the ones before is cut off.
     ///
     /// # Errors
@@ -104,8 +107,31 @@ impl Control {
         asked
     }
 
-    /// Says goodbye: nothing more is heard, and what was told can still be read.
-    pub(super) fn close(self) {
+    /// Tells the last status. If nobody is there, waits a while for somebody to come and hear it,
+    /// unless the end was asked for or `signals` ask for it now.
+    ///
+    /// # Errors
+    /// When the kernel cannot wait.
+    pub(super) fn last(mut self, status: &Status, signals: &mut Signals) -> io::Result<()> {
+        self.tell(status)?;
+        self.serve();
+        let wanted = matches!(status, Status::Ended { cause, .. } if *cause == EndCause::Stopped);
+        let until = Instant::now() + UNHEARD;
+        while !wanted && !self.heard && !signals.stop_asked() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            wait(self.fds().chain(signals.fds()).collect(), Some(left))?;
+            signals.child_ended();
+            self.serve();
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// Nothing more is heard, and what was told can still be read.
+    fn close(self) {
         drop(fs::remove_file(&self.path));
         for peer in &self.peers {
             // Closing a socket with something unread in it would take from the peer what it

@@ -1,12 +1,13 @@
 //! Runs as a desktop's owner: starts the X server and the session, says how they are, cleans up.
 //!
-//! One thread and one poll loop ([`run_loop`]) drive it all; the rest of the folder is what the
-//! loop uses, one file each. [`protocol`] is what others see of it.
+//! One thread and one poll loop ([`run_loop`]) take the [`desktop`] from its start to its end; the
+//! rest of the folder is what it consists of. [`protocol`] is what others see of it.
 
 mod bus;
 mod child;
 mod control;
 mod cookie;
+mod desktop;
 mod drawn;
 mod end;
 mod log;
@@ -16,6 +17,7 @@ mod run_dir;
 mod run_loop;
 mod session;
 mod signals;
+mod wait;
 mod x_server;
 
 use std::io::{self, Read};

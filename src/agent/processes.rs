@@ -5,10 +5,15 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process};
+
+use crate::model::Exit;
 
 /// Most bytes of a process's environment that are looked at.
 const MAX_ENVIRON: u64 = 128 * 1024;
+
+/// Most children reaped in one turn of the loop.
+const MAX_TURN: usize = 256;
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +24,22 @@ pub(super) struct Process {
     name: String,
     /// Ended, and only waiting to be reaped.
     zombie: bool,
+}
+
+/// Reaps the children that have ended; true when there may be more of them.
+pub(super) fn reap() -> (Vec<(Pid, Exit)>, bool) {
+    let mut ended = Vec::new();
+    while ended.len() < MAX_TURN {
+        let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) else {
+            return (ended, false);
+        };
+        let exit = match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Exit::Code(code),
+            (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+        };
+        ended.push((pid, exit));
+    }
+    (ended, true)
 }
 
 /// Every living process below the agent, except `but` and what is below those.

@@ -70,6 +70,13 @@ impl RunDir {
     pub(super) fn log(&self) -> PathBuf {
         self.0.join(LOG)
     }
+
+    /// Removes what servers leave behind that were killed, and the cookie.
+    pub(super) fn tidy(&self) {
+        for path in [self.vnc_socket(), self.bus_socket(), self.cookie()] {
+            drop(fs::remove_file(path));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -84,6 +84,14 @@ pub(super) fn socket(display: u16) -> PathBuf {
     PathBuf::from(format!("/tmp/.X11-unix/X{display}"))
 }
 
+/// Removes the display's socket when its X server was killed and has left it behind.
+pub(super) fn tidy(display: u16) {
+    let socket = socket(display);
+    if UnixStream::connect(&socket).is_err() {
+        drop(std::fs::remove_file(socket));
+    }
+}
+
 /// With `-displayfd` the X server takes no lock, and takes the socket of a display that runs
 /// away from it. So it is asked here whether somebody answers there.
 fn free_display(display: u16) -> Result<(), String> {

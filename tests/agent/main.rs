@@ -273,6 +273,25 @@ fn a_session_that_prints_without_end_fills_no_disk_and_can_be_stopped() {
 }
 
 #[test]
+fn a_bare_window_manager_is_ready_though_there_is_nothing_to_see() {
+    let desktop = Desktop::start(&["xfwm4"]);
+    desktop.until_ready();
+    desktop.ask(b"\"Stop\"");
+    assert_eq!(desktop.end().0, EndCause::Stopped);
+}
+
+#[test]
+fn an_xstartup_that_leaves_xfce_in_the_background_ends_with_it() {
+    let xstartup = "#!/bin/bash\nstartxfce4 &\n~/log-out-when-told &\n";
+    let log_out = "#!/bin/sh\nmkfifo ~/end; read line <~/end; xfce4-session-logout --logout --fast";
+    let files = [(".vnc/xstartup", xstartup), ("log-out-when-told", log_out)];
+    let desktop = Desktop::with(&[], &files, |spec| spec.session = Session::XStartup);
+    desktop.until_ready();
+    fs::write(desktop.home().join("end"), "now\n").unwrap();
+    assert_eq!(desktop.end().0, EndCause::LoggedOut);
+}
+
+#[test]
 fn xfce_becomes_ready_and_ends_without_a_trace() {
     let desktop = Desktop::start(&["startxfce4"]);
     desktop.until_ready();
