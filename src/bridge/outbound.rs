@@ -43,21 +43,27 @@ pub(super) enum Sent {
 }
 
 impl Outbound {
-    /// Queues a frame of at most [`MAX_CONTROL`] bytes. Before a browser that reads nothing,
-    /// the newest one replaces those that wait (RFC 6455 §5.5.3 lets pongs be left out).
+    /// Queues a frame of at most [`MAX_CONTROL`] bytes. When a browser reads none of them, the
+    /// newest takes the place of those before it (RFC 6455 §5.5.3 lets pongs be left out).
     pub(super) fn queue(&mut self, opcode: Opcode, payload: &[u8]) {
         let payload = &payload[..payload.len().min(MAX_CONTROL)];
         if self.queued.len() + MAX_SERVER_HEAD + payload.len() > MAX_QUEUED {
-            if self.queued_sent > 0 {
-                // One of them is half written and must stay whole.
-                return;
-            }
-            self.queued.clear();
+            self.queued.truncate(self.begun());
         }
         let mut room = [0; MAX_SERVER_HEAD];
         let head = server_head(&mut room, opcode, payload.len());
         self.queued.extend(&room[MAX_SERVER_HEAD - head..]);
         self.queued.extend(payload);
+    }
+
+    /// Where the small frame ends that is half written; 0 when none is.
+    fn begun(&self) -> usize {
+        let mut end = 0;
+        while end < self.queued_sent {
+            // A head of two bytes, the second of them the length.
+            end += 2 + self.queued.get(end + 1).copied().map_or(0, usize::from);
+        }
+        end
     }
 
     /// Whether the browser took something again after it had taken nothing.
