@@ -3,6 +3,7 @@
 mod limits;
 mod messages;
 mod rules;
+mod shuffle;
 mod stops;
 mod upgrade;
 

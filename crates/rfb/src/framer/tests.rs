@@ -165,6 +165,9 @@ fn what_is_not_known_makes_the_rest_opaque() {
     let first = |bytes: &[u8]| Framer::from_handshake().next(bytes).unwrap();
     assert_eq!(first(b"RFB 003.003\n"), Frame::Opaque(Unknown::Rfb33));
     assert_eq!(first(b"RFB 003.009\n"), Frame::Opaque(Unknown::Version));
+    // Nobody waits for twelve bytes of what cannot become a version.
+    assert_eq!(first(b"H"), Frame::Opaque(Unknown::Version));
+    assert_eq!(first(b"RFB 003.00"), Frame::Need(2));
     let mut framer = Framer::from_handshake();
     framer.next(b"RFB 003.008\n").unwrap();
     assert_eq!(framer.next(&[19]), Ok(Frame::Opaque(Unknown::Security(19))));

@@ -41,11 +41,20 @@ impl Version {
         }
     }
 
+    const ALL: [Self; 3] = [Self::V3_3, Self::V3_7, Self::V3_8];
+
     /// What a viewer's answer says; `None` when it is none of the three.
     fn of_viewer(message: &[u8; VERSION_LEN]) -> Option<Self> {
-        [Self::V3_3, Self::V3_7, Self::V3_8]
+        Self::ALL
             .into_iter()
             .find(|version| version.message() == message)
+    }
+
+    /// Whether `bytes` can still become one of the three.
+    fn may_begin(bytes: &[u8]) -> bool {
+        Self::ALL
+            .iter()
+            .any(|version| version.message().starts_with(bytes))
     }
 
     /// The version to speak with a server that says `message`: servers also say 3.5, 3.889 or

@@ -55,6 +55,9 @@ impl Tracker {
             State::ClientInit | State::Done => (Kind::ClientInit, 1),
         };
         let Some(piece) = bytes.get(..len) else {
+            if self.state == State::Version && !Version::may_begin(bytes) {
+                return Piece::Opaque(Unknown::Version);
+            }
             return Piece::Need(len.saturating_sub(bytes.len()));
         };
         match self.after(piece) {
