@@ -1,1 +1,114 @@
-//! stub
+//! URLs: who may ask for what, and who answers. [`table`] is all of them.
+
+mod api;
+mod assets;
+mod error;
+mod events;
+mod from_launcher;
+mod guard;
+mod headers;
+mod health;
+mod pages;
+mod portal;
+mod set_up;
+mod sign_in;
+mod sign_out;
+mod site;
+mod viewer;
+mod websocket;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+
+pub use assets::Assets;
+pub use from_launcher::{ConfigReader, follow_launcher};
+pub use site::{Site, SiteParts};
+
+type App = MethodRouter<Arc<Site>>;
+
+/// One row of the URL table.
+#[derive(Debug)]
+pub struct Row {
+    /// Below the base path; `{…}` stands for one part.
+    pub path: &'static str,
+    pub guest: Guest,
+    answers: App,
+}
+
+/// What somebody gets who is not signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guest {
+    /// The same as everybody.
+    Welcome,
+    /// The sign-in page, with the way back.
+    SignIn,
+    /// 401.
+    Refused,
+}
+
+/// Every URL. The handlers hold what the second column says: each that is not for guests asks
+/// for a [`guard::SignedIn`], and a test goes through this table without a cookie.
+pub fn table() -> Vec<Row> {
+    use Guest::{Refused, SignIn, Welcome};
+    let row = |path, guest, answers| Row {
+        path,
+        guest,
+        answers,
+    };
+    vec![
+        row("/", SignIn, get(portal::page)),
+        row("/sign-in", Welcome, get(sign_in::page).post(sign_in::submit)),
+        row("/sign-out", Welcome, post(sign_out::submit)),
+        row("/set-up", Welcome, get(set_up::page)),
+        // the desktops
+        row("/d/{user}", SignIn, get(viewer::add_slash)),
+        row("/d/{user}/", SignIn, get(viewer::page)),
+        row("/d/{user}/{name}", SignIn, get(viewer::add_slash)),
+        row("/d/{user}/{name}/", SignIn, get(viewer::page)),
+        row("/d/{user}/websockify", Refused, get(websocket::open)),
+        row("/d/{user}/{name}/websockify", Refused, get(websocket::open)),
+        // the same, under the addresses of the chain that Deskway replaces
+        row("/novnc/{user}/vnc.html", SignIn, get(viewer::page)),
+        row("/novnc/{user}/vnc_lite.html", SignIn, get(viewer::page)),
+        row("/novnc/{user}/{name}/vnc.html", SignIn, get(viewer::page)),
+        row("/novnc/{user}/{name}/vnc_lite.html", SignIn, get(viewer::page)),
+        row("/novnc/{user}/websockify", Refused, get(websocket::open)),
+        row("/novnc/{user}/{name}/websockify", Refused, get(websocket::open)),
+        // JSON
+        row("/api/v1/me", Refused, get(api::me)),
+        row("/api/v1/desktops", Refused, get(api::desktops)),
+        row("/api/v1/desktops/{user}/{name}/start", Refused, post(api::start)),
+        row("/api/v1/desktops/{user}/{name}/stop", Refused, post(api::stop)),
+        row("/api/v1/desktops/{user}/{name}/restart", Refused, post(api::restart)),
+        row("/api/v1/events", Refused, get(events::stream)),
+        row("/api/v1/sign-out", Refused, post(api::sign_out)),
+        row("/api/v1/set-up", Welcome, post(set_up::submit)),
+        // files and probes
+        row("/assets/{*path}", Welcome, get(assets::hashed)),
+        row("/brand.css", Welcome, get(assets::brand)),
+        row("/healthz", Welcome, get(health::alive)),
+        row("/readyz", Welcome, get(health::ready)),
+    ]
+}
+
+/// The table as a service.
+pub fn router(site: &Arc<Site>) -> Router {
+    let base = site.base();
+    let mut router = Router::new();
+    for row in table() {
+        router = router.route(&format!("{base}{}", row.path), row.answers);
+    }
+    if !base.is_empty() {
+        router = router.route(base, get(portal::add_slash));
+    }
+    router
+        .fallback(assets::other)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(site), guard::our_pages_only))
+        .layer(from_fn_with_state(Arc::clone(site), error::as_page_or_json))
+        .layer(from_fn_with_state(Arc::clone(site), headers::on_every_answer))
+        .with_state(Arc::clone(site))
+}

@@ -1,0 +1,293 @@
+//! The front's end of `front.sock`: the launcher connects here, and again whenever it is new.
+//!
+//! Requests are matched with their answers by id; what the launcher says by itself leaves as a
+//! [`LinkEvent`].
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tracing::{info, warn};
+use zeroize::Zeroizing;
+
+use super::datagrams::{Datagrams, Listener};
+use crate::launcher::protocol::{
+    Answer, Envelope, FromLauncher, MAX_ANSWER, MAX_REQUEST, Request, decode, encode,
+};
+use crate::model::{DesktopInfo, UserName};
+use crate::runtime::Tasks;
+
+/// How long a request waits for a launcher that is away (it comes back every 200 ms).
+const AWAY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Requests under way at once; one more is refused.
+const MAX_IN_FLIGHT: usize = 256;
+/// The pause after an accept that failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The listening end of `front.sock`.
+#[derive(Debug)]
+pub struct LauncherSocket {
+    listener: Listener,
+    /// Who may be the launcher: root, or we ourselves where nothing is root.
+    trusted_uid: u32,
+}
+
+/// What the launcher says without being asked.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// A launcher is there: it knows nothing of what was asked of the one before.
+    Connected,
+    Desktops {
+        account: UserName,
+        desktops: Vec<DesktopInfo>,
+    },
+    SignedOut {
+        handle_hash: [u8; 32],
+    },
+    Config {
+        text: String,
+    },
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoAnswer {
+    /// No launcher, or none that answered in time.
+    Away,
+    /// Too many requests under way.
+    Busy,
+    /// The request does not fit a message.
+    TooLong,
+}
+
+/// The answer and the descriptor that came with it.
+pub(super) type Reply = (Answer, Option<OwnedFd>);
+
+/// Requests go in here. Clones share the connection.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    connection: watch::Receiver<Option<Arc<Connection>>>,
+    next_id: Arc<AtomicU64>,
+    in_flight: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    socket: Datagrams,
+    /// Who waits for which answer; `None` once the connection is over.
+    waiting: Mutex<Option<HashMap<u64, oneshot::Sender<Reply>>>>,
+}
+
+/// Takes a request out of the list when its asker gives up.
+struct Waiting<'a> {
+    connection: &'a Connection,
+    id: u64,
+}
+
+impl LauncherSocket {
+    /// `socket` listens already. Connections of others than `trusted_uid` are closed.
+    ///
+    /// # Errors
+    /// When it cannot be used with tokio.
+    pub fn new(socket: OwnedFd, trusted_uid: u32) -> io::Result<Self> {
+        Ok(Self {
+            listener: Listener::new(socket)?,
+            trusted_uid,
+        })
+    }
+
+    /// Starts to accept; events go to `events`.
+    pub(super) fn start(self, tasks: &Tasks, events: mpsc::Sender<LinkEvent>) -> Link {
+        let (current, connection) = watch::channel(None);
+        let stop = tasks.clone();
+        let readers = tasks.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = self.accept(&current, &readers, &events) => {}
+                () = stop.stopping() => {}
+            }
+        });
+        Link {
+            connection,
+            next_id: Arc::new(AtomicU64::new(1)),
+            in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+        }
+    }
+
+    #[expect(clippy::infinite_loop, reason = "ends with the task that runs it")]
+    async fn accept(
+        &self,
+        current: &watch::Sender<Option<Arc<Connection>>>,
+        tasks: &Tasks,
+        events: &mpsc::Sender<LinkEvent>,
+    ) {
+        loop {
+            let socket = match self.listener.accept().await {
+                Ok((socket, uid)) if uid == self.trusted_uid => socket,
+                Ok((_, uid)) => {
+                    warn!(uid, "somebody who is not the launcher connected: closed");
+                    continue;
+                }
+                Err(error) => {
+                    warn!(%error, "the launcher's connection cannot be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            info!("the launcher is there");
+            let connection = Arc::new(Connection {
+                socket,
+                waiting: Mutex::new(Some(HashMap::new())),
+            });
+            let older = current.send_replace(Some(Arc::clone(&connection)));
+            if let Some(older) = older {
+                older.close();
+            }
+            let (current, events) = (current.clone(), events.clone());
+            tasks.spawn(async move {
+                connection.read(&events).await;
+                connection.close();
+                current.send_if_modified(|now| {
+                    let ours = now.as_ref().is_some_and(|now| Arc::ptr_eq(now, &connection));
+                    if ours {
+                        *now = None;
+                    }
+                    ours
+                });
+            });
+        }
+    }
+}
+
+impl Link {
+    /// Asks, and waits at most `limit` for the answer. With `again`, asks once more when the
+    /// launcher goes away meanwhile: only for requests that may be carried out twice.
+    pub(super) async fn ask(
+        &self,
+        request: Request,
+        limit: Duration,
+        again: bool,
+    ) -> Result<Reply, NoAnswer> {
+        let Ok(_permit) = self.in_flight.try_acquire() else {
+            return Err(NoAnswer::Busy);
+        };
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let message = encode(&Envelope { id, request }, MAX_REQUEST);
+        let message = Zeroizing::new(message.map_err(|_| NoAnswer::TooLong)?);
+        let asking = async {
+            loop {
+                let connection = self.connected().await?;
+                if let Some(reply) = connection.ask(id, &message).await {
+                    return Ok(reply);
+                }
+                if !again {
+                    return Err(NoAnswer::Away);
+                }
+            }
+        };
+        tokio::time::timeout(limit, asking)
+            .await
+            .unwrap_or(Err(NoAnswer::Away))
+    }
+
+    /// Whether a launcher is connected.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connection.borrow().is_some()
+    }
+
+    async fn connected(&self) -> Result<Arc<Connection>, NoAnswer> {
+        let mut connection = self.connection.clone();
+        let wait = connection.wait_for(|now| now.as_ref().is_some_and(|now| now.is_open()));
+        match tokio::time::timeout(AWAY_TIMEOUT, wait).await {
+            Ok(Ok(now)) => now.as_ref().map(Arc::clone).ok_or(NoAnswer::Away),
+            _ => Err(NoAnswer::Away),
+        }
+    }
+}
+
+impl Connection {
+    /// `None` when the connection ends before the answer is there.
+    async fn ask(&self, id: u64, message: &[u8]) -> Option<Reply> {
+        let (answer, answered) = oneshot::channel();
+        self.waiting().as_mut()?.insert(id, answer);
+        let _waiting = Waiting {
+            connection: self,
+            id,
+        };
+        if let Err(error) = self.socket.send(message).await {
+            warn!(%error, "the launcher cannot be asked");
+            self.close();
+            return None;
+        }
+        answered.await.ok()
+    }
+
+    /// Reads until the connection ends or something comes that is no message.
+    async fn read(&self, events: &mpsc::Sender<LinkEvent>) {
+        let mut buffer = Box::new([0; MAX_ANSWER]);
+        if events.send(LinkEvent::Connected).await.is_err() {
+            return;
+        }
+        while self.is_open() {
+            let (length, descriptor) = match self.socket.receive(&mut buffer).await {
+                Ok((0, _)) => break,
+                Ok(received) => received,
+                Err(error) => {
+                    warn!(%error, "the launcher's connection is closed");
+                    return;
+                }
+            };
+            let message = buffer.get(..length).unwrap_or_default();
+            let message = decode::<FromLauncher>(message);
+            buffer[..length].fill(0); // it may have been a handle
+            let event = match message {
+                Ok(FromLauncher::Answer { id, answer }) => {
+                    let asker = self.waiting().as_mut().and_then(|all| all.remove(&id));
+                    if let Some(asker) = asker {
+                        // An asker that has given up needs no answer.
+                        drop(asker.send((answer, descriptor)));
+                    }
+                    continue;
+                }
+                Ok(FromLauncher::Desktops { account, desktops }) => {
+                    LinkEvent::Desktops { account, desktops }
+                }
+                Ok(FromLauncher::SignedOut { handle_hash }) => LinkEvent::SignedOut { handle_hash },
+                Ok(FromLauncher::Config { text }) => LinkEvent::Config { text },
+                Err(error) => {
+                    warn!(%error, "the launcher says what nobody understands: closed");
+                    return;
+                }
+            };
+            if events.send(event).await.is_err() {
+                return;
+            }
+        }
+        info!("the launcher went away");
+    }
+
+    fn is_open(&self) -> bool {
+        self.waiting().is_some()
+    }
+
+    /// Tells all who wait that no answer will come.
+    fn close(&self) {
+        self.waiting().take();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<HashMap<u64, oneshot::Sender<Reply>>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.connection.waiting().as_mut() {
+            waiting.remove(&self.id);
+        }
+    }
+}

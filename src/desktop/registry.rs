@@ -1,0 +1,343 @@
+//! What the front knows of desktops: each person's last list, and who is looking at what.
+//!
+//! It decides nothing about access; whoever asks has been checked.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::model::{DesktopId, DesktopInfo, DesktopState, EndCause, UserName};
+
+/// Most viewers that look at one desktop at once.
+pub const MAX_VIEWERS: usize = 16;
+/// How long to wait for the launcher to say why a desktop's stream ended.
+const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// All desktops and viewers.
+#[derive(Debug, Default)]
+pub struct Registry {
+    people: Mutex<HashMap<UserName, watch::Sender<Known>>>,
+    viewers: Mutex<Viewers>,
+}
+
+/// What is known of a person's desktops. Two values differ whenever something has changed.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// As the launcher last told; `None` before it did.
+    pub desktops: Option<Arc<[DesktopInfo]>>,
+}
+
+/// Why a viewer's stream ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The desktop was stopped.
+    Stopped,
+    /// The person logged out inside it.
+    LoggedOut,
+    /// The desktop failed.
+    Crashed(EndCause),
+    /// The sign-in is over.
+    SignedOut,
+    /// The same window opened the desktop again.
+    Replaced,
+    /// This process is stopping.
+    Restarting,
+    /// The stream ended, and nobody knows why.
+    Unreachable,
+}
+
+/// The random name of a browser window: 16 to 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewerId(String);
+
+/// Somebody who begins to look at a desktop.
+#[derive(Clone, Debug)]
+pub struct NewViewer {
+    pub desktop: DesktopId,
+    pub account: UserName,
+    /// SHA-256 of the handle with which they signed in.
+    pub session: [u8; 32],
+    pub window: Option<ViewerId>,
+}
+
+/// The desktop has [`MAX_VIEWERS`] already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many windows show this desktop")]
+pub struct TooManyViewers;
+
+/// A viewer's place; dropping it frees the place.
+#[derive(Debug)]
+pub struct Seat {
+    registry: Arc<Registry>,
+    number: u64,
+}
+
+#[derive(Debug, Default)]
+struct Viewers {
+    next: u64,
+    open: BTreeMap<u64, OpenViewer>,
+}
+
+struct OpenViewer {
+    who: NewViewer,
+    end: Box<dyn Fn(Ended) + Send + Sync>,
+}
+
+impl Registry {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    /// The launcher tells a person's desktops.
+    pub fn update(&self, account: &UserName, desktops: Vec<DesktopInfo>) {
+        let known = Known {
+            desktops: Some(desktops.into()),
+        };
+        self.person(account).send_replace(known);
+    }
+
+    /// A person's desktops, and from now on each change, also of the number of viewers.
+    pub fn follow(&self, account: &UserName) -> watch::Receiver<Known> {
+        self.person(account).subscribe()
+    }
+
+    /// Drops what is known of a person who has no sign-in any more.
+    pub fn forget(&self, account: &UserName) {
+        self.people().remove(account);
+    }
+
+    /// How many look at the desktop now.
+    pub fn viewers(&self, desktop: &DesktopId) -> usize {
+        let viewers = self.lock();
+        viewers.open.values().filter(|open| open.who.desktop == *desktop).count()
+    }
+
+    /// Gives a place to a viewer whose stream `end` ends. One from the same window of the same
+    /// sign-in makes room for it.
+    pub fn enter(
+        self: &Arc<Self>,
+        who: NewViewer,
+        end: impl Fn(Ended) + Send + Sync + 'static,
+    ) -> Result<Seat, TooManyViewers> {
+        let number = {
+            let mut viewers = self.lock();
+            let here = viewers.open.values().filter(|open| open.who.desktop == who.desktop);
+            let (older, others): (Vec<_>, Vec<_>) = here.partition(|open| {
+                who.window.is_some()
+                    && open.who.window == who.window
+                    && open.who.session == who.session
+            });
+            if others.len() >= MAX_VIEWERS {
+                return Err(TooManyViewers);
+            }
+            for open in older {
+                (open.end)(Ended::Replaced);
+            }
+            let number = viewers.next;
+            viewers.next += 1;
+            let end = Box::new(end);
+            viewers.open.insert(number, OpenViewer { who: who.clone(), end });
+            number
+        };
+        self.viewers_changed(&who);
+        Ok(Seat {
+            registry: Arc::clone(self),
+            number,
+        })
+    }
+
+    /// Ends all that was opened with a sign-in.
+    pub fn end_session(&self, session: &[u8; 32]) {
+        for open in self.lock().open.values() {
+            if open.who.session == *session {
+                (open.end)(Ended::SignedOut);
+            }
+        }
+    }
+
+    /// Ends all there is.
+    pub fn end_all(&self, why: &Ended) {
+        for open in self.lock().open.values() {
+            (open.end)(why.clone());
+        }
+    }
+
+    /// Why a desktop's stream ended, as the launcher tells it (soon, if at all).
+    pub async fn explain(&self, account: &UserName, desktop: &DesktopId) -> Ended {
+        let mut known = self.follow(account);
+        let told = async {
+            loop {
+                let why = why_ended(&known.borrow_and_update(), desktop);
+                if why.is_some() || known.changed().await.is_err() {
+                    return why;
+                }
+            }
+        };
+        let told = tokio::time::timeout(EXPLAIN_TIMEOUT, told).await;
+        told.ok().flatten().unwrap_or(Ended::Unreachable)
+    }
+
+    fn viewers_changed(&self, who: &NewViewer) {
+        let people = self.people();
+        let owner = Some(&who.desktop.owner).filter(|owner| **owner != who.account);
+        for account in [Some(&who.account), owner].into_iter().flatten() {
+            if let Some(person) = people.get(account) {
+                person.send_modify(|_| {});
+            }
+        }
+    }
+
+    fn person(&self, account: &UserName) -> watch::Sender<Known> {
+        let mut people = self.people();
+        people.entry(account.clone()).or_default().clone()
+    }
+
+    fn people(&self) -> MutexGuard<'_, HashMap<UserName, watch::Sender<Known>>> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Viewers> {
+        self.viewers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let left = self.registry.lock().open.remove(&self.number);
+        if let Some(left) = left {
+            self.registry.viewers_changed(&left.who);
+        }
+    }
+}
+
+impl FromStr for ViewerId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let fits = (16..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+        fits.then(|| Self(text.to_ascii_lowercase())).ok_or(())
+    }
+}
+
+impl fmt::Debug for OpenViewer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.who.desktop.fmt(f)
+    }
+}
+
+fn why_ended(known: &Known, desktop: &DesktopId) -> Option<Ended> {
+    let desktops = known.desktops.as_ref()?;
+    match &desktops.iter().find(|info| info.id == *desktop)?.state {
+        DesktopState::Starting { .. } | DesktopState::Ready { .. } => None,
+        DesktopState::Absent | DesktopState::Stopping => Some(Ended::Stopped),
+        DesktopState::Gone { cause, .. } | DesktopState::Failed { cause, .. } => {
+            Some(match cause {
+                EndCause::Stopped => Ended::Stopped,
+                EndCause::LoggedOut => Ended::LoggedOut,
+                other => Ended::Crashed(other.clone()),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn viewer(session: u8, window: Option<&str>) -> NewViewer {
+        NewViewer {
+            desktop: "alice".parse().unwrap(),
+            account: "alice".parse().unwrap(),
+            session: [session; 32],
+            window: window.map(|window| window.parse().unwrap()),
+        }
+    }
+
+    fn enter(registry: &Arc<Registry>, who: NewViewer) -> (Seat, mpsc::Receiver<Ended>) {
+        let (told, ended) = mpsc::channel();
+        let seat = registry.enter(who, move |why| told.send(why).unwrap()).unwrap();
+        (seat, ended)
+    }
+
+    fn state(state: DesktopState) -> Vec<DesktopInfo> {
+        vec![DesktopInfo {
+            id: "alice".parse().unwrap(),
+            profile: None,
+            state,
+        }]
+    }
+
+    #[test]
+    fn the_same_window_replaces_its_older_viewer_and_no_other() {
+        let registry = Registry::new();
+        let window = "0123456789abcdef";
+        let (_a, first) = enter(&registry, viewer(1, Some(window)));
+        let (_b, other_session) = enter(&registry, viewer(2, Some(window)));
+        let (_c, unnamed) = enter(&registry, viewer(1, None));
+        let (_d, second) = enter(&registry, viewer(1, Some(window)));
+        assert_eq!(first.try_recv(), Ok(Ended::Replaced));
+        for other in [other_session, unnamed, second] {
+            assert!(other.try_recv().is_err());
+        }
+    }
+
+    #[test]
+    fn a_full_desktop_takes_nobody_until_somebody_leaves() {
+        let registry = Registry::new();
+        let mut seats: Vec<_> = (0..MAX_VIEWERS).map(|_| enter(&registry, viewer(1, None))).collect();
+        let full = registry.enter(viewer(1, None), |_| {});
+        assert_eq!(full.map(|_| ()), Err(TooManyViewers));
+        seats.pop();
+        assert!(registry.enter(viewer(1, None), |_| {}).is_ok());
+    }
+
+    #[test]
+    fn signing_out_ends_what_that_sign_in_opened() {
+        let registry = Registry::new();
+        let (_a, mine) = enter(&registry, viewer(1, None));
+        let (_b, other) = enter(&registry, viewer(2, None));
+        registry.end_session(&[1; 32]);
+        assert_eq!(mine.try_recv(), Ok(Ended::SignedOut));
+        assert!(other.try_recv().is_err());
+    }
+
+    #[test]
+    fn followers_hear_of_viewers() {
+        let registry = Registry::new();
+        let desktop = "alice".parse().unwrap();
+        let follower = registry.follow(&"alice".parse().unwrap());
+        let (seat, _) = enter(&registry, viewer(1, None));
+        assert!(follower.has_changed().unwrap());
+        assert_eq!(registry.viewers(&desktop), 1);
+        drop(seat);
+        assert_eq!(registry.viewers(&desktop), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_is_explained_when_the_launcher_tells_it() {
+        let registry = Registry::new();
+        let (account, desktop) = ("alice".parse().unwrap(), "alice".parse().unwrap());
+        registry.update(&account, state(DesktopState::Ready { since: 1 }));
+        let told = async {
+            tokio::task::yield_now().await;
+            let cause = EndCause::LoggedOut;
+            registry.update(&account, state(DesktopState::Gone { cause, at: 2 }));
+        };
+        let (why, ()) = tokio::join!(registry.explain(&account, &desktop), told);
+        assert_eq!(why, Ended::LoggedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_nobody_explains_is_no_wait_for_ever() {
+        let registry = Registry::new();
+        let (account, desktop) = ("alice".parse().unwrap(), "alice".parse().unwrap());
+        registry.update(&account, state(DesktopState::Ready { since: 1 }));
+        assert_eq!(registry.explain(&account, &desktop).await, Ended::Unreachable);
+    }
+}

@@ -1,0 +1,113 @@
+//! HTTP/1.1 on one connection: limits on what is read, then the service.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use ::http::{Request, Response, StatusCode};
+use axum::body::Body;
+use axum::response::IntoResponse;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::Service;
+
+use super::Connection;
+use super::deadline::{Deadlines, Phase};
+use super::limits::Place;
+use crate::runtime::Tasks;
+
+/// Longest request line and headers together, in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+const MAX_HEADERS: usize = 100;
+/// Longest request body, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+/// A whole request body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may wait for its next request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Serves the requests of one connection. `place` is held until the connection is over, also
+/// when it has become a WebSocket by then.
+pub(super) async fn serve<T, S>(
+    stream: T,
+    connection: Connection,
+    service: S,
+    tasks: &Tasks,
+    place: Place,
+) -> io::Result<()>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    let phase = Phase::new(place);
+    let stream = Deadlines::new(stream, phase.clone());
+    let answer = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let mut service = service.clone();
+        let phase = phase.clone();
+        async move {
+            phase.answering();
+            let response = match whole(request, connection).await {
+                Ok(request) => {
+                    let Ok(response) = service.call(request).await;
+                    response
+                }
+                Err(status) => status.into_response(),
+            };
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                phase.upgraded();
+            } else {
+                phase.answered();
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS);
+    let mut serving = pin!(
+        builder
+            .serve_connection(TokioIo::new(stream), answer)
+            .with_upgrades()
+    );
+    tokio::select! {
+        served = serving.as_mut() => return served.map_err(io::Error::other),
+        () = tasks.stopping() => serving.as_mut().graceful_shutdown(),
+    }
+    serving.await.map_err(io::Error::other)
+}
+
+/// The request with its whole body and the connection as an extension, or the status that says
+/// why there is none.
+fn whole(
+    request: Request<Incoming>,
+    connection: Connection,
+) -> impl Future<Output = Result<Request<Body>, StatusCode>> {
+    async move {
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(connection);
+        let body = Limited::new(body, MAX_BODY).collect();
+        let body = tokio::time::timeout(BODY_TIMEOUT, body)
+            .await
+            .map_err(|_| StatusCode::REQUEST_TIMEOUT)?
+            .map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    StatusCode::PAYLOAD_TOO_LARGE
+                } else {
+                    StatusCode::BAD_REQUEST
+                }
+            })?;
+        Ok(Request::from_parts(parts, Body::from(body.to_bytes())))
+    }
+}

@@ -1,0 +1,127 @@
+//! How many connections there may be, in all and from one place.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Counts connections. Clones count together.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    counts: Arc<Mutex<Counts>>,
+}
+
+/// One counted connection; dropping it frees the place.
+#[derive(Debug)]
+pub(super) struct Place {
+    limits: Limits,
+    from: IpAddr,
+}
+
+/// Which limit is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    Everybody,
+    ThisAddress,
+}
+
+#[derive(Debug)]
+struct Counts {
+    max: usize,
+    max_per_address: usize,
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl Limits {
+    /// At most `max` connections, and `max_per_address` of them from one IPv4 address or one
+    /// IPv6 network of 64 bits (a person's usual share).
+    pub fn new(max: usize, max_per_address: usize) -> Self {
+        let counts = Counts {
+            max,
+            max_per_address,
+            total: 0,
+            by_address: HashMap::new(),
+        };
+        Self {
+            counts: Arc::new(Mutex::new(counts)),
+        }
+    }
+
+    /// Other limits from now on; who is in stays in.
+    pub fn set(&self, max: usize, max_per_address: usize) {
+        let mut counts = self.lock();
+        counts.max = max;
+        counts.max_per_address = max_per_address;
+    }
+
+    pub(super) fn enter(&self, address: IpAddr) -> Result<Place, Full> {
+        let from = network(address);
+        let mut counts = self.lock();
+        if counts.total >= counts.max {
+            return Err(Full::Everybody);
+        }
+        let max_per_address = counts.max_per_address;
+        let here = counts.by_address.entry(from).or_default();
+        if *here >= max_per_address {
+            return Err(Full::ThisAddress);
+        }
+        *here += 1;
+        counts.total += 1;
+        Ok(Place {
+            limits: self.clone(),
+            from,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.limits.lock();
+        counts.total -= 1;
+        if let Some(here) = counts.by_address.get_mut(&self.from) {
+            *here -= 1;
+            if *here == 0 {
+                counts.by_address.remove(&self.from);
+            }
+        }
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_address() {
+        let limits = Limits::new(10, 1);
+        let _one = limits.enter("2001:db8::1".parse().unwrap()).unwrap();
+        let neighbour = limits.enter("2001:db8::ffff".parse().unwrap());
+        assert_eq!(neighbour.unwrap_err(), Full::ThisAddress);
+        assert!(limits.enter("2001:db8:0:1::1".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn one_address_leaves_room_for_others_and_a_place_is_given_back() {
+        let limits = Limits::new(3, 2);
+        let alice: IpAddr = "192.0.2.1".parse().unwrap();
+        let bob: IpAddr = "192.0.2.2".parse().unwrap();
+        let first = limits.enter(alice).unwrap();
+        let _second = limits.enter(alice).unwrap();
+        assert_eq!(limits.enter(alice).unwrap_err(), Full::ThisAddress);
+        let _bob = limits.enter(bob).unwrap();
+        assert_eq!(limits.enter(bob).unwrap_err(), Full::Everybody);
+        drop(first);
+        assert!(limits.enter(alice).is_ok());
+    }
+}

@@ -1,0 +1,88 @@
+//! Server-sent events: a person's desktops whenever something changes.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, Stream};
+use tokio::sync::watch;
+use tracing::error;
+
+use super::api;
+use super::error::Error;
+use super::guard::SignedIn;
+use super::site::Site;
+use crate::auth::Identity;
+use crate::desktop::Known;
+
+/// A comment line after so much silence, so that nobody on the way gives the connection up.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+struct Follower {
+    site: Arc<Site>,
+    person: Identity,
+    known: watch::Receiver<Known>,
+    step: Step,
+}
+
+#[derive(PartialEq)]
+enum Step {
+    First,
+    Changes,
+    Over,
+}
+
+pub(super) async fn stream(
+    State(site): State<Arc<Site>>,
+    SignedIn(person): SignedIn,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
+    site.desktops(&person).await?;
+    let known = site.registry.follow(&person.account.name);
+    let follower = Follower {
+        site,
+        person,
+        known,
+        step: Step::First,
+    };
+    let events = stream::unfold(follower, |mut follower| async move {
+        let event = follower.next().await?;
+        Some((Ok(event), follower))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+impl Follower {
+    async fn next(&mut self) -> Option<Event> {
+        match self.step {
+            Step::First => self.step = Step::Changes,
+            Step::Changes => {
+                tokio::select! {
+                    biased;
+                    () = self.person.over.cancelled() => return Some(self.signed_out()),
+                    () = self.site.tasks.stopping() => return None,
+                    changed = self.known.changed() => if changed.is_err() {
+                        // All that is known of the person was dropped: the last sign-in is over.
+                        return Some(self.signed_out());
+                    },
+                }
+            }
+            Step::Over => return None,
+        }
+        let known = self.known.borrow_and_update().desktops.clone();
+        let shown = api::shown(&self.site, &self.person, &known.unwrap_or_default());
+        match Event::default().event("desktops").json_data(shown) {
+            Ok(event) => Some(event),
+            Err(error) => {
+                error!(%error, "a list of desktops cannot be written as JSON");
+                None
+            }
+        }
+    }
+
+    fn signed_out(&mut self) -> Event {
+        self.step = Step::Over;
+        Event::default().event("signed_out").data("")
+    }
+}

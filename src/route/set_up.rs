@@ -1,0 +1,46 @@
+//! The machine's first account, made with the link that the first start prints.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use tracing::info;
+
+use super::api::json_body;
+use super::error::Error;
+use super::site::Site;
+use crate::listen::Connection;
+use crate::model::Secret;
+
+#[derive(Deserialize)]
+struct FirstAccount {
+    token: Secret<String>,
+    name: String,
+    password: Secret<String>,
+}
+
+pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
+    site.pages.set_up(&site.live().brand)
+}
+
+pub(super) async fn submit(
+    State(site): State<Arc<Site>>,
+    Extension(connection): Extension<Connection>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Error> {
+    let first: FirstAccount = json_body(&headers, &body)?;
+    let bad_name = |error| Error::BadRequest(super::error::sentence(&format!("{error}")));
+    let name: crate::model::UserName = first.name.parse().map_err(bad_name)?;
+    let peer = connection.address();
+    let made = site.launcher.set_up(first.token, name.clone(), first.password, peer).await;
+    match &made {
+        Ok(()) => info!(user = %name, %peer, "first account made"),
+        Err(error) => info!(user = %name, %peer, "first account not made: {error}"),
+    }
+    made?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,151 @@
+//! What the handlers share, and the steps that several of them take.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tracing::{info, warn};
+
+use super::assets::Assets;
+use super::error::Error;
+use super::pages::Pages;
+use crate::auth::{Hosts, Identity, SignIns};
+use crate::config::Brand;
+use crate::desktop::{Launcher, LauncherError, Registry};
+use crate::launcher::protocol::Refusal;
+use crate::model::DesktopInfo;
+use crate::runtime::Tasks;
+
+/// What a [`Site`] is made of.
+#[derive(Debug)]
+pub struct SiteParts {
+    /// Empty, or `/desk`.
+    pub base: String,
+    pub hosts: Hosts,
+    pub brand: Brand,
+    /// Browsers are told to use nothing but https from now on.
+    pub strict_transport: bool,
+    pub assets: Assets,
+    pub launcher: Launcher,
+    pub registry: Arc<Registry>,
+    pub sign_ins: SignIns,
+    pub tasks: Tasks,
+}
+
+/// Everything behind the URLs.
+#[derive(Debug)]
+pub struct Site {
+    base: String,
+    pub(super) strict_transport: bool,
+    pub(super) pages: Pages,
+    pub(super) launcher: Launcher,
+    pub(super) registry: Arc<Registry>,
+    pub(super) sign_ins: SignIns,
+    pub(super) tasks: Tasks,
+    live: RwLock<Arc<Live>>,
+}
+
+/// What the configuration can change while people are connected.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) hosts: Hosts,
+    pub(super) brand: Brand,
+}
+
+impl Site {
+    pub fn new(parts: SiteParts) -> Arc<Self> {
+        Arc::new(Self {
+            pages: Pages::new(&parts.base, parts.assets),
+            base: parts.base,
+            strict_transport: parts.strict_transport,
+            launcher: parts.launcher,
+            registry: parts.registry,
+            sign_ins: parts.sign_ins,
+            tasks: parts.tasks,
+            live: RwLock::new(Arc::new(Live {
+                hosts: parts.hosts,
+                brand: parts.brand,
+            })),
+        })
+    }
+
+    /// Other names and looks from now on.
+    pub fn set_live(&self, hosts: Hosts, brand: Brand) {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        *live = Arc::new(Live { hosts, brand });
+    }
+
+    /// Ends the sign-ins that have run out.
+    pub async fn end_what_ran_out(&self) {
+        match self.sign_ins.end_what_ran_out().await {
+            Ok(ended) => ended.iter().for_each(|identity| self.left(identity, "ran out")),
+            Err(error) => warn!(%error, "sign-ins that ran out cannot be removed"),
+        }
+    }
+
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// An address of ours: `path` below the base path.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    pub(super) fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends a sign-in here, with all that was opened with it.
+    pub(super) async fn end_sign_in(&self, hash: &[u8; 32], why: &'static str) {
+        match self.sign_ins.end(hash).await {
+            Ok(Some(identity)) => self.left(&identity, why),
+            Ok(None) => self.registry.end_session(hash),
+            Err(error) => {
+                self.registry.end_session(hash);
+                warn!(%error, "a sign-in cannot be removed from the file");
+            }
+        }
+    }
+
+    /// The person's desktops, as the launcher tells them.
+    pub(super) async fn desktops(&self, person: &Identity) -> Result<Arc<[DesktopInfo]>, Error> {
+        let known = self.registry.follow(&person.account.name);
+        let last = known.borrow().desktops.clone();
+        match last {
+            Some(desktops) => Ok(desktops),
+            None => self.ask_for_desktops(person).await,
+        }
+    }
+
+    /// The same, asked anew.
+    pub(super) async fn ask_for_desktops(
+        &self,
+        person: &Identity,
+    ) -> Result<Arc<[DesktopInfo]>, Error> {
+        let told = self.launcher.desktops(person.handle.clone()).await;
+        let desktops = self.heed(person, told).await?;
+        self.registry.update(&person.account.name, desktops.clone());
+        Ok(desktops.into())
+    }
+
+    /// The launcher's answer to a request of `person`. When it does not know the handle any
+    /// more, the sign-in is over here too.
+    pub(super) async fn heed<T>(
+        &self,
+        person: &Identity,
+        answer: Result<T, LauncherError>,
+    ) -> Result<T, Error> {
+        if let Err(LauncherError::Refused(Refusal::UnknownHandle)) = &answer {
+            self.end_sign_in(&person.hash, "the launcher does not know it").await;
+        }
+        Ok(answer?)
+    }
+
+    fn left(&self, identity: &Identity, why: &'static str) {
+        let account = &identity.account.name;
+        info!(user = %account, "signed out: {why}");
+        self.registry.end_session(&identity.hash);
+        if !self.sign_ins.has_live(account) {
+            self.registry.forget(account);
+        }
+    }
+}
