@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 mod agent;
+pub mod front;
+pub mod sandbox;
+pub mod serve;
 
 use crate::cli::{self, Command};
 

@@ -90,7 +90,8 @@ impl SignIns {
         let now = self.clock.unix();
         let before = {
             let live = self.lock();
-            live.get(&hash).map(|live| (live.identity.clone(), live.checked))
+            live.get(&hash)
+                .map(|live| (live.identity.clone(), live.checked))
         };
         if let Some((identity, checked)) = before {
             if identity.account.until <= now {
@@ -159,7 +160,9 @@ impl SignIns {
         let now = self.clock.unix();
         let over: Vec<[u8; 32]> = {
             let live = self.lock();
-            let ran_out = live.iter().filter(|(_, live)| live.identity.account.until <= now);
+            let ran_out = live
+                .iter()
+                .filter(|(_, live)| live.identity.account.until <= now);
             ran_out.map(|(hash, _)| *hash).collect()
         };
         let mut ended = Vec::new();
@@ -183,7 +186,8 @@ impl SignIns {
     /// Whether the account has a live sign-in.
     pub fn has_live(&self, account: &UserName) -> bool {
         let live = self.lock();
-        live.values().any(|live| live.identity.account.name == *account)
+        live.values()
+            .any(|live| live.identity.account.name == *account)
     }
 
     fn make_live(&self, handle: &Handle, hash: [u8; 32], account: Account) -> Identity {
@@ -236,10 +240,19 @@ mod tests {
         let (sign_ins, time, _dir) = sign_ins().await;
         let handle = Handle::new([1; 32]);
         let peer = "::1".parse().unwrap();
-        let identity = sign_ins.begin(handle.clone(), account(2000), peer).await.unwrap();
-        assert!(matches!(sign_ins.find(&handle).await.unwrap(), Found::SignedIn(_)));
+        let identity = sign_ins
+            .begin(handle.clone(), account(2000), peer)
+            .await
+            .unwrap();
+        assert!(matches!(
+            sign_ins.find(&handle).await.unwrap(),
+            Found::SignedIn(_)
+        ));
         time.store(2000, Ordering::Relaxed);
-        assert!(matches!(sign_ins.find(&handle).await.unwrap(), Found::Nobody));
+        assert!(matches!(
+            sign_ins.find(&handle).await.unwrap(),
+            Found::Nobody
+        ));
         assert!(identity.over.is_cancelled());
     }
 
@@ -248,13 +261,19 @@ mod tests {
         let (sign_ins, _time, _dir) = sign_ins().await;
         let handle = Handle::new([1; 32]);
         let peer = "::1".parse().unwrap();
-        sign_ins.begin(handle.clone(), account(2000), peer).await.unwrap();
+        sign_ins
+            .begin(handle.clone(), account(2000), peer)
+            .await
+            .unwrap();
 
         let restarted = SignIns::new(sign_ins.store.clone(), sign_ins.clock.clone());
         let found = restarted.find(&handle).await.unwrap();
         assert!(matches!(found, Found::Unchecked { before: None }));
         restarted.confirm(&handle, account(2000)).await.unwrap();
-        assert!(matches!(restarted.find(&handle).await.unwrap(), Found::SignedIn(_)));
+        assert!(matches!(
+            restarted.find(&handle).await.unwrap(),
+            Found::SignedIn(_)
+        ));
     }
 
     #[tokio::test]

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use http::header::{GetAll, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use http::Uri;
+use http::header::{GetAll, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
 use crate::model::Scheme;
 
@@ -59,23 +59,22 @@ impl Hosts {
         {
             return Err(BadHost);
         }
-        let name = name_of(&text).ok_or(BadHost)?;
-        let known = self.names.contains(name)
-            || name == "localhost"
-            || name.ends_with(".localhost")
-            || is_ip_literal(name);
-        if known { Ok(Host(text)) } else { Err(BadHost) }
-    }
-}
-
-impl Host {
-    pub fn as_str(&self) -> &str {
-        &self.0
+        if self.knows(&text) {
+            Ok(Host(text))
+        } else {
+            Err(BadHost)
+        }
     }
 
-    /// The name or address without the port.
-    pub fn name(&self) -> &str {
-        name_of(&self.0).unwrap_or_default()
+    /// Whether `host[:port]` is one of ours.
+    pub fn knows(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        name_of(&host).is_some_and(|name| {
+            self.names.contains(name)
+                || name == "localhost"
+                || name.ends_with(".localhost")
+                || is_ip_literal(name)
+        })
     }
 }
 
@@ -101,7 +100,6 @@ pub fn check_origin(
     }
 }
 
-
 fn only<'a>(values: GetAll<'a, HeaderValue>) -> Result<Option<&'a HeaderValue>, BadOrigin> {
     let mut values = values.iter();
     let first = values.next();
@@ -122,14 +120,16 @@ fn name_of(text: &str) -> Option<&str> {
     });
     let name_fits = !name.is_empty()
         && (name.starts_with('[')
-            || name.bytes().all(|byte| {
-                byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
-            }));
+            || name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')));
     (port_fits && name_fits).then_some(name)
 }
 
 fn is_ip_literal(name: &str) -> bool {
-    let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let inner = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     match inner {
         Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
         None => name.parse::<Ipv4Addr>().is_ok(),
@@ -212,9 +212,8 @@ mod tests {
     #[test]
     fn only_our_own_origin_is_ours() {
         let host = check("localhost:6080").unwrap();
-        let origin = |origin: &str| {
-            check_origin(&headers(&[("origin", origin)]), Scheme::Http, &host, true)
-        };
+        let origin =
+            |origin: &str| check_origin(&headers(&[("origin", origin)]), Scheme::Http, &host, true);
         assert_eq!(origin("http://localhost:6080"), Ok(()));
         for foreign in [
             "https://localhost:6080",

@@ -117,9 +117,19 @@ mod tests {
 
     #[test]
     fn what_is_no_handle_is_none() {
-        for value in ["", "abc", "!!!!", &"A".repeat(42), &"A".repeat(44), &"A".repeat(9000)] {
+        for value in [
+            "",
+            "abc",
+            "!!!!",
+            &"A".repeat(42),
+            &"A".repeat(44),
+            &"A".repeat(9000),
+        ] {
             let line = format!("deskway_local={value}");
-            assert!(handle_from_cookies(&headers(&[&line]), Scheme::Http).is_none(), "{value}");
+            assert!(
+                handle_from_cookies(&headers(&[&line]), Scheme::Http).is_none(),
+                "{value}"
+            );
         }
     }
 

@@ -1,14 +1,15 @@
 //! A SOCK_SEQPACKET socket under tokio: whole messages, with a descriptor now and then.
+//!
+//! tokio has no type of its own for it. Its Unix sockets wait on any descriptor, and accepting is
+//! the same for both; sending and receiving are our own calls.
 
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, SocketFlags,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::{UnixListener, UnixStream};
 
 use crate::launcher::protocol::MAX_ANSWER;
 
@@ -18,37 +19,41 @@ const CONTROL: usize = rustix::cmsg_space!(ScmRights(1));
 /// One end of a connection.
 #[derive(Debug)]
 pub(super) struct Datagrams {
-    socket: AsyncFd<OwnedFd>,
+    socket: UnixStream,
 }
 
 /// A socket that waits for connections.
 #[derive(Debug)]
 pub(super) struct Listener {
-    socket: AsyncFd<OwnedFd>,
+    socket: UnixListener,
 }
 
 impl Listener {
     pub(super) fn new(socket: OwnedFd) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&socket, true)?;
-        let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
+        let socket = std::os::unix::net::UnixListener::from(socket);
+        socket.set_nonblocking(true)?;
+        let socket = UnixListener::from_std(socket)?;
         Ok(Self { socket })
     }
 
     /// The next connection and the uid of the process at its other end.
     pub(super) async fn accept(&self) -> io::Result<(Datagrams, u32)> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let accept = |socket: &OwnedFd| Ok(rustix::net::accept_with(socket, flags)?);
-        let socket = self.socket.async_io(Interest::READABLE, accept).await?;
-        let peer = rustix::net::sockopt::socket_peercred(&socket)?;
-        let socket = AsyncFd::new(socket)?;
-        Ok((Datagrams { socket }, peer.uid.as_raw()))
+        let (socket, _) = self.socket.accept().await?;
+        let uid = socket.peer_cred()?.uid();
+        Ok((Datagrams { socket }, uid))
     }
 }
 
 impl Datagrams {
     /// Sends one message whole.
     pub(super) async fn send(&self, message: &[u8]) -> io::Result<()> {
-        let send = |socket: &OwnedFd| Ok(rustix::net::send(socket, message, SendFlags::NOSIGNAL)?);
+        let send = || {
+            Ok(rustix::net::send(
+                &self.socket,
+                message,
+                SendFlags::NOSIGNAL,
+            )?)
+        };
         self.socket.async_io(Interest::WRITABLE, send).await?;
         Ok(())
     }
@@ -59,12 +64,12 @@ impl Datagrams {
         &self,
         buffer: &mut Box<[u8; MAX_ANSWER]>,
     ) -> io::Result<(usize, Option<OwnedFd>)> {
-        let receive = |socket: &OwnedFd| receive_now(socket, buffer.as_mut_slice());
+        let receive = || receive_now(&self.socket, buffer.as_mut_slice());
         self.socket.async_io(Interest::READABLE, receive).await
     }
 }
 
-fn receive_now(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+fn receive_now(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); CONTROL];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = rustix::net::recvmsg(
@@ -78,7 +83,10 @@ fn receive_now(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<(usize, Option
         _ => None,
     });
     let descriptor = descriptors.next().and_then(|mut rights| rights.next());
-    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    if received
+        .flags
+        .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)
+    {
         let error = "a message is longer than any may be";
         return Err(io::Error::new(io::ErrorKind::InvalidData, error));
     }

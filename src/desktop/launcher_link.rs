@@ -147,12 +147,17 @@ impl LauncherSocket {
             if let Some(older) = older {
                 older.close();
             }
-            let (current, events) = (current.clone(), events.clone());
+            let (current, events, stop) = (current.clone(), events.clone(), tasks.clone());
             tasks.spawn(async move {
-                connection.read(&events).await;
+                tokio::select! {
+                    () = connection.read(&events) => {}
+                    () = stop.stopping() => {}
+                }
                 connection.close();
                 current.send_if_modified(|now| {
-                    let ours = now.as_ref().is_some_and(|now| Arc::ptr_eq(now, &connection));
+                    let ours = now
+                        .as_ref()
+                        .is_some_and(|now| Arc::ptr_eq(now, &connection));
                     if ours {
                         *now = None;
                     }

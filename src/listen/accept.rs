@@ -96,7 +96,11 @@ where
         let connection = Connection {
             peer,
             local,
-            scheme: if tls.is_some() { Scheme::Https } else { Scheme::Http },
+            scheme: if tls.is_some() {
+                Scheme::Https
+            } else {
+                Scheme::Http
+            },
         };
         if let Err(error) = talk(stream, connection, tls, service, &tasks, place).await {
             debug!(%peer, %error, "connection ended");

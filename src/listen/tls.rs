@@ -165,8 +165,7 @@ fn make_self_signed(names: &[String]) -> Result<String, rcgen::Error> {
         .push(rcgen::DnType::CommonName, "Deskway, self-signed");
     params.not_before = rcgen::date_time_ymd(2025, 1, 1);
     params.not_after = rcgen::date_time_ymd(2050, 1, 1);
-    params
-        .insert_extended_key_usage(rcgen::ExtendedKeyUsagePurpose::ServerAuth);
+    params.insert_extended_key_usage(rcgen::ExtendedKeyUsagePurpose::ServerAuth);
     let key = rcgen::KeyPair::generate()?;
     let cert = params.self_signed(&key)?;
     Ok(format!("{}{}", cert.pem(), key.serialize_pem()))

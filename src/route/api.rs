@@ -127,7 +127,9 @@ pub(super) async fn sign_out(
 
 /// The value that a JSON body holds.
 pub(super) fn json_body<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Error> {
-    let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], |kind| kind.as_bytes());
     if !kind.starts_with(b"application/json") {
         let message = "The request's body must be JSON, with `Content-Type: application/json`.";
         return Err(Error::BadRequest(message.to_owned()));
@@ -162,7 +164,10 @@ async fn start_it(
 ) -> Result<(), Error> {
     info!(user = %person.account.name, %desktop, "asked to start");
     let (handle, name) = (person.handle.clone(), desktop.name.clone());
-    let started = site.launcher.start_desktop(handle, name, wish.profile, wish.geometry).await;
+    let started = site
+        .launcher
+        .start_desktop(handle, name, wish.profile, wish.geometry)
+        .await;
     site.heed(person, started).await
 }
 
@@ -196,7 +201,10 @@ fn start_wish(headers: &HeaderMap, body: &[u8]) -> Result<StartWish, Error> {
 async fn one(site: &Site, person: &Identity, desktop: &DesktopId) -> Result<Json<Desktop>, Error> {
     let known = site.ask_for_desktops(person).await?;
     let info = known.iter().find(|info| info.id == *desktop);
-    Ok(Json(info.map_or_else(|| absent(site, desktop), |info| shown_one(site, info))))
+    Ok(Json(info.map_or_else(
+        || absent(site, desktop),
+        |info| shown_one(site, info),
+    )))
 }
 
 fn absent(site: &Site, id: &DesktopId) -> Desktop {
@@ -216,7 +224,11 @@ fn shown_one(site: &Site, info: &DesktopInfo) -> Desktop {
         owner: info.id.owner.clone(),
         name: info.id.name.clone(),
         profile: info.profile.clone(),
-        kind: if info.profile.is_some() { "session" } else { "attach" },
+        kind: if info.profile.is_some() {
+            "session"
+        } else {
+            "attach"
+        },
         url: viewer::address(site, &info.id),
         state: "absent",
         stage: None,

@@ -108,7 +108,11 @@ impl Assets {
             let Some(chunk) = self.manifest.get(key).filter(|_| seen.insert(key)) else {
                 continue;
             };
-            let new = chunk.css.iter().filter(|css| !entry.css.contains(css)).cloned();
+            let new = chunk
+                .css
+                .iter()
+                .filter(|css| !entry.css.contains(css))
+                .cloned();
             let new: Vec<String> = new.collect();
             entry.css.splice(0..0, new);
             next.extend(chunk.imports.iter().map(String::as_str));
@@ -120,10 +124,12 @@ impl Assets {
 
     fn answer(&self, path: &str, request: &HeaderMap, cache: HeaderValue) -> Option<Response> {
         let plain = self.files.get(path)?;
-        let packed = [("br", "br"), ("gzip", "gz")].into_iter().find_map(|(coding, suffix)| {
-            let file = self.files.get(&format!("{path}.{suffix}"))?;
-            accepts(request, coding).then_some((coding, file))
-        });
+        let packed = [("br", "br"), ("gzip", "gz")]
+            .into_iter()
+            .find_map(|(coding, suffix)| {
+                let file = self.files.get(&format!("{path}.{suffix}"))?;
+                accepts(request, coding).then_some((coding, file))
+            });
         let (coding, file) = packed.map_or((None, plain), |(coding, file)| (Some(coding), file));
         let mut response = if matches_etag(request, &file.etag) {
             StatusCode::NOT_MODIFIED.into_response()
@@ -173,7 +179,9 @@ pub(super) async fn other(
         return Err(Error::NotFound);
     }
     let path = request.uri().path();
-    let file = path.strip_prefix(site.base()).and_then(|path| path.strip_prefix('/'));
+    let file = path
+        .strip_prefix(site.base())
+        .and_then(|path| path.strip_prefix('/'));
     let file = file.ok_or(Error::NotFound)?;
     let assets = &site.pages.assets;
     assets
@@ -184,7 +192,9 @@ pub(super) async fn other(
 /// The accent colour as a style sheet.
 pub(super) async fn brand(State(site): State<Arc<Site>>) -> Response {
     let accent = site.live().brand.accent.clone();
-    let css = accent.map_or_else(String::new, |accent| format!(":root{{--accent:{accent}}}\n"));
+    let css = accent.map_or_else(String::new, |accent| {
+        format!(":root{{--accent:{accent}}}\n")
+    });
     let kind = HeaderValue::from_static("text/css; charset=utf-8");
     let headers = [
         (CONTENT_TYPE, kind),
@@ -195,19 +205,30 @@ pub(super) async fn brand(State(site): State<Arc<Site>>) -> Response {
 
 fn etag(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
-    let digits: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let digits: String = hash
+        .iter()
+        .take(12)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("\"{digits}\"")
 }
 
 fn matches_etag(request: &HeaderMap, etag: &str) -> bool {
-    request.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-        value.split(',').any(|known| known.trim().trim_start_matches("W/") == etag)
-    })
+    request
+        .get(IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            value
+                .split(',')
+                .any(|known| known.trim().trim_start_matches("W/") == etag)
+        })
 }
 
 fn accepts(request: &HeaderMap, coding: &str) -> bool {
     let values = request.get_all(ACCEPT_ENCODING).iter();
-    let mut codings = values.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
+    let mut codings = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|v| v.split(','));
     codings.any(|offered| {
         let (name, weight) = offered.split_once(';').unwrap_or((offered, ""));
         let refused = matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");

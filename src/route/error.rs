@@ -154,7 +154,10 @@ pub(super) async fn as_page_or_json(
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let wants_json = path.starts_with(&site.url("/api/"))
-        || request.headers().get(ACCEPT).is_some_and(|accept| accept == "application/json");
+        || request
+            .headers()
+            .get(ACCEPT)
+            .is_some_and(|accept| accept == "application/json");
     let websocket = request.headers().contains_key(UPGRADE);
     let response = next.run(request).await;
     let Some(error) = response.extensions().get::<Error>().cloned() else {
@@ -180,7 +183,9 @@ pub(super) async fn as_page_or_json(
         answer.headers_mut().insert(ALLOW, allow.clone());
     }
     if let Error::TooMany { seconds } = error {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        answer
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     answer
 }

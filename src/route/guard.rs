@@ -102,12 +102,16 @@ async fn may_open(site: &Site, person: &Identity, desktop: &DesktopId) -> Result
         return Ok(true);
     }
     let listed = site.desktops(person).await?;
-    Ok(listed.iter().any(|info| info.id == *desktop && info.profile.is_none()))
+    Ok(listed
+        .iter()
+        .any(|info| info.id == *desktop && info.profile.is_none()))
 }
 
 async fn named_desktop(parts: &mut Parts, site: &Arc<Site>) -> Option<DesktopId> {
-    let path = Path::<HashMap<String, String>>::from_request_parts(parts, site);
-    let Path(path) = path.await.ok()?;
+    type Named = Path<HashMap<String, String>>;
+    let Path(path) = <Named as FromRequestParts<_>>::from_request_parts(parts, site)
+        .await
+        .ok()?;
     let owner = path.get("user")?.parse().ok()?;
     let name = match path.get("name") {
         Some(name) => name.parse().ok()?,
@@ -130,7 +134,8 @@ async fn ask_launcher(
         }
         Err(LauncherError::Refused(Refusal::UnknownHandle)) => {
             let hash = crate::auth::handle_hash(&handle);
-            site.end_sign_in(&hash, "the launcher does not know it").await;
+            site.end_sign_in(&hash, "the launcher does not know it")
+                .await;
             Err(Error::SignedOut)
         }
         // A launcher that is being restarted signs nobody out.
@@ -142,9 +147,16 @@ async fn ask_launcher(
 }
 
 fn check_sender(site: &Site, request: &Request) -> Result<Host, Error> {
-    let connection = *request.extensions().get::<Connection>().ok_or(Error::Internal)?;
+    let connection = *request
+        .extensions()
+        .get::<Connection>()
+        .ok_or(Error::Internal)?;
     let (headers, uri) = (request.headers(), request.uri());
-    let host = site.live().hosts.check(headers, uri).map_err(|_| Error::NotOurHost)?;
+    let host = site
+        .live()
+        .hosts
+        .check(headers, uri)
+        .map_err(|_| Error::NotOurHost)?;
     let websocket = headers.contains_key(UPGRADE);
     if websocket || !request.method().is_safe() {
         let checked = check_origin(headers, connection.scheme, &host, websocket);

@@ -60,7 +60,11 @@ pub fn table() -> Vec<Row> {
     };
     vec![
         row("/", SignIn, get(portal::page)),
-        row("/sign-in", Welcome, get(sign_in::page).post(sign_in::submit)),
+        row(
+            "/sign-in",
+            Welcome,
+            get(sign_in::page).post(sign_in::submit),
+        ),
         row("/sign-out", Welcome, post(sign_out::submit)),
         row("/set-up", Welcome, get(set_up::page)),
         // the desktops
@@ -74,15 +78,35 @@ pub fn table() -> Vec<Row> {
         row("/novnc/{user}/vnc.html", SignIn, get(viewer::page)),
         row("/novnc/{user}/vnc_lite.html", SignIn, get(viewer::page)),
         row("/novnc/{user}/{name}/vnc.html", SignIn, get(viewer::page)),
-        row("/novnc/{user}/{name}/vnc_lite.html", SignIn, get(viewer::page)),
+        row(
+            "/novnc/{user}/{name}/vnc_lite.html",
+            SignIn,
+            get(viewer::page),
+        ),
         row("/novnc/{user}/websockify", Refused, get(websocket::open)),
-        row("/novnc/{user}/{name}/websockify", Refused, get(websocket::open)),
+        row(
+            "/novnc/{user}/{name}/websockify",
+            Refused,
+            get(websocket::open),
+        ),
         // JSON
         row("/api/v1/me", Refused, get(api::me)),
         row("/api/v1/desktops", Refused, get(api::desktops)),
-        row("/api/v1/desktops/{user}/{name}/start", Refused, post(api::start)),
-        row("/api/v1/desktops/{user}/{name}/stop", Refused, post(api::stop)),
-        row("/api/v1/desktops/{user}/{name}/restart", Refused, post(api::restart)),
+        row(
+            "/api/v1/desktops/{user}/{name}/start",
+            Refused,
+            post(api::start),
+        ),
+        row(
+            "/api/v1/desktops/{user}/{name}/stop",
+            Refused,
+            post(api::stop),
+        ),
+        row(
+            "/api/v1/desktops/{user}/{name}/restart",
+            Refused,
+            post(api::restart),
+        ),
         row("/api/v1/events", Refused, get(events::stream)),
         row("/api/v1/sign-out", Refused, post(api::sign_out)),
         row("/api/v1/set-up", Welcome, post(set_up::submit)),
@@ -109,6 +133,9 @@ pub fn router(site: &Arc<Site>) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(site), guard::our_pages_only))
         .layer(from_fn_with_state(Arc::clone(site), error::as_page_or_json))
-        .layer(from_fn_with_state(Arc::clone(site), headers::on_every_answer))
+        .layer(from_fn_with_state(
+            Arc::clone(site),
+            headers::on_every_answer,
+        ))
         .with_state(Arc::clone(site))
 }

@@ -59,9 +59,9 @@ impl Pages {
     pub(super) fn sign_in(&self, brand: &Brand, form: &SignInForm) -> Response {
         let boot = self.boot(brand, None, None);
         let more = context! {
-            next => form.next,
-            name => form.name,
-            message => form.message,
+            next => form.next.as_str(),
+            name => form.name.as_str(),
+            message => form.message.as_str(),
             kind => form.kind,
             seconds => form.seconds,
         };
@@ -127,12 +127,12 @@ impl Pages {
         }
         let js: Vec<String> = files.js.iter().map(url).collect();
         let every_page = context! {
-            base => self.base,
+            base => self.base.as_str(),
             version => env!("CARGO_PKG_VERSION"),
             brand => context! {
-                name => brand.name,
-                accent => brand.accent,
-                notice => brand.notice,
+                name => brand.name.as_str(),
+                accent => brand.accent.clone(),
+                notice => brand.notice.clone(),
             },
             boot => Value::from_safe_string(boot.to_owned()),
             css => css,
@@ -159,9 +159,8 @@ impl Pages {
         account: Option<&Account>,
         desktop: Option<&DesktopId>,
     ) -> String {
-        let account = account.map(|account| {
-            json!({"name": account.name, "full_name": account.full_name})
-        });
+        let account =
+            account.map(|account| json!({"name": account.name, "full_name": account.full_name}));
         json!({
             "base": self.base,
             "version": env!("CARGO_PKG_VERSION"),

@@ -8,10 +8,7 @@ use axum::response::{Redirect, Response};
 use super::guard::SignedIn;
 use super::site::Site;
 
-pub(super) async fn page(
-    State(site): State<Arc<Site>>,
-    SignedIn(person): SignedIn,
-) -> Response {
+pub(super) async fn page(State(site): State<Arc<Site>>, SignedIn(person): SignedIn) -> Response {
     site.pages.portal(&site.live().brand, &person.account)
 }
 

@@ -36,7 +36,10 @@ pub(super) async fn submit(
     let bad_name = |error| Error::BadRequest(super::error::sentence(&format!("{error}")));
     let name: crate::model::UserName = first.name.parse().map_err(bad_name)?;
     let peer = connection.address();
-    let made = site.launcher.set_up(first.token, name.clone(), first.password, peer).await;
+    let made = site
+        .launcher
+        .set_up(first.token, name.clone(), first.password, peer)
+        .await;
     match &made {
         Ok(()) => info!(user = %name, %peer, "first account made"),
         Err(error) => info!(user = %name, %peer, "first account not made: {error}"),

@@ -76,7 +76,9 @@ pub(super) async fn submit(
     let answer = if fields.password.expose().len() > MAX_PASSWORD {
         Err(LauncherError::Refused(Refusal::WrongPassword))
     } else {
-        site.launcher.sign_in(name.clone(), fields.password, peer).await
+        site.launcher
+            .sign_in(name.clone(), fields.password, peer)
+            .await
     };
     let (handle, account) = match answer {
         Ok(signed_in) => signed_in,
@@ -141,9 +143,11 @@ fn try_again(site: &Site, error: LauncherError, name: String, next: String) -> R
             let message = format!("Too many wrong passwords. Wait {wait} seconds.");
             (StatusCode::TOO_MANY_REQUESTS, "slow", message)
         }
-        LauncherError::Refused(refusal @ Refusal::NotAllowed { .. }) => {
-            (StatusCode::FORBIDDEN, "denied", sentence(&refusal.to_string()))
-        }
+        LauncherError::Refused(refusal @ Refusal::NotAllowed { .. }) => (
+            StatusCode::FORBIDDEN,
+            "denied",
+            sentence(&refusal.to_string()),
+        ),
         LauncherError::Refused(Refusal::BadRequest(_)) => {
             (StatusCode::UNAUTHORIZED, "wrong", WRONG.to_owned())
         }
@@ -162,7 +166,9 @@ fn try_again(site: &Site, error: LauncherError, name: String, next: String) -> R
     let mut response = site.pages.sign_in(&site.live().brand, &form);
     *response.status_mut() = status;
     if seconds > 0 {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
@@ -171,10 +177,14 @@ fn try_again(site: &Site, error: LauncherError, name: String, next: String) -> R
 /// browser reads as another host, and below the base path.
 fn safe_next(base: &str, next: &str) -> String {
     let start = format!("{base}/");
-    let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let plain = next
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let ours = next.starts_with(&start) && !next.starts_with("//");
     let page = next.strip_prefix(base).unwrap_or_default();
-    let loops = ["/sign-in", "/sign-out", "/api/"].iter().any(|path| page.starts_with(path));
+    let loops = ["/sign-in", "/sign-out", "/api/"]
+        .iter()
+        .any(|path| page.starts_with(path));
     let climbs = next.split(['/', '?', '#']).any(|part| part == "..");
     if plain && ours && !loops && !climbs && !page.starts_with("//") {
         next.to_owned()
@@ -215,7 +225,14 @@ mod tests {
         ] {
             assert_eq!(safe_next("", next), "/", "{next:?}");
         }
-        for next in ["/", "/d/alice/", "/desk", "/deskevil/", "/desk//evil.example", "/desk/../x"] {
+        for next in [
+            "/",
+            "/d/alice/",
+            "/desk",
+            "/deskevil/",
+            "/desk//evil.example",
+            "/desk/../x",
+        ] {
             assert_eq!(safe_next("/desk", next), "/desk/", "{next:?}");
         }
     }

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::pages::Pages;
 use crate::auth::{Hosts, Identity, SignIns};
 use crate::config::Brand;
-use crate::desktop::{Launcher, LauncherError, Registry};
+use crate::desktop::{Ended, Launcher, LauncherError, Registry};
 use crate::launcher::protocol::Refusal;
 use crate::model::DesktopInfo;
 use crate::runtime::Tasks;
@@ -73,10 +73,22 @@ impl Site {
         *live = Arc::new(Live { hosts, brand });
     }
 
+    /// Whether browsers may call this server by that `host[:port]`.
+    pub fn knows_host(&self, host: &str) -> bool {
+        self.live().hosts.knows(host)
+    }
+
+    /// Closes every viewer's connection, since this process is stopping.
+    pub fn end_viewers(&self) {
+        self.registry.end_all(&Ended::Restarting);
+    }
+
     /// Ends the sign-ins that have run out.
     pub async fn end_what_ran_out(&self) {
         match self.sign_ins.end_what_ran_out().await {
-            Ok(ended) => ended.iter().for_each(|identity| self.left(identity, "ran out")),
+            Ok(ended) => ended
+                .iter()
+                .for_each(|identity| self.left(identity, "ran out")),
             Err(error) => warn!(%error, "sign-ins that ran out cannot be removed"),
         }
     }
@@ -135,7 +147,8 @@ impl Site {
         answer: Result<T, LauncherError>,
     ) -> Result<T, Error> {
         if let Err(LauncherError::Refused(Refusal::UnknownHandle)) = &answer {
-            self.end_sign_in(&person.hash, "the launcher does not know it").await;
+            self.end_sign_in(&person.hash, "the launcher does not know it")
+                .await;
         }
         Ok(answer?)
     }

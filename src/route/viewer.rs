@@ -13,7 +13,8 @@ pub(super) async fn page(
     State(site): State<Arc<Site>>,
     TheirDesktop { person, desktop }: TheirDesktop,
 ) -> Response {
-    site.pages.viewer(&site.live().brand, &person.account, &desktop)
+    site.pages
+        .viewer(&site.live().brand, &person.account, &desktop)
 }
 
 /// The page's URL ends with a slash; the WebSocket is beneath it.

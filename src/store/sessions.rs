@@ -139,12 +139,11 @@ fn to_sql(seconds: u64) -> i64 {
 }
 
 fn from_sql(row: &SqliteRow) -> Result<SessionRow, sqlx::Error> {
-    let bad = |column: &str, error: Box<dyn std::error::Error + Send + Sync>| {
-        sqlx::Error::ColumnDecode {
+    let bad =
+        |column: &str, error: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::ColumnDecode {
             index: column.to_owned(),
             source: error,
-        }
-    };
+        };
     let seconds = |column: &str| {
         row.try_get::<i64, _>(column)
             .map(|seconds| u64::try_from(seconds).unwrap_or(0))

@@ -1,0 +1,150 @@
+//! The front, put together: listeners, pages, sessions and the link to the launcher.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tracing::{error, info, warn};
+
+use crate::auth::{Hosts, SignIns};
+use crate::config;
+use crate::config::Config;
+use crate::desktop::{Launcher, LauncherSocket, Registry};
+use crate::listen::{Limits, Listen, Tls, listen};
+use crate::route::{Assets, Site, SiteParts, follow_launcher, router};
+use crate::runtime::{Clock, Tasks};
+use crate::store::Sessions;
+
+/// How often sign-ins that have run out are looked for.
+const CLEAN_UP_EVERY: Duration = Duration::from_secs(30);
+
+/// Reads the text of a configuration file with the flags that this process was started with.
+pub type Reread = Box<dyn Fn(&str) -> Result<Config, config::Error> + Send>;
+
+/// What a front is made of.
+pub struct FrontParts {
+    pub config: Config,
+    pub listeners: Vec<TcpListener>,
+    /// `front.sock`, which listens already.
+    pub front_socket: OwnedFd,
+    /// The uid whose connections to `front.sock` are the launcher's.
+    pub launcher_uid: u32,
+    /// `None`: plain http.
+    pub tls: Option<Tls>,
+    pub assets: Assets,
+    /// The sessions database.
+    pub sessions: PathBuf,
+    pub clock: Clock,
+    pub reread: Reread,
+}
+
+/// A front that serves.
+pub struct Front {
+    site: Arc<Site>,
+    sessions: Sessions,
+    tasks: Tasks,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Front {
+    /// Starts to serve; needs the runtime around it.
+    pub async fn start(parts: FrontParts) -> Result<Self> {
+        let FrontParts { config, tls, .. } = parts;
+        let tasks = Tasks::new();
+        let sessions = Sessions::open(&parts.sessions)
+            .await
+            .with_context(|| format!("cannot use {}", parts.sessions.display()))?;
+        let socket = LauncherSocket::new(parts.front_socket, parts.launcher_uid)
+            .context("cannot use front.sock")?;
+        let (launcher, events) = Launcher::start(socket, &tasks);
+        let site = Site::new(SiteParts {
+            base: config.server.base_path.clone(),
+            hosts: hosts(&config),
+            brand: config.brand.clone(),
+            strict_transport: tls.as_ref().is_some_and(|tls| !tls.is_self_signed()),
+            assets: parts.assets,
+            launcher,
+            registry: Registry::new(),
+            sign_ins: SignIns::new(sessions.clone(), parts.clock),
+            tasks: tasks.clone(),
+        });
+        let server = &config.server;
+        let limits = Limits::new(server.max_connections, server.max_connections_per_address);
+        let known = Arc::clone(&site);
+        let common = Listen {
+            tls: tls.map(|tls| tls.with_known_hosts(move |host| known.knows_host(host))),
+            limits: limits.clone(),
+            tasks: tasks.clone(),
+            service: router(&site),
+        };
+        let mut addresses = Vec::new();
+        for listener in parts.listeners {
+            addresses.push(listener.local_addr()?);
+            listen(listener, common.clone()).context("cannot serve on a listening socket")?;
+        }
+        let applied = Arc::clone(&site);
+        let new_config = move |text: &str| apply(&applied, &limits, &config, &parts.reread, text);
+        tasks.spawn(follow_launcher(
+            Arc::clone(&site),
+            events,
+            Box::new(new_config),
+        ));
+        tasks.spawn(clean_up(Arc::clone(&site), tasks.clone()));
+        Ok(Self {
+            site,
+            sessions,
+            tasks,
+            addresses,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Takes nobody in, tells every viewer, waits at most `grace` for what is under way.
+    pub async fn stop(self, grace: Duration) {
+        self.tasks.begin_stop();
+        self.site.end_viewers();
+        self.tasks.stop(grace).await;
+        self.sessions.close().await;
+    }
+}
+
+async fn clean_up(site: Arc<Site>, tasks: Tasks) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(CLEAN_UP_EVERY) => site.end_what_ran_out().await,
+            () = tasks.stopping() => return,
+        }
+    }
+}
+
+/// Applies what a new configuration can change here while people are connected.
+fn apply(site: &Site, limits: &Limits, old: &Config, reread: &Reread, text: &str) {
+    let new = match reread(text) {
+        Ok(new) => new,
+        Err(error) => {
+            error!(%error, "the new configuration is wrong; the old one stays");
+            return;
+        }
+    };
+    site.set_live(hosts(&new), new.brand.clone());
+    limits.set(
+        new.server.max_connections,
+        new.server.max_connections_per_address,
+    );
+    info!("the new configuration is in use");
+    for key in config::diff_needs_restart(old, &new) {
+        warn!("`{key}` has changed, which counts from the next start on");
+    }
+}
+
+fn hosts(config: &Config) -> Hosts {
+    let machine = rustix::system::uname();
+    Hosts::new(&config.server.hosts, &machine.nodename().to_string_lossy())
+}

@@ -1,0 +1,173 @@
+//! `deskway serve`: the front as a process. It gives up what it does not need, step by step,
+//! before it reads the first byte from the network.
+
+use std::fs::DirBuilder;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use super::front::{Front, FrontParts, Reread};
+use super::sandbox;
+use crate::config::Config;
+use crate::listen::Tls;
+use crate::route::Assets;
+use crate::runtime::Clock;
+
+/// How long the stop waits for what is under way.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// Threads that move bytes.
+const WORKERS: usize = 2;
+/// Threads for what blocks: nothing here does for long.
+const BLOCKING_THREADS: usize = 2;
+const STACK: usize = 1024 * 1024;
+
+/// What the process that starts the front hands it.
+pub struct Inherited {
+    /// Bound and listening, one for each address of `config.server.listen`.
+    pub listeners: Vec<TcpListener>,
+    /// `RUN/front.sock`: SOCK_SEQPACKET, bound and listening, in a directory of root's.
+    pub front_socket: OwnedFd,
+    /// Whose connections to it are the launcher's: 0, or our own uid where nothing is root.
+    pub launcher_uid: u32,
+    /// Reads a new configuration's text over the same defaults and flags.
+    pub reread: Reread,
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// `drop_privileges` makes the process the user `deskway` (nothing to do where it is no root);
+/// `STATE/front` must be that user's by then, or be makeable by them.
+///
+/// # Errors
+/// When a certificate, the state directory or the sandbox cannot be had. Must be called while
+/// the process has one thread.
+pub fn serve(
+    config: Config,
+    inherited: Inherited,
+    drop_privileges: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let configured = match &config.server.tls {
+        Some(files) => Some(Tls::from_files(&files.cert, &files.key)?),
+        None => None,
+    };
+    raise_limits();
+    drop_privileges().context("cannot become the user of the front")?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .context("cannot forbid others to look into this process")?;
+
+    let state = state_dir(&config.paths.state)?;
+    let tls = match configured {
+        Some(tls) => Some(tls),
+        None if all_loopback(&inherited.listeners)? => None,
+        None => Some(self_signed(&config, &inherited.listeners, &state)?),
+    };
+    sandbox::enter(&state)?;
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_stack_size(STACK)
+        .thread_name("front")
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(run(FrontParts {
+        config,
+        listeners: inherited.listeners,
+        front_socket: inherited.front_socket,
+        launcher_uid: inherited.launcher_uid,
+        tls,
+        assets: Assets::embedded(),
+        sessions: state.join("front.db"),
+        clock: Clock::System,
+        reread: inherited.reread,
+    }))
+}
+
+async fn run(parts: FrontParts) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // The launcher reads the configuration again and sends it; the signal itself says nothing.
+    let _hangup = signal(SignalKind::hangup())?;
+    let scheme = if parts.tls.is_some() { "https" } else { "http" };
+    let base = parts.config.server.base_path.clone();
+    let front = Front::start(parts).await?;
+    for address in front.addresses() {
+        info!("serving on {scheme}://{address}{base}/");
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    info!("stopping; desktops go on");
+    front.stop(STOP_GRACE).await;
+    Ok(())
+}
+
+/// As many descriptors as there may be, and no core files: memory holds handles.
+fn raise_limits() {
+    let files = rustix::process::getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: files.maximum,
+        maximum: files.maximum,
+    };
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    for (resource, limit) in [(Resource::Nofile, all), (Resource::Core, none)] {
+        if let Err(error) = rustix::process::setrlimit(resource, limit) {
+            warn!(?resource, %error, "a limit of the process cannot be set");
+        }
+    }
+}
+
+/// `STATE/front`, which only the front's user can enter.
+fn state_dir(state: &Path) -> Result<PathBuf> {
+    let dir = state.join("front");
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir)
+        .with_context(|| format!("cannot make {}", dir.display()))?;
+    Ok(dir)
+}
+
+fn all_loopback(listeners: &[TcpListener]) -> Result<bool> {
+    for listener in listeners {
+        if !listener.local_addr()?.ip().to_canonical().is_loopback() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn self_signed(config: &Config, listeners: &[TcpListener], state: &Path) -> Result<Tls> {
+    let machine = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let mut names = vec!["localhost".to_owned(), machine];
+    names.extend(config.server.hosts.iter().cloned());
+    for listener in listeners {
+        let address = listener.local_addr()?.ip();
+        if !address.is_unspecified() {
+            names.push(address.to_string());
+        }
+    }
+    names.sort();
+    names.dedup();
+    let tls = Tls::self_signed(&state.join("self-signed.pem"), &names)?;
+    warn!(
+        "no certificate is configured: using our own, with the SHA-256 fingerprint {}",
+        tls.fingerprint()
+    );
+    Ok(tls)
+}

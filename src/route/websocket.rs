@@ -1,0 +1,221 @@
+//! The WebSocket to a desktop. Who may not open it gets a plain status; what fails after that is
+//! told in the close frame, since browsers show a page nothing else.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Extension, Query, Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::StatusCode;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tokio::io::empty;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::error::Error;
+use super::guard::TheirDesktop;
+use super::site::Site;
+use crate::auth::Identity;
+use crate::bridge;
+use crate::bridge::CloseCause;
+use crate::desktop::{Ended, LauncherError, NewViewer, Opened, Seat};
+use crate::launcher::protocol::{Greeting, Refusal};
+use crate::listen::Connection;
+use crate::model::{DesktopId, Rights};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Wish {
+    /// The random name of the browser's window.
+    viewer: Option<String>,
+    #[serde(default)]
+    view_only: String,
+}
+
+/// One viewer on its way to a desktop.
+struct Visit {
+    site: Arc<Site>,
+    person: Identity,
+    desktop: DesktopId,
+    rights: Rights,
+    connection: Connection,
+    /// Taken; or why no place was to be had.
+    seat: Result<Seat, CloseCause>,
+    stop: watch::Receiver<Option<CloseCause>>,
+}
+
+pub(super) async fn open(
+    State(site): State<Arc<Site>>,
+    Extension(connection): Extension<Connection>,
+    TheirDesktop { person, desktop }: TheirDesktop,
+    wish: Result<Query<Wish>, QueryRejection>,
+    request: Request,
+) -> Result<Response, Error> {
+    let bad_query = || Error::BadRequest("The address's parameters make no sense.".to_owned());
+    let Query(wish) = wish.map_err(|_| bad_query())?;
+    let window = wish.viewer.map(|id| id.parse()).transpose();
+    let window = window.map_err(|()| bad_query())?;
+    let (mut parts, _) = request.into_parts();
+    let headers = match bridge::websocket::accept(&parts) {
+        Ok(headers) => headers,
+        Err(error) => {
+            return Ok((error.status(), error.headers(), error.to_string()).into_response());
+        }
+    };
+    let upgrade = parts
+        .extensions
+        .remove::<OnUpgrade>()
+        .ok_or(Error::Internal)?;
+
+    let (stopper, stop) = watch::channel(None);
+    let viewer = NewViewer {
+        desktop: desktop.clone(),
+        account: person.account.name.clone(),
+        session: person.hash,
+        window,
+    };
+    let seat = site.registry.enter(viewer, move |why| {
+        stopper.send_replace(Some(told(why)));
+    });
+    let rights = match wish.view_only.as_str() {
+        "" | "0" | "false" => Rights::Control,
+        _ => Rights::View,
+    };
+    let visit = Visit {
+        seat: seat.map_err(|_| CloseCause::TooManyViewers),
+        site: Arc::clone(&site),
+        person,
+        desktop,
+        rights,
+        connection,
+        stop,
+    };
+    site.tasks.spawn(async move {
+        match upgrade.await {
+            Ok(upgraded) => Box::pin(visit.go(TokioIo::new(upgraded))).await,
+            Err(error) => info!(desktop = %visit.desktop, "a viewer left at once: {error}"),
+        }
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+type Browser = TokioIo<hyper::upgrade::Upgraded>;
+
+impl Visit {
+    /// From the upgrade to the end.
+    async fn go(self, browser: Browser) {
+        let (user, desktop) = (&self.person.account.name, &self.desktop);
+        let peer = self.connection.address();
+        let outcome = match self.stream().await {
+            Ok((stream, greeting)) => {
+                info!(%user, %desktop, %peer, "viewer came");
+                let viewer = self.viewer(greeting);
+                let explain = async { told(self.site.registry.explain(user, desktop).await) };
+                let (stop, early) = (self.stop.clone(), Bytes::new());
+                bridge::run(browser, early, stream, viewer, stop, explain).await
+            }
+            Err(cause) => self.refuse(browser, cause).await,
+        };
+        let bytes = outcome.to_browser + outcome.from_browser;
+        let seconds = outcome.lasted.as_secs();
+        let error = outcome.error.as_ref().map(tracing::field::display);
+        info!(%user, %desktop, %peer, bytes, seconds, error, "viewer left: {}", outcome.cause);
+    }
+
+    async fn stream(&self) -> Result<(UnixStream, Greeting), CloseCause> {
+        if let Err(cause) = &self.seat {
+            return Err(cause.clone());
+        }
+        // Whoever ends sign-ins or all viewers from now on knows of this one.
+        if self.person.over.is_cancelled() {
+            return Err(CloseCause::SignedOut);
+        }
+        if self.site.tasks.is_stopping() {
+            return Err(CloseCause::Restarting);
+        }
+        let handle = self.person.handle.clone();
+        let opening = self.site.launcher.open(handle, self.desktop.clone());
+        let mut stop = self.stop.clone();
+        let opened = tokio::select! {
+            opened = opening => opened,
+            Ok(cause) = stop.wait_for(Option::is_some) => {
+                return Err(cause.clone().unwrap_or(CloseCause::Unreachable));
+            }
+        };
+        match opened {
+            Ok(Opened { stream, greeting }) => match under_tokio(stream) {
+                Ok(stream) => Ok((stream, greeting)),
+                Err(error) => {
+                    warn!(desktop = %self.desktop, %error, "the launcher's stream cannot be used");
+                    Err(CloseCause::Unreachable)
+                }
+            },
+            Err(error) => Err(self.why_not(error).await),
+        }
+    }
+
+    async fn why_not(&self, error: LauncherError) -> CloseCause {
+        let (registry, user) = (&self.site.registry, &self.person.account.name);
+        match error {
+            LauncherError::Refused(Refusal::UnknownHandle) => {
+                let hash = &self.person.hash;
+                self.site
+                    .end_sign_in(hash, "the launcher does not know it")
+                    .await;
+                CloseCause::SignedOut
+            }
+            LauncherError::Refused(Refusal::NotRunning | Refusal::NoSuchDesktop) => registry
+                .ended(user, &self.desktop)
+                .map_or(CloseCause::Stopped, told),
+            error => {
+                warn!(%user, desktop = %self.desktop, %error, "no stream to the desktop");
+                CloseCause::Unreachable
+            }
+        }
+    }
+
+    /// Tells the browser the cause in the way that it can see.
+    async fn refuse(&self, browser: Browser, cause: CloseCause) -> bridge::Outcome {
+        let (_told, stop) = watch::channel(Some(cause.clone()));
+        let viewer = self.viewer(Greeting::Fresh);
+        let explain = async { cause };
+        bridge::run(browser, Bytes::new(), empty(), viewer, stop, explain).await
+    }
+
+    fn viewer(&self, greeting: Greeting) -> bridge::Viewer {
+        bridge::Viewer {
+            rights: self.rights,
+            greeting: match greeting {
+                Greeting::Fresh => bridge::Greeting::Fresh,
+                Greeting::Done => bridge::Greeting::Done,
+            },
+            traffic: Arc::default(),
+        }
+    }
+}
+
+/// As the browser is told.
+fn told(why: Ended) -> CloseCause {
+    match why {
+        Ended::Stopped => CloseCause::Stopped,
+        Ended::LoggedOut => CloseCause::LoggedOut,
+        Ended::Crashed(cause) => CloseCause::Crashed(cause.to_string()),
+        Ended::SignedOut => CloseCause::SignedOut,
+        Ended::Replaced => CloseCause::Replaced,
+        Ended::Restarting => CloseCause::Restarting,
+    }
+}
+
+fn under_tokio(stream: OwnedFd) -> std::io::Result<UnixStream> {
+    let stream = std::os::unix::net::UnixStream::from(stream);
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
