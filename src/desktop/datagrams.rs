@@ -3,18 +3,14 @@
 //! tokio has no type of its own for it. Its Unix sockets wait on any descriptor, and accepting is
 //! the same for both; sending and receiving are our own calls.
 
-use std::io::{self, IoSliceMut};
-use std::mem::MaybeUninit;
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags};
+use deskway_osuser::Received;
 use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::launcher::protocol::MAX_ANSWER;
-
-/// Room for one descriptor in a message; more are cut off by the kernel and refused here.
-const CONTROL: usize = rustix::cmsg_space!(ScmRights(1));
 
 /// One end of a connection.
 #[derive(Debug)]
@@ -47,48 +43,28 @@ impl Listener {
 impl Datagrams {
     /// Sends one message whole.
     pub(super) async fn send(&self, message: &[u8]) -> io::Result<()> {
-        let send = || {
-            Ok(rustix::net::send(
-                &self.socket,
-                message,
-                SendFlags::NOSIGNAL,
-            )?)
-        };
-        self.socket.async_io(Interest::WRITABLE, send).await?;
-        Ok(())
+        let send = || deskway_osuser::send(self.socket.as_fd(), message);
+        self.socket.async_io(Interest::WRITABLE, send).await
     }
 
     /// Receives one message into `buffer`, which has room for the longest: its length and the
     /// descriptor that came with it. 0 is the end of the connection.
+    ///
+    /// # Errors
+    /// When the connection breaks, or the message is longer than any may be.
     pub(super) async fn receive(
         &self,
         buffer: &mut Box<[u8; MAX_ANSWER]>,
     ) -> io::Result<(usize, Option<OwnedFd>)> {
-        let receive = || receive_now(&self.socket, buffer.as_mut_slice());
-        self.socket.async_io(Interest::READABLE, receive).await
+        let socket = self.socket.as_fd();
+        let receive = || deskway_osuser::receive_with_descriptor(socket, buffer.as_mut_slice());
+        match self.socket.async_io(Interest::READABLE, receive).await? {
+            Received::Message(length, descriptor) => Ok((length, descriptor)),
+            Received::End => Ok((0, None)),
+            Received::TooLong => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a message is longer than any may be",
+            )),
+        }
     }
-}
-
-fn receive_now(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
-    let mut space = [MaybeUninit::uninit(); CONTROL];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let received = rustix::net::recvmsg(
-        socket.as_fd(),
-        &mut [IoSliceMut::new(buffer)],
-        &mut control,
-        RecvFlags::CMSG_CLOEXEC,
-    )?;
-    let mut descriptors = control.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
-    });
-    let descriptor = descriptors.next().and_then(|mut rights| rights.next());
-    if received
-        .flags
-        .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)
-    {
-        let error = "a message is longer than any may be";
-        return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-    }
-    Ok((received.bytes, descriptor))
 }

@@ -186,7 +186,7 @@ mod tests {
         let mut stream = Deadlines::new(stream, phase());
         let trickle = async {
             while peer.write_all(b"x").await.is_ok() {
-                tokio::time::sleep(Duration::from_secs(2)).await;
+                sleep(Duration::from_secs(2)).await;
             }
         };
         let mut read = Vec::new();
