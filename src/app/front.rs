@@ -44,6 +44,7 @@ pub struct FrontParts {
 /// A front that serves.
 pub struct Front {
     site: Arc<Site>,
+    launcher: Launcher,
     sessions: Sessions,
     tasks: Tasks,
     addresses: Vec<SocketAddr>,
@@ -66,7 +67,7 @@ impl Front {
             brand: config.brand.clone(),
             strict_transport: tls.as_ref().is_some_and(|tls| !tls.is_self_signed()),
             assets: parts.assets,
-            launcher,
+            launcher: launcher.clone(),
             registry: Registry::new(),
             sign_ins: SignIns::new(sessions.clone(), parts.clock),
             tasks: tasks.clone(),
@@ -95,10 +96,16 @@ impl Front {
         tasks.spawn(clean_up(Arc::clone(&site), tasks.clone()));
         Ok(Self {
             site,
+            launcher,
             sessions,
             tasks,
             addresses,
         })
+    }
+
+    /// Resolves when people can sign in: the launcher is there too.
+    pub async fn until_ready(&self) {
+        self.launcher.until_there().await;
     }
 
     /// Where it listens.

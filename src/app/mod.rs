@@ -2,12 +2,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 mod agent;
 pub mod front;
+mod launcher;
+mod place;
 pub mod sandbox;
 pub mod serve;
+mod settings;
+mod supervisor;
+mod up;
 
 use crate::cli::{self, Command};
 
@@ -17,9 +22,9 @@ use crate::cli::{self, Command};
 /// When it cannot be done; `main` prints the reason.
 pub fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Up(_) => bail!("the role `up` is not built in yet"),
-        Command::Serve(_) => bail!("the role `serve` is not built in yet"),
-        Command::Launcher(_) => bail!("the role `launcher` is not built in yet"),
+        Command::Up(flags) => up::run(&flags)?,
+        Command::Serve(start) => serve::alone(&start)?,
+        Command::Launcher(start) => launcher::alone(&start)?,
         Command::Agent => agent::run()?,
         Command::Desktop(args) => cli::desktop::run(&args)?,
         Command::User(args) => cli::user::run(&args)?,

@@ -2,6 +2,7 @@
 //! before it reads the first byte from the network.
 
 use std::fs::DirBuilder;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -9,12 +10,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use deskway_osuser::own_uid;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use super::front::{Front, FrontParts, Reread};
-use super::sandbox;
+use super::settings::Settings;
+use super::{place, sandbox};
+use crate::cli;
 use crate::config::Config;
 use crate::listen::Tls;
 use crate::route::Assets;
@@ -38,6 +42,30 @@ pub struct Inherited {
     pub launcher_uid: u32,
     /// Reads a new configuration's text over the same defaults and flags.
     pub reread: Reread,
+    /// Printed to standard output, once, when people can sign in.
+    pub announcement: Option<String>,
+}
+
+/// The front beside a launcher that somebody else starts. As root it becomes the user `deskway`.
+pub(super) fn alone(start: &cli::Start) -> Result<()> {
+    let settings = Settings::load(start)?;
+    let service = place::service_account()?;
+    place::prepare(&settings.config, service.as_ref())?;
+    let listeners = place::listeners(&settings.config)?;
+    let url = place::url(&settings.config, &listeners)?;
+    let inherited = Inherited {
+        listeners,
+        front_socket: place::front_socket(&settings.config.paths.run)?,
+        launcher_uid: own_uid(),
+        reread: {
+            let settings = settings.clone();
+            Box::new(move |text| settings.reread(text))
+        },
+        announcement: Some(format!("Deskway is at {url}")),
+    };
+    serve(settings.config.clone(), inherited, || {
+        place::become_service(service.as_ref())
+    })
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -78,7 +106,7 @@ pub fn serve(
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(run(FrontParts {
+    let parts = FrontParts {
         config,
         listeners: inherited.listeners,
         front_socket: inherited.front_socket,
@@ -88,10 +116,11 @@ pub fn serve(
         sessions: state.join("front.db"),
         clock: Clock::System,
         reread: inherited.reread,
-    }))
+    };
+    runtime.block_on(run(parts, inherited.announcement))
 }
 
-async fn run(parts: FrontParts) -> Result<()> {
+async fn run(parts: FrontParts, announcement: Option<String>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // The launcher reads the configuration again and sends it; the signal itself says nothing.
@@ -102,9 +131,18 @@ async fn run(parts: FrontParts) -> Result<()> {
     for address in front.addresses() {
         info!("serving on {scheme}://{address}{base}/");
     }
+    let announce = async {
+        front.until_ready().await;
+        if let Some(text) = announcement {
+            // Whoever started this may have closed its end: then nobody wants to know.
+            _ = writeln!(std::io::stdout(), "{text}");
+        }
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = announce => {}
     }
     info!("stopping; desktops go on");
     front.stop(STOP_GRACE).await;

@@ -64,6 +64,11 @@ impl Launcher {
         self.link.is_connected()
     }
 
+    /// Resolves when a launcher is connected.
+    pub async fn until_there(&self) {
+        self.link.until_connected().await;
+    }
+
     /// Is this the person's password?
     pub async fn sign_in(
         &self,

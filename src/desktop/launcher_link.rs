@@ -204,6 +204,14 @@ impl Link {
         self.connection.borrow().is_some()
     }
 
+    /// Resolves when a launcher is connected; never when that never happens.
+    pub(super) async fn until_connected(&self) {
+        let mut connection = self.connection.clone();
+        if connection.wait_for(Option::is_some).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     async fn connected(&self) -> Result<Arc<Connection>, NoAnswer> {
         let mut connection = self.connection.clone();
         let wait = connection.wait_for(|now| now.as_ref().is_some_and(|now| now.is_open()));

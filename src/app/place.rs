@@ -1,0 +1,191 @@
+//! The ground that `deskway up` stands on: directories, the service user, the sockets.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use deskway_osuser::{Account, drop_to, is_root, own_uid};
+
+use crate::config::Config;
+
+/// The system user that the front runs as when `up` is root.
+pub(super) const SERVICE_USER: &str = "deskway";
+/// Below the run directory: where the launcher finds the front.
+pub(super) const FRONT_SOCKET: &str = "front.sock";
+/// Below the state directory: what the front may write.
+pub(super) const FRONT_STATE: &str = "front";
+
+/// Held for as long as this Deskway runs, so that no second one takes the same directories.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+/// The account that the front drops to: `None` for an ordinary user, who stays who they are.
+pub(super) fn service_account() -> Result<Option<Account>> {
+    if !is_root() {
+        return Ok(None);
+    }
+    if let Some(account) = Account::by_name(SERVICE_USER)? {
+        return Ok(Some(account));
+    }
+    tracing::info!(
+        user = SERVICE_USER,
+        "making the system user that the web server runs as"
+    );
+    let flags = [
+        "--system",
+        "--user-group",
+        "--no-create-home",
+        "--home-dir",
+        "/nonexistent",
+    ];
+    let mut useradd = Command::new("useradd");
+    useradd
+        .args(flags)
+        .args(["--shell", "/usr/sbin/nologin", SERVICE_USER]);
+    let output = useradd.output().context("cannot run useradd")?;
+    // Another Deskway that starts at the same moment may have been quicker: what counts is that
+    // the account is there.
+    match Account::by_name(SERVICE_USER)? {
+        Some(account) => Ok(Some(account)),
+        None => bail!(
+            "cannot make the system user `{SERVICE_USER}`: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ),
+    }
+}
+
+/// Becomes the service user for good; an ordinary user only gives up what could be gained.
+pub(super) fn become_service(service: Option<&Account>) -> Result<()> {
+    let own = || (own_uid(), rustix::process::getegid().as_raw());
+    let (uid, gid) = service.map_or_else(own, |account| (account.uid, account.gid));
+    drop_to(uid, gid).with_context(|| format!("cannot become `{SERVICE_USER}`"))
+}
+
+/// Makes the run and state directories with the right owners and modes.
+pub(super) fn prepare(config: &Config, service: Option<&Account>) -> Result<()> {
+    let (run, state) = (&config.paths.run, &config.paths.state);
+    for folder in [run, state] {
+        own_folder(folder, 0o711)?;
+    }
+    let front = state.join(FRONT_STATE);
+    if !front.exists() {
+        make_folder(&front, 0o700)?;
+    }
+    if let Some(service) = service {
+        chown(&front, Some(service.uid), Some(service.gid))
+            .with_context(|| format!("cannot give {} to {SERVICE_USER}", front.display()))?;
+    }
+    Ok(())
+}
+
+/// Binds every address of the configuration.
+pub(super) fn listeners(config: &Config) -> Result<Vec<TcpListener>> {
+    let bind = |address| {
+        TcpListener::bind(address).with_context(|| {
+            format!(
+                "cannot listen on {address}: is another program there? choose one with --listen"
+            )
+        })
+    };
+    config.server.listen.iter().map(bind).collect()
+}
+
+/// The address for people's browsers: the first one that is listened on, with a slash at the end.
+pub(super) fn url(config: &Config, listeners: &[TcpListener]) -> Result<String> {
+    let first = listeners
+        .first()
+        .context("no address to listen on")?
+        .local_addr()?;
+    let plain = config.server.tls.is_none()
+        && config
+            .server
+            .listen
+            .iter()
+            .all(|address| address.ip().to_canonical().is_loopback());
+    let scheme = if plain { "http" } else { "https" };
+    let host = if first.ip().is_unspecified() {
+        let name = rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned();
+        format!("{name}:{}", first.port())
+    } else {
+        first.to_string()
+    };
+    Ok(format!("{scheme}://{host}{}/", config.server.base_path))
+}
+
+/// The socket where the launcher calls the front. One left by a Deskway that was killed goes.
+pub(super) fn front_socket(run: &Path) -> Result<OwnedFd> {
+    let path = run.join(FRONT_SOCKET);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+        }
+        _ => {}
+    }
+    let socket = deskway_osuser::listen(&path).with_context(|| {
+        format!(
+            "cannot listen at {} (a path of 107 bytes at most)",
+            path.display()
+        )
+    })?;
+    fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+    Ok(socket)
+}
+
+/// A directory that is this user's, and that nobody else can write to.
+fn own_folder(folder: &Path, mode: u32) -> Result<()> {
+    if !folder.exists() {
+        make_folder(folder, mode)?;
+    }
+    let meta = fs::symlink_metadata(folder)
+        .with_context(|| format!("cannot look at {}", folder.display()))?;
+    if !meta.is_dir() {
+        bail!("{} is not a directory", folder.display());
+    }
+    if meta.uid() != own_uid() || meta.mode() & 0o022 != 0 {
+        bail!(
+            "{} must belong to this user and be writable by nobody else: it is of uid {} with mode {:o}",
+            folder.display(),
+            meta.uid(),
+            meta.mode() & 0o7777
+        );
+    }
+    Ok(())
+}
+
+fn make_folder(folder: &Path, mode: u32) -> Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(mode);
+    builder
+        .create(folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    // The mode at creation is narrowed by the umask.
+    fs::set_permissions(folder, Permissions::from_mode(mode))?;
+    Ok(())
+}
+
+/// Takes the run directory for this Deskway.
+pub(super) fn lock(run: &Path) -> Result<Lock> {
+    let path = run.join("up.lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    if file.try_lock().is_err() {
+        bail!(
+            "another Deskway runs with {}: stop it, or give another --run-dir",
+            run.display()
+        );
+    }
+    Ok(Lock { _file: file })
+}

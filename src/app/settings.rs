@@ -1,0 +1,46 @@
+//! What a role is started with: the configuration, and how to read it again.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::cli;
+use crate::config::{self, Config, Overrides};
+use crate::runtime::start_log;
+
+/// The checked configuration and where it came from.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub config: Config,
+    path: Option<PathBuf>,
+    overrides: Overrides,
+}
+
+impl Settings {
+    /// Reads and checks everything, and starts the log. Nothing is bound or made yet.
+    pub(super) fn load(start: &cli::Start) -> Result<Self> {
+        let overrides = start.overrides();
+        let (config, _) = config::load(start.config.as_deref(), &overrides)?;
+        start_log(&config.log.filter, config.log.json).map_err(anyhow::Error::msg)?;
+        let path = start
+            .config
+            .as_deref()
+            .map(std::path::absolute)
+            .transpose()?;
+        Ok(Self {
+            config,
+            path,
+            overrides,
+        })
+    }
+
+    /// The file as it is now, with the flags of the start.
+    pub(super) fn reload(&self) -> Result<(Config, String), String> {
+        config::load(self.path.as_deref(), &self.overrides).map_err(|error| error.to_string())
+    }
+
+    /// A file's text, which another process has read, with the flags of the start.
+    pub(super) fn reread(&self, text: &str) -> Result<Config, config::Error> {
+        config::from_text(text, "the new configuration", &self.overrides)
+    }
+}

@@ -1,0 +1,130 @@
+//! `deskway up`: everything, from one command.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use anyhow::{Context as _, Result, bail};
+use deskway_osuser::{Account, Child, end_with_parent, own_uid, run_in_child};
+use rustix::process::{Signal, WaitOptions};
+
+use super::serve::{Inherited, serve};
+use super::settings::Settings;
+use super::supervisor::{End, Role, supervise};
+use super::{launcher, place};
+use crate::cli;
+use crate::launcher::Options;
+
+/// Runs the front and the launcher until somebody stops them.
+pub(super) fn run(flags: &cli::Up) -> Result<()> {
+    let settings = Settings::load(&flags.start)?;
+    let service = place::service_account()?;
+    place::prepare(&settings.config, service.as_ref())?;
+    let _lock = place::lock(&settings.config.paths.run)?;
+    let listeners = place::listeners(&settings.config)?;
+    let front_socket = place::front_socket(&settings.config.paths.run)?;
+    let url = place::url(&settings.config, &listeners)?;
+    print_set_up_link(&settings, &url)?;
+
+    let launcher = Role {
+        name: "launcher",
+        keep: Vec::new(),
+        work: Box::new(|_| {
+            let options = Options {
+                end_desktops_on_exit: flags.stop_desktops_on_exit,
+                ..Options::default()
+            };
+            status(
+                "launcher",
+                with_parent().and_then(|()| launcher::run(&settings, options)),
+            )
+        }),
+    };
+    let mut keep = vec![front_socket.as_fd()];
+    keep.extend(listeners.iter().map(|listener| listener.as_fd()));
+    let front = Role {
+        name: "serve",
+        keep,
+        work: Box::new(|restarts| {
+            let announcement = (restarts == 0).then(|| format!("Deskway is at {url}"));
+            status(
+                "serve",
+                front(
+                    &settings,
+                    service.as_ref(),
+                    &listeners,
+                    &front_socket,
+                    announcement,
+                ),
+            )
+        }),
+    };
+    match supervise(vec![launcher, front]).context("cannot look after the processes")? {
+        End::Asked => Ok(()),
+        End::Failed { role } => bail!("{role} could not start; the reason stands above"),
+    }
+}
+
+/// The front's process: the listeners are the parent's, so that a restart refuses nobody.
+fn front(
+    settings: &Settings,
+    service: Option<&Account>,
+    listeners: &[TcpListener],
+    front_socket: &OwnedFd,
+    announcement: Option<String>,
+) -> Result<()> {
+    let inherited = Inherited {
+        listeners: listeners
+            .iter()
+            .map(TcpListener::try_clone)
+            .collect::<Result<_, _>>()?,
+        front_socket: front_socket.try_clone()?,
+        launcher_uid: own_uid(),
+        reread: Box::new({
+            let settings = settings.clone();
+            move |text| settings.reread(text)
+        }),
+        announcement,
+    };
+    let drop = || {
+        place::become_service(service)?;
+        // Becoming another user forgets it, so that this comes after.
+        with_parent()
+    };
+    serve(settings.config.clone(), inherited, drop)
+}
+
+/// Ends this process when `up` does.
+fn with_parent() -> Result<()> {
+    end_with_parent(Signal::TERM)?;
+    Ok(())
+}
+
+fn status(role: &str, done: Result<()>) -> i32 {
+    match done {
+        Ok(()) => 0,
+        Err(error) => {
+            tracing::error!("{role}: {error:#}");
+            1
+        }
+    }
+}
+
+/// In a child: reading the accounts takes threads, and this process must have one only.
+fn print_set_up_link(settings: &Settings, url: &str) -> Result<()> {
+    let child = run_in_child(&[], || match launcher::set_up_link(settings, url) {
+        Ok(None) => 0,
+        Ok(Some(text)) => i32::from(writeln!(std::io::stdout(), "{text}").is_err()),
+        Err(error) => status("set-up", Err(error)),
+    })?;
+    wait_for(&child)
+}
+
+fn wait_for(child: &Child) -> Result<()> {
+    let pid = rustix::process::Pid::from_raw(child.id().pid);
+    let ended = rustix::process::waitpid(pid, WaitOptions::empty())?;
+    match ended.and_then(|(_, status)| status.exit_status()) {
+        Some(0) => Ok(()),
+        _ => bail!("cannot learn whether anybody can sign in"),
+    }
+}
