@@ -26,7 +26,27 @@ pub fn own_uid() -> u32 {
 /// # Errors
 /// When a step fails or did not take; the process must end then.
 pub fn become_user(account: &Account) -> io::Result<()> {
-    change(account.uid, account.gid, &account.groups()?)
+    take_groups(account)?;
+    become_with_groups(account)
+}
+
+/// As [`become_user`], with the groups that this process has: those of [`take_groups`] and what
+/// PAM added to them.
+///
+/// # Errors
+/// As [`become_user`].
+pub fn become_with_groups(account: &Account) -> io::Result<()> {
+    change(account.uid, account.gid)
+}
+
+/// Takes the groups of an account without becoming it, as PAM wants it before credentials are
+/// established (pam_setcred(3)): modules may add groups to them.
+///
+/// # Errors
+/// When the groups cannot be found or set.
+pub fn take_groups(account: &Account) -> io::Result<()> {
+    let groups: Vec<Gid> = account.groups()?.into_iter().map(Gid::from_raw).collect();
+    Ok(rustix::thread::set_thread_groups(&groups)?)
 }
 
 /// Becomes a service user that can never get anything back: no capability in any set, no new
@@ -43,7 +63,8 @@ pub fn drop_to(uid: u32, gid: u32) -> io::Result<()> {
                 Err(error) => return Err(error.into()),
             }
         }
-        change(uid, gid, &[])?;
+        rustix::thread::set_thread_groups(&[])?;
+        change(uid, gid)?;
         let none = rustix::thread::capabilities(None)?;
         if !(none.effective | none.permitted | none.inheritable).is_empty() {
             return Err(io::Error::other("capabilities are left"));
@@ -59,13 +80,11 @@ pub fn drop_to(uid: u32, gid: u32) -> io::Result<()> {
     Ok(())
 }
 
-fn change(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
+fn change(uid: u32, gid: u32) -> io::Result<()> {
     if uid == 0 || uid == u32::MAX || gid == u32::MAX {
         return Err(io::Error::other("this account is never to be used"));
     }
     let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
-    let groups: Vec<Gid> = groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
-    rustix::thread::set_thread_groups(&groups)?;
     rustix::thread::set_thread_res_gid(group, group, group)?;
     rustix::thread::set_thread_res_uid(user, user, user)?;
     let took = rustix::process::getuid() == user

@@ -22,11 +22,12 @@ mod signals;
 pub use account::{Account, NOBODY, is_member, uid_min};
 pub use exec::{Program, exec};
 pub use fork::{Child, run_in_child};
-pub use identity::{become_user, drop_to, is_root, own_uid};
+pub use identity::{become_user, become_with_groups, drop_to, is_root, own_uid, take_groups};
 pub use namespace::{PrivateTmp, enter_private_tmp};
 pub use pam::{Pam, PamError, PamSetting};
 pub use process::{
-    ProcessId, descendants, end_with_parent, open_process, set_subreaper, signal, start_time,
+    ProcessId, descendants, end_with_parent, open_process, parent, set_subreaper, signal,
+    start_time,
 };
 pub use seqpacket::{
     Peer, Received, accept, connect, listen, pair, peer, receive, receive_with_descriptor, send,

@@ -10,16 +10,21 @@ use rustix::thread::UnshareFlags;
 
 use crate::identity::{is_root, own_uid};
 
+/// What everybody has.
+const PUBLIC: &str = "/tmp";
 /// Sockets and locks of X servers and session managers are found there by everybody.
 const SOCKET_DIRECTORIES: [&str; 2] = [".X11-unix", ".ICE-unix"];
 
 /// What is private.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrivateTmp {
-    /// All of `/tmp` is this directory.
-    Whole(PathBuf),
-    /// Only the directories of X and ICE sockets are in this directory.
-    Sockets(PathBuf),
+    /// All of `/tmp` is `directory`, where those of `keep` that are below `/tmp` stay to be seen.
+    Whole {
+        directory: PathBuf,
+        keep: Vec<PathBuf>,
+    },
+    /// Only the directories of X and ICE sockets are in `directory`.
+    Sockets { directory: PathBuf },
 }
 
 /// Moves this process (of one thread) into a mount namespace where `/tmp`, or the socket
@@ -31,33 +36,45 @@ pub enum PrivateTmp {
 /// # Errors
 /// When the kernel does not allow it or a directory cannot be made.
 pub fn enter_private_tmp(private: &PrivateTmp) -> io::Result<()> {
-    let directory = match private {
-        PrivateTmp::Whole(directory) | PrivateTmp::Sockets(directory) => directory,
-    };
-    for name in SOCKET_DIRECTORIES {
-        make_shared(&directory.join(name))?;
-    }
-    let public = Path::new("/tmp");
-    if matches!(private, PrivateTmp::Whole(_)) {
-        std::fs::set_permissions(directory, Permissions::from_mode(0o1777))?;
-    } else {
-        for name in SOCKET_DIRECTORIES {
-            make_public(&public.join(name))?;
+    match private {
+        PrivateTmp::Whole { directory, keep } => {
+            make_sockets(directory, make_shared)?;
+            std::fs::set_permissions(directory, Permissions::from_mode(0o1777))?;
+            unshare()?;
+            for kept in keep {
+                keep_visible(kept, directory)?;
+            }
+            rustix::mount::mount_bind_recursive(directory, PUBLIC)?;
         }
-    }
-    unshare()?;
-    rustix::mount::mount_change(
-        "/",
-        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
-    )?;
-    if matches!(private, PrivateTmp::Whole(_)) {
-        rustix::mount::mount_bind(directory, public)?;
-    } else {
-        for name in SOCKET_DIRECTORIES {
-            rustix::mount::mount_bind(directory.join(name), public.join(name))?;
+        PrivateTmp::Sockets { directory } => {
+            make_sockets(directory, make_shared)?;
+            make_sockets(Path::new(PUBLIC), make_public)?;
+            unshare()?;
+            for name in SOCKET_DIRECTORIES {
+                rustix::mount::mount_bind(directory.join(name), Path::new(PUBLIC).join(name))?;
+            }
         }
     }
     Ok(())
+}
+
+/// Mounts what is below `/tmp` at the same place of the directory that will be `/tmp`.
+fn keep_visible(kept: &Path, directory: &Path) -> io::Result<()> {
+    let Ok(inside) = kept.strip_prefix(PUBLIC) else {
+        return Ok(());
+    };
+    let place = directory.join(inside);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&place)?;
+    Ok(rustix::mount::mount_bind_recursive(kept, &place)?)
+}
+
+fn make_sockets(parent: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    SOCKET_DIRECTORIES
+        .iter()
+        .try_for_each(|name| make(&parent.join(name)))
 }
 
 fn make_shared(directory: &Path) -> io::Result<()> {
@@ -86,21 +103,27 @@ fn make_public(directory: &Path) -> io::Result<()> {
     }
 }
 
+/// A mount namespace of its own, which sees what is mounted on the machine and not the reverse.
 fn unshare() -> io::Result<()> {
     if is_root() {
-        return unshare_unsafe(UnshareFlags::NEWNS);
+        unshare_names(UnshareFlags::NEWNS)?;
+    } else {
+        let uid = own_uid();
+        let gid = rustix::process::getegid().as_raw();
+        unshare_names(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
+        // user_namespaces(7): without privilege one's own number alone can be mapped, and the
+        // gid only after setgroups is given up.
+        std::fs::write("/proc/self/setgroups", "deny")?;
+        std::fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
+        std::fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
     }
-    let uid = own_uid();
-    let gid = rustix::process::getegid().as_raw();
-    unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
-    // user_namespaces(7): without privilege one's own number alone can be mapped, and the gid
-    // only after setgroups is given up.
-    std::fs::write("/proc/self/setgroups", "deny")?;
-    std::fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
-    std::fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))
+    Ok(rustix::mount::mount_change(
+        "/",
+        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+    )?)
 }
 
-fn unshare_unsafe(flags: UnshareFlags) -> io::Result<()> {
+fn unshare_names(flags: UnshareFlags) -> io::Result<()> {
     // SAFETY: the flags name namespaces only; the descriptor table stays shared as it is.
     unsafe { rustix::thread::unshare_unsafe(flags) }?;
     Ok(())

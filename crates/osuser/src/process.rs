@@ -25,6 +25,17 @@ pub fn start_time(pid: i32) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not understood")))
 }
 
+/// The number of a process's parent.
+///
+/// # Errors
+/// When the process is not there.
+pub fn parent(pid: i32) -> io::Result<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    fields(&stat)
+        .and_then(|fields| fields.parent.parse().ok())
+        .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not understood")))
+}
+
 /// A descriptor of a running process that is really the one that is meant.
 ///
 /// # Errors

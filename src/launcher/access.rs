@@ -1,0 +1,86 @@
+//! Which OS accounts may have desktops: the launcher's own rule, beside PAM's.
+
+use std::io;
+use std::path::Path;
+
+use deskway_osuser::{Account, NOBODY};
+
+use crate::config::Access;
+
+/// Why the account may not have a desktop, in words for the person; `None`: it may.
+///
+/// # Errors
+/// When the account database cannot be asked.
+pub(crate) fn refuse(account: &Account, access: &Access) -> io::Result<Option<String>> {
+    if account.uid == 0 {
+        return Ok(Some("root has no desktop here".to_owned()));
+    }
+    if account.uid < access.min_uid || account.uid == NOBODY {
+        return Ok(Some("it is a system account".to_owned()));
+    }
+    if !can_log_in(&account.shell) {
+        return Ok(Some("its shell lets nobody in".to_owned()));
+    }
+    if access.groups.is_empty() {
+        return Ok(None);
+    }
+    let groups = account.groups()?;
+    for group in &access.groups {
+        if deskway_osuser::is_member(&groups, group)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some("it is in none of the groups that may".to_owned()))
+}
+
+/// Whether a shell is one that lets people in; an empty one stands for /bin/sh.
+pub(crate) fn can_log_in(shell: &Path) -> bool {
+    let name = shell.file_name().and_then(|name| name.to_str());
+    !matches!(name, Some("nologin" | "false"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(uid: u32, shell: &str) -> Account {
+        Account {
+            name: "root".to_owned(),
+            uid,
+            gid: 0,
+            full_name: String::new(),
+            home: "/".into(),
+            shell: shell.into(),
+        }
+    }
+
+    fn may(account: &Account, groups: &[&str]) -> bool {
+        let groups = groups.iter().map(|&group| group.to_owned()).collect();
+        let min_uid = 1000;
+        refuse(account, &Access { min_uid, groups })
+            .unwrap()
+            .is_none()
+    }
+
+    #[test]
+    fn people_may_and_the_system_s_accounts_may_not() {
+        assert!(may(&account(1000, "/bin/bash"), &[]));
+        assert!(may(&account(1000, ""), &[]));
+        for (uid, shell) in [
+            (0, "/bin/bash"),
+            (999, "/bin/bash"),
+            (NOBODY, "/bin/bash"),
+            (1000, "/usr/sbin/nologin"),
+            (1000, "/bin/false"),
+        ] {
+            assert!(!may(&account(uid, shell), &[]), "{uid} {shell}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_groups_lets_only_their_members_in() {
+        // The account that is asked about has the name, and so the groups, of root.
+        assert!(may(&account(1000, ""), &["no-such-group", "root"]));
+        assert!(!may(&account(1000, ""), &["no-such-group"]));
+    }
+}

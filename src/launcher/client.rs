@@ -1,0 +1,151 @@
+//! Asks the launcher from this machine's command line, over `launcher.sock`.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use deskway_osuser::Received;
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use super::protocol::{
+    Answer, BadMessage, Envelope, FromLauncher, MAX_ANSWER, MAX_REQUEST, Refusal, Request, decode,
+    encode,
+};
+use crate::model::{DesktopId, DesktopInfo, DesktopState, ProfileId, UserName};
+
+/// How long the launcher may take for an answer; stopping a desktop takes the longest.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a desktop may take to be ready.
+const READY_TIMEOUT: Duration = Duration::from_mins(2);
+/// Between two looks at a desktop that is starting.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("no launcher answers at {path}: {error} (is `deskway up` running?)")]
+    NotThere { path: String, error: io::Error },
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("the launcher does not answer")]
+    Silent,
+    #[error("the launcher's answer is not understood: {0}")]
+    Message(#[from] BadMessage),
+    #[error("the launcher's answer is not one to this question")]
+    WrongAnswer,
+    #[error("asking the launcher failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A connection to the launcher; every call blocks until it is answered.
+#[derive(Debug)]
+pub struct Client {
+    socket: OwnedFd,
+    next: u64,
+}
+
+impl Client {
+    /// Connects to the launcher whose sockets are in `run`.
+    ///
+    /// # Errors
+    /// [`ClientError::NotThere`].
+    pub fn connect(run: &Path) -> Result<Self, ClientError> {
+        let path = run.join("launcher.sock");
+        match deskway_osuser::connect(&path) {
+            Ok(socket) => Ok(Self { socket, next: 0 }),
+            Err(error) => Err(ClientError::NotThere {
+                path: path.display().to_string(),
+                error,
+            }),
+        }
+    }
+
+    /// The desktops of `owner`; `None`: one's own, or everybody's for root.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn list(&mut self, owner: Option<UserName>) -> Result<Vec<DesktopInfo>, ClientError> {
+        match self.ask(Request::ListAs { owner })? {
+            Answer::Desktops(desktops) => Ok(desktops),
+            _ => Err(ClientError::WrongAnswer),
+        }
+    }
+
+    /// Starts a desktop and waits until it is ready or has failed: its last state.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::Silent`] when it is neither for too long.
+    pub fn start(
+        &mut self,
+        desktop: &DesktopId,
+        profile: Option<ProfileId>,
+    ) -> Result<DesktopState, ClientError> {
+        let request = Request::StartAs {
+            desktop: desktop.clone(),
+            profile,
+        };
+        self.ask(request)?;
+        let until = Instant::now() + READY_TIMEOUT;
+        while Instant::now() < until {
+            let desktops = self.list(Some(desktop.owner.clone()))?;
+            let state = desktops.into_iter().find(|info| info.id == *desktop);
+            match state.map_or(DesktopState::Absent, |info| info.state) {
+                DesktopState::Starting { .. } | DesktopState::Stopping => {}
+                state => return Ok(state),
+            }
+            let pause = Timespec::try_from(LOOK).map_err(io::Error::other)?;
+            rustix::event::poll(&mut [], Some(&pause)).map_err(io::Error::from)?;
+        }
+        Err(ClientError::Silent)
+    }
+
+    /// Stops a desktop and waits until nothing of it runs.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn stop(&mut self, desktop: &DesktopId) -> Result<(), ClientError> {
+        let desktop = desktop.clone();
+        match self.ask(Request::StopAs { desktop })? {
+            Answer::Done => Ok(()),
+            _ => Err(ClientError::WrongAnswer),
+        }
+    }
+
+    fn ask(&mut self, request: Request) -> Result<Answer, ClientError> {
+        self.next += 1;
+        let id = self.next;
+        let request = encode(&Envelope { id, request }, MAX_REQUEST)?;
+        deskway_osuser::send(self.socket.as_fd(), &request)?;
+        let until = Instant::now() + ANSWER_TIMEOUT;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(ClientError::Silent);
+            }
+            let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+            let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
+            rustix::event::poll(&mut polled, Some(&timeout)).map_err(io::Error::from)?;
+            let mut buffer = vec![0; MAX_ANSWER];
+            match deskway_osuser::receive(self.socket.as_fd(), &mut buffer) {
+                Ok(Received::Message(length, _)) => {
+                    buffer.truncate(length);
+                    match decode(&buffer)? {
+                        FromLauncher::Answer {
+                            answer: Answer::Refused(refusal),
+                            id: answered,
+                        } if answered == id => return Err(refusal.into()),
+                        FromLauncher::Answer {
+                            answer,
+                            id: answered,
+                        } if answered == id => return Ok(answer),
+                        _ => {}
+                    }
+                }
+                Ok(Received::End | Received::TooLong) => return Err(ClientError::Silent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The desktops of this machine: those that run, and how those that ended came to their end.
+
+mod running;
+mod start;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+pub(crate) use running::{Running, Source};
+pub(crate) use start::Request;
+
+use super::lifecycle::Lifecycle;
+use super::owner::Owner;
+use super::place::{Place, RunId};
+use super::session_child::Record;
+use crate::model::{DesktopId, DesktopInfo, DesktopName, ProfileId, UserName};
+
+/// Most ended desktops that are remembered; beyond it the oldest is forgotten.
+const MAX_ENDED: usize = 1000;
+/// Most records that are read at the start.
+const MAX_RECORDS: usize = 10_000;
+/// After an agent was asked to stop its desktop, so long until it is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    running: BTreeMap<RunId, Running>,
+    ended: BTreeMap<DesktopId, (ProfileId, Lifecycle)>,
+    /// The ended ones, oldest first.
+    order: VecDeque<DesktopId>,
+}
+
+/// A desktop that is over.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) desktop: DesktopId,
+    /// Whether its session child could not remove its files itself.
+    pub(crate) files_left: bool,
+}
+
+impl Registry {
+    /// The desktop's run, while it has one.
+    pub(crate) fn find(&self, desktop: &DesktopId) -> Option<(&RunId, &Running)> {
+        self.running
+            .iter()
+            .find(|(_, running)| running.desktop == *desktop)
+    }
+
+    pub(crate) fn get(&self, id: &RunId) -> Option<&Running> {
+        self.running.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &RunId) -> Option<&mut Running> {
+        self.running.get_mut(id)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    pub(crate) fn ids(&self) -> Vec<RunId> {
+        self.running.keys().cloned().collect()
+    }
+
+    /// A person's desktops, or everybody's.
+    pub(crate) fn infos(&self, owner: Option<&UserName>) -> Vec<DesktopInfo> {
+        let running = self
+            .running
+            .values()
+            .map(|running| (&running.desktop, &running.profile, running.life()));
+        let ended = self
+            .ended
+            .iter()
+            .filter(|(desktop, _)| self.find(desktop).is_none())
+            .map(|(desktop, (profile, life))| (desktop, profile, life));
+        let mut infos: Vec<DesktopInfo> = running
+            .chain(ended)
+            .filter(|(desktop, ..)| owner.is_none_or(|owner| desktop.owner == *owner))
+            .map(|(desktop, profile, life)| DesktopInfo {
+                id: desktop.clone(),
+                profile: Some(profile.clone()),
+                state: life.state(),
+            })
+            .collect();
+        infos.sort_by(|one, other| one.id.cmp(&other.id));
+        infos
+    }
+
+    /// How many of a person's desktops are running.
+    pub(crate) fn count(&self, owner: &UserName) -> usize {
+        let own = |running: &&Running| running.desktop.owner == *owner;
+        self.running.values().filter(own).count()
+    }
+
+    /// What to poll for being readable.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = (&RunId, Source, BorrowedFd<'_>)> {
+        self.running.iter().flat_map(|(id, running)| {
+            running
+                .sockets()
+                .map(move |(source, socket)| (id, source, socket))
+        })
+    }
+
+    /// Asks a desktop's agent to end it, and remembers to kill it when that takes too long.
+    pub(crate) fn stop(&mut self, id: &RunId, unix: u64, now: Instant) {
+        if let Some(running) = self.running.get_mut(id) {
+            running.stop(unix, now + STOP_TIMEOUT);
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.running.values().filter_map(Running::kill_at).min()
+    }
+
+    /// Kills the desktops whose time to stop is over.
+    pub(crate) fn kill_late(&mut self, now: Instant) {
+        for running in self.running.values_mut() {
+            if running.kill_at().is_some_and(|at| at <= now) {
+                running.kill();
+            }
+        }
+    }
+
+    /// Takes in that nothing of a desktop runs any more.
+    pub(crate) fn over(&mut self, id: &RunId, place: &Place, unix: u64) -> Option<Ended> {
+        let running = self.running.remove(id)?;
+        let (desktop, profile, life) = running.over(unix);
+        self.remember(&desktop, profile, life);
+        let left = [place.record(id), place.run_dir(id), place.private_tmp(id)];
+        Some(Ended {
+            desktop,
+            files_left: left.iter().any(|path| path.symlink_metadata().is_ok()),
+        })
+    }
+
+    /// Forgets how a desktop ended.
+    pub(crate) fn forget(&mut self, desktop: &DesktopId) {
+        self.ended.remove(desktop);
+        self.order.retain(|known| known != desktop);
+    }
+
+    fn remember(&mut self, desktop: &DesktopId, profile: ProfileId, life: Lifecycle) {
+        self.forget(desktop);
+        self.ended.insert(desktop.clone(), (profile, life));
+        self.order.push_back(desktop.clone());
+        if self.order.len() > MAX_ENDED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ended.remove(&oldest);
+        }
+    }
+
+    /// Takes over what an earlier launcher started and still runs, and says which. What has ended
+    /// meanwhile is the second list: its files are to be removed.
+    ///
+    /// # Errors
+    /// When the directories cannot be read.
+    pub(crate) fn adopt(&mut self, place: &Place) -> io::Result<(Vec<RunId>, Vec<RunId>)> {
+        let mut dead = Vec::new();
+        for directory in [place.records(), place.run_dirs(), place.private_tmps()] {
+            for entry in std::fs::read_dir(directory)?.take(MAX_RECORDS) {
+                let name = entry?.file_name();
+                let id = name.to_str().and_then(|name| name.split('.').next());
+                let Some(id) = id.and_then(|id| id.parse::<RunId>().ok()) else {
+                    tracing::warn!(?name, "a file that belongs to no desktop; it stays");
+                    continue;
+                };
+                if self.running.contains_key(&id) || dead.contains(&id) {
+                    continue;
+                }
+                match adopt_one(place, &id) {
+                    Ok(Some(running)) => {
+                        self.running.insert(id, running);
+                    }
+                    Ok(None) => dead.push(id),
+                    Err(error) => {
+                        tracing::warn!(%id, %error, "a desktop that cannot be adopted; it stays");
+                    }
+                }
+            }
+        }
+        Ok((self.ids(), dead))
+    }
+}
+
+/// `None`: its session child has ended.
+fn adopt_one(place: &Place, id: &RunId) -> io::Result<Option<Running>> {
+    let record = match Record::read(place, id) {
+        Ok(record) => record,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Ok(process) = deskway_osuser::open_process(record.process()) else {
+        return Ok(None);
+    };
+    let owner = &record.desktop.owner;
+    let owner = Owner::find(owner, &record.os_name, record.uid, place)?
+        .ok_or_else(|| io::Error::other("its owner's account is not there any more"))?;
+    Ok(Some(Running::adopted(record, owner, process)))
+}
+
+/// The desktop of that name of that person.
+pub(crate) fn of(owner: &UserName, name: DesktopName) -> DesktopId {
+    DesktopId::new(owner.clone(), name)
+}

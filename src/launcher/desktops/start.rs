@@ -1,0 +1,168 @@
+//! Starting a desktop: everything that the front may not choose is chosen here.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::super::owner::Owner;
+use super::super::pam_service::PamChoice;
+use super::super::place::{Place, RunId};
+use super::super::profiles::{Profile, SYSTEM_PATH};
+use super::super::session_child::{self, Order, Record};
+use super::{Registry, Running};
+use crate::agent::protocol::Spec;
+use crate::config::Desktops;
+use crate::model::{DesktopId, Geometry};
+
+/// Display numbers that desktops get: the ones below are for screens that people sit at.
+const DISPLAYS: std::ops::Range<u16> = 10..10_000;
+/// X servers that speak RFB, the preferred one first.
+const X_SERVERS: [&str; 2] = ["Xtigervnc", "Xvnc"];
+
+/// A desktop that is to be started.
+pub(crate) struct Request<'a> {
+    pub(crate) desktop: DesktopId,
+    pub(crate) owner: Owner,
+    pub(crate) profile: Profile,
+    pub(crate) geometry: Option<Geometry>,
+    pub(crate) config: &'a Desktops,
+    /// `None`: without PAM, as an ordinary user.
+    pub(crate) pam: Option<PamChoice>,
+    pub(crate) agent: Vec<String>,
+    pub(crate) place: &'a Place,
+    /// Seconds since 1970.
+    pub(crate) unix: u64,
+}
+
+/// Why a desktop cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("this machine has no X server for desktops: install TigerVNC's (Xtigervnc)")]
+    NoXServer,
+    #[error("all display numbers are taken")]
+    NoDisplay,
+    #[error("the desktop's files or processes cannot be made: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Registry {
+    /// Forks the session child of a new desktop.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left behind then.
+    pub(crate) fn start(&mut self, request: Request<'_>) -> Result<RunId, StartError> {
+        let id = RunId::new()?;
+        let run_dir = request.place.run_dir(&id);
+        let order = self.order(&request, id.clone(), &run_dir)?;
+        let display = order.record.display;
+        make_run_dir(&run_dir, &request.owner)?;
+        let started = fork(&order).and_then(|(child, reports)| {
+            Running::started(
+                request.desktop.clone(),
+                request.profile.id,
+                request.owner,
+                display,
+                &child,
+                reports,
+                request.unix,
+            )
+        });
+        match started {
+            Ok(running) => {
+                self.forget(&request.desktop);
+                self.running.insert(id.clone(), running);
+                Ok(id)
+            }
+            Err(error) => {
+                session_child::remove_files(request.place, &id)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn order(&self, request: &Request<'_>, id: RunId, run_dir: &Path) -> Result<Order, StartError> {
+        let config = request.config;
+        let x_server = config.x_server.clone().or_else(find_x_server);
+        let x_server = x_server.ok_or(StartError::NoXServer)?;
+        let display = self.free_display().ok_or(StartError::NoDisplay)?;
+        let spec = Spec {
+            desktop: request.desktop.clone(),
+            run_dir: run_dir.to_owned(),
+            display,
+            x_server,
+            geometry: request.geometry.unwrap_or(config.geometry),
+            depth: config.depth,
+            dpi: config.dpi,
+            x_args: config.x_args.clone(),
+            session: request.profile.session.clone(),
+            env: config.env.clone().into_iter().collect(),
+            screen_timeout: seconds(config.screen_timeout),
+            session_timeout: seconds(config.session_timeout),
+        };
+        Ok(Order {
+            id,
+            record: Record {
+                desktop: request.desktop.clone(),
+                profile: request.profile.id.clone(),
+                os_name: request.owner.os.name.clone(),
+                uid: request.owner.os.uid,
+                display,
+                since: request.unix,
+                pid: 0,
+                start: 0,
+            },
+            spec,
+            owner: request.owner.os.clone(),
+            pam: request.pam.clone(),
+            private_tmp: config.private_tmp,
+            agent: request.agent.clone(),
+            place: request.place.clone(),
+        })
+    }
+
+    /// One that no desktop of ours has and, as `/tmp` may be shared, none of the machine's.
+    fn free_display(&self) -> Option<u16> {
+        let taken = |number: u16| {
+            self.running
+                .values()
+                .any(|running| running.display == number)
+                || [
+                    format!("/tmp/.X11-unix/X{number}"),
+                    format!("/tmp/.X{number}-lock"),
+                ]
+                .iter()
+                .any(|path| Path::new(path).symlink_metadata().is_ok())
+        };
+        DISPLAYS.into_iter().find(|number| !taken(*number))
+    }
+}
+
+fn fork(order: &Order) -> io::Result<(deskway_osuser::Child, std::os::fd::OwnedFd)> {
+    let (here, there) = deskway_osuser::pair()?;
+    let child =
+        deskway_osuser::run_in_child(&[there.as_fd()], || session_child::run(order, &there))?;
+    Ok((child, here))
+}
+
+/// 0700 and the owner's, in a directory where only root can make anything.
+fn make_run_dir(run_dir: &Path, owner: &Owner) -> io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o700).create(run_dir)?;
+    std::os::unix::fs::lchown(run_dir, Some(owner.os.uid), Some(owner.os.gid))
+}
+
+fn find_x_server() -> Option<PathBuf> {
+    let candidates = X_SERVERS.iter().flat_map(|name| {
+        SYSTEM_PATH
+            .split(':')
+            .map(move |directory| Path::new(directory).join(name))
+    });
+    candidates.into_iter().find(|path| {
+        std::fs::metadata(path)
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    })
+}
+
+fn seconds(duration: std::time::Duration) -> u16 {
+    u16::try_from(duration.as_secs()).unwrap_or(u16::MAX)
+}

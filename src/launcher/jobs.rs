@@ -1,0 +1,196 @@
+//! Short errands in forked children: whatever can block or be attacked happens there. Each says
+//! one thing over a socket and ends; who says nothing in time is killed with all that it began.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use deskway_osuser::{Child, Received};
+use rustix::process::{Pid, Signal};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Most errands at once.
+pub(crate) const MAX_JOBS: usize = 128;
+/// Most bytes of what a child says.
+const MAX_WORD: usize = 64 * 1024;
+
+/// The errands that are under way; `T` is what to do with each one's outcome.
+#[derive(Debug)]
+pub(crate) struct Jobs<T> {
+    running: Vec<Job<T>>,
+    /// Have said their word, or were killed, and only have to be reaped.
+    ending: Vec<Child>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Job<T> {
+    number: u64,
+    child: Child,
+    words: OwnedFd,
+    deadline: Instant,
+    then: T,
+}
+
+/// How an errand ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Said(Vec<u8>, Option<OwnedFd>),
+    /// The child ended without a word.
+    Died,
+    TimedOut,
+}
+
+impl Outcome {
+    /// What the child said, if that is what it is.
+    pub(crate) fn word<W: DeserializeOwned>(self) -> Option<(W, Option<OwnedFd>)> {
+        match self {
+            Self::Said(bytes, descriptor) => Some((postcard::from_bytes(&bytes).ok()?, descriptor)),
+            Self::Died | Self::TimedOut => None,
+        }
+    }
+}
+
+/// The child's end of the socket.
+#[derive(Debug)]
+pub(crate) struct Outlet(OwnedFd);
+
+impl Outlet {
+    /// The child's only word. Nobody is left to be told when that fails.
+    pub(crate) fn say<W: Serialize>(&self, word: &W) -> i32 {
+        let said = postcard::to_allocvec(word)
+            .map_err(io::Error::other)
+            .and_then(|bytes| deskway_osuser::send(self.0.as_fd(), &bytes));
+        i32::from(said.is_err())
+    }
+
+    /// The child's only word, with a descriptor.
+    pub(crate) fn pass<W: Serialize>(&self, word: &W, descriptor: BorrowedFd<'_>) -> i32 {
+        let said = postcard::to_allocvec(word)
+            .map_err(io::Error::other)
+            .and_then(|bytes| {
+                deskway_osuser::send_with_descriptor(self.0.as_fd(), &bytes, descriptor)
+            });
+        i32::from(said.is_err())
+    }
+}
+
+impl<T> Jobs<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            running: Vec::new(),
+            ending: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// Runs `work` in a child for at most `limit`.
+    ///
+    /// # Errors
+    /// When there are too many errands, processes or descriptors; `then` comes back.
+    pub(crate) fn start(
+        &mut self,
+        limit: Duration,
+        then: T,
+        work: impl FnOnce(&Outlet) -> i32,
+    ) -> Result<(), (T, io::Error)> {
+        let (child, words) = match self.fork(work) {
+            Ok(forked) => forked,
+            Err(error) => return Err((then, error)),
+        };
+        self.next += 1;
+        self.running.push(Job {
+            number: self.next,
+            child,
+            words,
+            deadline: Instant::now() + limit,
+            then,
+        });
+        Ok(())
+    }
+
+    fn fork(&self, work: impl FnOnce(&Outlet) -> i32) -> io::Result<(Child, OwnedFd)> {
+        if self.running.len() + self.ending.len() >= MAX_JOBS {
+            return Err(io::Error::other("too many errands at once"));
+        }
+        let (words, outlet) = deskway_osuser::pair()?;
+        let outlet = Outlet(outlet);
+        let child = deskway_osuser::run_in_child(&[outlet.0.as_fd()], || {
+            // A group of its own, so that what a PAM module starts can be ended with it; and it
+            // goes when the launcher goes.
+            let alone = rustix::process::setpgid(None, None)
+                .map_err(io::Error::from)
+                .and_then(|()| deskway_osuser::end_with_parent(Signal::KILL));
+            match alone {
+                Ok(()) => work(&outlet),
+                Err(_) => 71,
+            }
+        })?;
+        Ok((child, words))
+    }
+
+    /// How many errands `counts` picks.
+    pub(crate) fn count(&self, counts: impl Fn(&T) -> bool) -> usize {
+        self.running.iter().filter(|job| counts(&job.then)).count()
+    }
+
+    /// What to poll for being readable, with the number to give to [`Jobs::finish`].
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>)> {
+        self.running
+            .iter()
+            .map(|job| (job.number, job.words.as_fd()))
+    }
+
+    /// What to poll for being readable before [`Jobs::reap`].
+    pub(crate) fn ending(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.ending.iter().map(Child::handle)
+    }
+
+    /// Takes ended children off the process table.
+    pub(crate) fn reap(&mut self) {
+        self.ending.retain(|child| !child.reap());
+    }
+
+    /// The outcome of an errand whose socket is readable.
+    pub(crate) fn finish(&mut self, number: u64) -> Option<(T, Outcome)> {
+        let index = self.running.iter().position(|job| job.number == number)?;
+        let words = self.running.get(index)?.words.as_fd();
+        let mut buffer = vec![0; MAX_WORD];
+        let outcome = match deskway_osuser::receive_with_descriptor(words, &mut buffer) {
+            Ok(Received::Message(length, descriptor)) => {
+                buffer.truncate(length);
+                Outcome::Said(buffer, descriptor)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Ok(Received::TooLong | Received::End) | Err(_) => Outcome::Died,
+        };
+        Some((self.end(index), outcome))
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.running.iter().map(|job| job.deadline).min()
+    }
+
+    /// Kills the errands whose time is over.
+    pub(crate) fn time_out(&mut self, now: Instant) -> Vec<(T, Outcome)> {
+        let mut over = Vec::new();
+        while let Some(index) = self.running.iter().position(|job| job.deadline <= now) {
+            over.push((self.end(index), Outcome::TimedOut));
+        }
+        over
+    }
+
+    /// Not reaped yet, so that the group's number is still its own.
+    fn end(&mut self, index: usize) -> T {
+        let job = self.running.swap_remove(index);
+        if let Some(pid) = Pid::from_raw(job.child.id().pid) {
+            // It may be gone, or not yet have made its group.
+            let group = rustix::process::kill_process_group(pid, Signal::KILL);
+            let itself = job.child.kill(Signal::KILL);
+            tracing::trace!(?group, ?itself, "errand over");
+        }
+        self.ending.push(job.child);
+        job.then
+    }
+}

@@ -1,0 +1,270 @@
+//! Who is signed in: handles that the launcher made, kept as their SHA-256.
+//!
+//! Each is also a file in RUN/logins, so that a sign-in survives the launcher, and not the
+//! machine's next start.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::place::{hex, write_whole};
+use super::protocol::{Account, Handle};
+use crate::model::UserName;
+use crate::runtime::random_bytes;
+
+/// Most sign-ins at once, and of them by one person; beyond it the oldest ends.
+const MAX_LOGINS: usize = 10_000;
+const MAX_PER_ACCOUNT: usize = 50;
+/// Most bytes of a login's file.
+const MAX_FILE: u64 = 4096;
+
+/// SHA-256 of a handle. Handles are looked up by it, so that no comparison takes longer the
+/// more of a guess is right.
+pub(crate) type HandleHash = [u8; 32];
+
+/// One sign-in. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    pub(crate) account: UserName,
+    pub(crate) full_name: String,
+    /// The OS account that the desktops run as.
+    pub(crate) os_name: String,
+    pub(crate) uid: u32,
+    pub(crate) peer: IpAddr,
+    pub(crate) since: u64,
+    pub(crate) until: u64,
+}
+
+impl Login {
+    pub(crate) fn account(&self) -> Account {
+        Account {
+            name: self.account.clone(),
+            full_name: self.full_name.clone(),
+            until: self.until,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Logins {
+    directory: PathBuf,
+    logins: HashMap<HandleHash, Login>,
+}
+
+impl Logins {
+    /// Those of `directory` that have not run out.
+    ///
+    /// # Errors
+    /// When the directory cannot be read. A file that is no login is removed.
+    pub(crate) fn load(directory: PathBuf, now: u64) -> io::Result<Self> {
+        let mut logins = HashMap::new();
+        for entry in std::fs::read_dir(&directory)? {
+            let path = entry?.path();
+            let hash = path.file_name().and_then(|name| unhex(name.to_str()?));
+            let login = read(&path).filter(|login| login.until > now);
+            match (hash, login) {
+                (Some(hash), Some(login)) if logins.len() < MAX_LOGINS => {
+                    logins.insert(hash, login);
+                }
+                _ => std::fs::remove_file(&path)?,
+            }
+        }
+        Ok(Self { directory, logins })
+    }
+
+    /// Makes a handle for a sign-in that lasts `lifetime` from now, and says which others ended
+    /// to make room.
+    ///
+    /// # Errors
+    /// When the kernel gives no randomness or the file cannot be written.
+    pub(crate) fn mint(
+        &mut self,
+        login: Login,
+        lifetime: Duration,
+    ) -> io::Result<(Handle, Account, Vec<HandleHash>)> {
+        let handle = Handle::new(random_bytes()?);
+        let hash = hash(&handle);
+        let until = login.since.saturating_add(lifetime.as_secs());
+        let login = Login { until, ..login };
+        let account = login.account();
+        let text = serde_json::to_vec(&login)?;
+        write_whole(&self.directory.join(hex(&hash)), &text)?;
+        let own = |login: &Login| login.account == account.name;
+        let mut ended = self.beyond(MAX_PER_ACCOUNT, own);
+        ended.extend(self.beyond(MAX_LOGINS, |_| true));
+        for hash in &ended {
+            self.forget(hash);
+        }
+        self.logins.insert(hash, login);
+        Ok((handle, account, ended))
+    }
+
+    /// The sign-in of that handle, if it is one and has not run out.
+    pub(crate) fn find(&self, handle: &Handle, now: u64) -> Option<(HandleHash, &Login)> {
+        let hash = hash(handle);
+        let login = self.logins.get(&hash)?;
+        (login.until > now).then_some((hash, login))
+    }
+
+    /// Whether that person is signed in anywhere.
+    pub(crate) fn has(&self, account: &UserName) -> bool {
+        self.logins.values().any(|login| login.account == *account)
+    }
+
+    /// Ends a sign-in; `false` when there is none.
+    pub(crate) fn forget(&mut self, hash: &HandleHash) -> bool {
+        let known = self.logins.remove(hash).is_some();
+        if known && let Err(error) = std::fs::remove_file(self.directory.join(hex(hash))) {
+            tracing::warn!(%error, "a login's file cannot be removed");
+        }
+        known
+    }
+
+    /// Ends the sign-ins that have run out, and says which.
+    pub(crate) fn expire(&mut self, now: u64) -> Vec<HandleHash> {
+        let over = self.logins.iter().filter(|(_, login)| login.until <= now);
+        let over: Vec<HandleHash> = over.map(|(hash, _)| *hash).collect();
+        for hash in &over {
+            self.forget(hash);
+        }
+        over
+    }
+
+    /// The oldest of those that `counted` picks, so many that one more fits into `most`.
+    fn beyond(&self, most: usize, counted: impl Fn(&Login) -> bool) -> Vec<HandleHash> {
+        let mut counted: Vec<(u64, HandleHash)> = self
+            .logins
+            .iter()
+            .filter(|(_, login)| counted(login))
+            .map(|(hash, login)| (login.since, *hash))
+            .collect();
+        let excess = (counted.len() + 1).saturating_sub(most);
+        counted.sort_unstable();
+        counted
+            .into_iter()
+            .take(excess)
+            .map(|(_, hash)| hash)
+            .collect()
+    }
+}
+
+pub(crate) fn hash(handle: &Handle) -> HandleHash {
+    Sha256::digest(handle.expose()).into()
+}
+
+fn read(path: &std::path::Path) -> Option<Login> {
+    let size = std::fs::symlink_metadata(path).ok()?.len();
+    let text = (size <= MAX_FILE).then(|| std::fs::read(path))?.ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+fn unhex(text: &str) -> Option<HandleHash> {
+    let mut hash = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn login(name: &str, since: u64) -> Login {
+        Login {
+            account: name.parse().unwrap(),
+            full_name: String::new(),
+            os_name: name.to_owned(),
+            uid: 1000,
+            peer: IpAddr::from([192, 0, 2, 1]),
+            since,
+            until: 0,
+        }
+    }
+
+    fn logins(directory: &tempfile::TempDir, now: u64) -> Logins {
+        Logins::load(directory.path().to_owned(), now).unwrap()
+    }
+
+    #[test]
+    fn a_handle_is_good_until_it_runs_out_and_survives_the_launcher() {
+        let directory = tempfile::tempdir().unwrap();
+        let (handle, account, _) = logins(&directory, 0)
+            .mint(login("alice", 100), HOUR)
+            .unwrap();
+        assert_eq!(account.until, 3700);
+        let again = logins(&directory, 3699);
+        assert_eq!(
+            again.find(&handle, 3699).unwrap().1.account.as_str(),
+            "alice"
+        );
+        assert!(again.find(&handle, 3700).is_none());
+        assert!(logins(&directory, 3700).find(&handle, 100).is_none());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_file_does_not_hold_the_handle() {
+        let directory = tempfile::tempdir().unwrap();
+        let (handle, ..) = logins(&directory, 0)
+            .mint(login("alice", 100), HOUR)
+            .unwrap();
+        let file = std::fs::read_dir(directory.path())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap();
+        let name = file.file_name().into_string().unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let secret = hex(handle.expose());
+        assert!(!name.contains(&secret) && !text.contains(&secret));
+    }
+
+    #[test]
+    fn a_changed_or_forgotten_handle_is_nobody_s() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut logins = logins(&directory, 0);
+        let (handle, ..) = logins.mint(login("alice", 100), HOUR).unwrap();
+        for bit in 0..256 {
+            let mut bytes = *handle.expose();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(logins.find(&Handle::new(bytes), 100).is_none());
+        }
+        assert!(logins.forget(&hash(&handle)));
+        assert!(logins.find(&handle, 100).is_none());
+        assert!(!logins.forget(&hash(&handle)));
+    }
+
+    #[test]
+    fn the_oldest_sign_in_of_a_person_makes_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut logins = logins(&directory, 0);
+        let (first, ..) = logins.mint(login("alice", 1), HOUR).unwrap();
+        let (bob, ..) = logins.mint(login("bob", 1), HOUR).unwrap();
+        for since in 2..52 {
+            logins.mint(login("alice", since), HOUR).unwrap();
+        }
+        assert!(logins.find(&first, 100).is_none());
+        assert!(logins.find(&bob, 100).is_some());
+    }
+
+    #[test]
+    fn rubbish_in_the_directory_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("00.new"), "x").unwrap();
+        std::fs::write(directory.path().join("ab".repeat(32)), "{}").unwrap();
+        assert!(logins(&directory, 0).logins.is_empty());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,41 @@
+//! Whose desktop it is: a person of Deskway and the OS account that it runs as.
+
+use std::io;
+
+use deskway_osuser::Account;
+
+use super::place::Place;
+use super::sign_in::own_account;
+use crate::model::UserName;
+
+/// The owner of a desktop.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub(crate) name: UserName,
+    /// Its home is one of Deskway's own where all desktops run as one account.
+    pub(crate) os: Account,
+}
+
+impl Owner {
+    /// `None`: that account is not there any more, or its name has gone to another one.
+    ///
+    /// # Errors
+    /// When the account database cannot be asked.
+    pub(crate) fn find(
+        name: &UserName,
+        os_name: &str,
+        uid: u32,
+        place: &Place,
+    ) -> io::Result<Option<Self>> {
+        let os = if deskway_osuser::is_root() {
+            Account::by_name(os_name)?
+        } else {
+            Some(Account {
+                home: place.home(name),
+                ..own_account()?
+            })
+        };
+        let name = name.clone();
+        Ok(os.filter(|os| os.uid == uid).map(|os| Self { name, os }))
+    }
+}

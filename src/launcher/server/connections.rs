@@ -1,0 +1,291 @@
+//! The sockets of those who ask: the front, and this machine's users.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use deskway_osuser::Received;
+use rustix::event::PollFlags;
+use zeroize::Zeroize;
+
+use super::super::protocol::{
+    Answer, Envelope, FromLauncher, MAX_ANSWER, MAX_REQUEST, Refusal, decode, encode,
+};
+use crate::model::{DesktopInfo, DesktopState, UserName};
+
+/// Most connections of this machine's users at once.
+const MAX_USERS: usize = 16;
+/// Most messages that wait for one connection to read them; beyond it, it is cut.
+const MAX_WAITING: usize = 512;
+
+/// Who is at the other end, as the kernel says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// The process that talks to the network. Not believed.
+    Front,
+    /// A process of this uid on `launcher.sock`.
+    User(u32),
+}
+
+/// Whom to answer, and which request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asker {
+    pub(super) connection: u64,
+    pub(super) who: Who,
+    request: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    open: BTreeMap<u64, Connection>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Connection {
+    socket: OwnedFd,
+    who: Who,
+    /// Whose desktops are told to it when they change.
+    watched: BTreeSet<UserName>,
+    waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
+}
+
+impl Connections {
+    /// Keeps a new connection; one user's too many is closed at once.
+    pub(super) fn add(&mut self, socket: OwnedFd, who: Who) {
+        let users = |connection: &&Connection| matches!(connection.who, Who::User(_));
+        if who != Who::Front && self.open.values().filter(users).count() >= MAX_USERS {
+            return;
+        }
+        self.next += 1;
+        self.open.insert(
+            self.next,
+            Connection {
+                socket,
+                who,
+                watched: BTreeSet::new(),
+                waiting: VecDeque::new(),
+            },
+        );
+    }
+
+    pub(super) fn has_front(&self) -> bool {
+        self.open
+            .values()
+            .any(|connection| connection.who == Who::Front)
+    }
+
+    /// What to poll, and for what. Who does not read its answers is not asked for more requests.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>, PollFlags)> {
+        self.open.iter().map(|(number, connection)| {
+            let interest = if connection.waiting.is_empty() {
+                PollFlags::IN
+            } else {
+                PollFlags::OUT
+            };
+            (*number, connection.socket.as_fd(), interest)
+        })
+    }
+
+    /// The next request of a connection. What is no request is dropped, and the connection stays.
+    pub(super) fn receive(&mut self, number: u64) -> Option<(Asker, Envelope)> {
+        let connection = self.open.get(&number)?;
+        let mut buffer = [0; MAX_REQUEST];
+        match deskway_osuser::receive(connection.socket.as_fd(), &mut buffer) {
+            Ok(Received::Message(length, _)) => {
+                let envelope = decode::<Envelope>(buffer.get(..length)?);
+                buffer.zeroize();
+                match envelope {
+                    Ok(envelope) => {
+                        let asker = Asker {
+                            connection: number,
+                            who: connection.who,
+                            request: envelope.id,
+                        };
+                        return Some((asker, envelope));
+                    }
+                    Err(error) => tracing::warn!(%error, "a message that is no request"),
+                }
+            }
+            Ok(Received::TooLong) => tracing::warn!("a request that is too long"),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(Received::End) | Err(_) => {
+                self.open.remove(&number);
+            }
+        }
+        None
+    }
+
+    pub(super) fn answer(&mut self, asker: Asker, answer: Answer) {
+        self.send(asker, fitting(asker.request, answer), None);
+    }
+
+    /// An answer with a descriptor.
+    pub(super) fn hand_over(&mut self, asker: Asker, answer: Answer, descriptor: OwnedFd) {
+        self.send(asker, fitting(asker.request, answer), Some(descriptor));
+    }
+
+    /// Tells every front.
+    pub(super) fn tell_fronts(&mut self, news: &FromLauncher) {
+        let Ok(bytes) = encode(news, MAX_ANSWER) else {
+            tracing::error!("news that is too long to be told");
+            return;
+        };
+        for connection in self.open.values_mut() {
+            if connection.who == Who::Front {
+                connection.waiting.push_back((bytes.clone(), None));
+            }
+        }
+        self.write_all();
+    }
+
+    /// From now on this connection is told when that person's desktops change.
+    pub(super) fn watch(&mut self, asker: Asker, account: &UserName) {
+        if let Some(connection) = self.open.get_mut(&asker.connection) {
+            connection.watched.insert(account.clone());
+        }
+    }
+
+    pub(super) fn unwatch(&mut self, account: &UserName) {
+        for connection in self.open.values_mut() {
+            connection.watched.remove(account);
+        }
+    }
+
+    /// Tells those who watch that person's desktops.
+    pub(super) fn tell_watchers(&mut self, account: &UserName, desktops: Vec<DesktopInfo>) {
+        if !self.watches(account) {
+            return;
+        }
+        let bytes = shortened(desktops, |desktops| FromLauncher::Desktops {
+            account: account.clone(),
+            desktops,
+        });
+        for connection in self.open.values_mut() {
+            if connection.watched.contains(account) {
+                connection.waiting.push_back((bytes.clone(), None));
+            }
+        }
+        self.write_all();
+    }
+
+    /// Sends what waits, as far as it is read.
+    pub(super) fn write_all(&mut self) {
+        self.open.retain(|_, connection| connection.write());
+    }
+
+    fn watches(&self, account: &UserName) -> bool {
+        self.open
+            .values()
+            .any(|connection| connection.watched.contains(account))
+    }
+
+    fn send(&mut self, asker: Asker, bytes: Vec<u8>, descriptor: Option<OwnedFd>) {
+        // Whoever asked may have gone.
+        if let Some(connection) = self.open.get_mut(&asker.connection) {
+            connection.waiting.push_back((bytes, descriptor));
+            if !connection.write() {
+                self.open.remove(&asker.connection);
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Whether the connection is still of use.
+    fn write(&mut self) -> bool {
+        while let Some((bytes, descriptor)) = self.waiting.front() {
+            let socket = self.socket.as_fd();
+            let sent = match descriptor {
+                Some(descriptor) => {
+                    deskway_osuser::send_with_descriptor(socket, bytes, descriptor.as_fd())
+                }
+                None => deskway_osuser::send(socket, bytes),
+            };
+            match sent {
+                Ok(()) => drop(self.waiting.pop_front()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.waiting.len() <= MAX_WAITING;
+                }
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}
+
+/// An answer as bytes, with shorter logs when it would be too long.
+fn fitting(id: u64, answer: Answer) -> Vec<u8> {
+    match answer {
+        Answer::Desktops(desktops) => shortened(desktops, |desktops| FromLauncher::Answer {
+            id,
+            answer: Answer::Desktops(desktops),
+        }),
+        answer => encode(&FromLauncher::Answer { id, answer }, MAX_ANSWER).unwrap_or_default(),
+    }
+}
+
+/// Halves the logs until the message fits, then leaves desktops out.
+fn shortened(
+    mut desktops: Vec<DesktopInfo>,
+    message: impl Fn(Vec<DesktopInfo>) -> FromLauncher,
+) -> Vec<u8> {
+    loop {
+        match encode(&message(desktops.clone()), MAX_ANSWER) {
+            Ok(bytes) => return bytes,
+            Err(_) if desktops.is_empty() => return Vec::new(),
+            Err(_) => {}
+        }
+        let mut shorter = false;
+        for desktop in &mut desktops {
+            if let DesktopState::Failed { log, .. } = &mut desktop.state
+                && !log.is_empty()
+            {
+                let half = log.ceil_char_boundary(log.len().div_ceil(2));
+                *log = log.get(half..).unwrap_or_default().to_owned();
+                shorter = true;
+            }
+        }
+        if !shorter {
+            desktops.truncate(desktops.len() / 2);
+        }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::EndCause;
+
+    #[test]
+    fn an_answer_with_many_long_logs_is_made_to_fit() {
+        let desktops: Vec<DesktopInfo> = (0..500)
+            .map(|number| DesktopInfo {
+                id: format!("alice/d{number}").parse().unwrap(),
+                profile: None,
+                state: DesktopState::Failed {
+                    cause: EndCause::AgentDied,
+                    log: "ä".repeat(4096),
+                    at: 1,
+                },
+            })
+            .collect();
+        let bytes = fitting(7, Answer::Desktops(desktops));
+        assert!(bytes.len() <= MAX_ANSWER);
+        let message: FromLauncher = decode(&bytes).unwrap();
+        let FromLauncher::Answer {
+            id: 7,
+            answer: Answer::Desktops(desktops),
+        } = message
+        else {
+            panic!("{message:?}");
+        };
+        assert_eq!(desktops.len(), 500);
+    }
+}

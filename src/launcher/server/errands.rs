@@ -1,0 +1,188 @@
+//! What is done in children for somebody who asked, and what follows from each outcome.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use super::super::jobs::{Outcome, Outlet};
+use super::super::owner::Owner;
+use super::super::place::RunId;
+use super::super::profiles;
+use super::super::protocol::{Answer, Greeting, Refusal};
+use super::super::session_child;
+use super::super::user_child::{self, CONNECT_TIMEOUT, Word};
+use super::Server;
+use super::connections::Asker;
+use super::requests::Reply;
+use super::signing_in::SigningIn;
+use crate::agent::protocol::{AGENT_SOCKET, VNC_SOCKET};
+use crate::model::DesktopId;
+
+/// Beyond the time for the screen, how long an agent may take to listen.
+const AGENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a look into a home may take.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long removing a dead desktop's files may take.
+const SWEEP_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// What a child was sent for.
+#[derive(Debug)]
+pub(super) enum Errand {
+    SignIn(SigningIn),
+    /// A connection to the desktop's screen, for whoever asked.
+    Screen(Asker, RunId),
+    /// A connection to the desktop's agent, for the launcher.
+    Agent(RunId),
+    /// Whether a person has an `~/.vnc/xstartup`.
+    XStartup(Asker),
+    /// A connection to a VNC server that runs already.
+    Attached(Asker, DesktopId),
+    /// The machine's first account.
+    SetUp(Asker),
+    /// A dead desktop's files.
+    Sweep(RunId),
+}
+
+impl Server {
+    /// Starts an errand; one that cannot be started ends at once.
+    pub(super) fn begin(
+        &mut self,
+        limit: Duration,
+        errand: Errand,
+        work: impl FnOnce(&Outlet) -> i32,
+    ) {
+        if let Err((errand, error)) = self.jobs.start(limit, errand, work) {
+            tracing::error!(%error, "a child cannot be started");
+            self.errand_done(errand, Outcome::Died);
+        }
+    }
+
+    pub(super) fn errand_done(&mut self, errand: Errand, outcome: Outcome) {
+        match errand {
+            Errand::SignIn(try_) => self.signed_in(try_, outcome),
+            Errand::Screen(asker, run) => self.screen_opened(asker, &run, outcome),
+            Errand::Agent(run) => self.agent_connected(&run, outcome),
+            Errand::XStartup(asker) => {
+                let has = matches!(outcome.word(), Some((Word::Yes, _)));
+                let answer = self.profiles(has);
+                self.connections.answer(asker, answer);
+            }
+            Errand::Attached(asker, desktop) => self.attached_opened(asker, &desktop, outcome),
+            Errand::SetUp(asker) => self.set_up_done(asker, outcome),
+            Errand::Sweep(id) => {
+                if !matches!(outcome.word(), Some((Word::Yes, _))) {
+                    tracing::error!(%id, "a dead desktop's files cannot all be removed");
+                }
+            }
+        }
+    }
+
+    /// Connects to the desktop's screen as its owner, for whoever asked.
+    pub(super) fn open_screen(&mut self, asker: Asker, run: &RunId) {
+        let Some(running) = self.desktops.get(run) else {
+            return self.connections.answer(asker, Refusal::NotRunning.into());
+        };
+        let owner = running.owner.os.clone();
+        let socket = self.place.run_dir(run).join(VNC_SOCKET);
+        let errand = Errand::Screen(asker, run.clone());
+        self.begin(CONNECT_TIMEOUT, errand, |outlet| {
+            user_child::open_screen(&owner, &socket, outlet)
+        });
+    }
+
+    fn screen_opened(&mut self, asker: Asker, run: &RunId, outcome: Outcome) {
+        let Some(running) = self.desktops.get(run) else {
+            return self.connections.answer(asker, Refusal::NotRunning.into());
+        };
+        let stream = connected(outcome).and_then(|stream| {
+            user_child::check_listener(stream.as_fd(), &running.owner.os)
+                .map(|_| stream)
+                .map_err(|error| error.to_string())
+        });
+        match stream {
+            Ok(stream) => {
+                let greeting = Greeting::Fresh;
+                let answer = Answer::Stream { greeting };
+                self.connections.hand_over(asker, answer, stream);
+            }
+            Err(reason) => {
+                let desktop = &running.desktop;
+                tracing::warn!(user = %desktop.owner, %desktop, %reason, "screen cannot be opened");
+                let words = "the desktop's screen cannot be reached".to_owned();
+                self.connections
+                    .answer(asker, Refusal::Failed(words).into());
+            }
+        }
+    }
+
+    /// Connects to the desktop's agent as its owner, as soon as it listens.
+    pub(super) fn connect_agent(&mut self, run: &RunId) {
+        let Some(running) = self.desktops.get(run) else {
+            return;
+        };
+        let owner = running.owner.os.clone();
+        let run_dir = self.place.run_dir(run);
+        let limit = self.config.desktops.screen_timeout + AGENT_TIMEOUT;
+        self.begin(limit, Errand::Agent(run.clone()), |outlet| {
+            user_child::open_agent(&owner, &run_dir, &run_dir.join(AGENT_SOCKET), outlet)
+        });
+    }
+
+    fn agent_connected(&mut self, run: &RunId, outcome: Outcome) {
+        let unix = self.clock.unix();
+        let Some(running) = self.desktops.get_mut(run) else {
+            return;
+        };
+        let connected = connected(outcome)
+            .and_then(|agent| running.connect(agent).map_err(|error| error.to_string()));
+        if let Err(reason) = connected {
+            let desktop = &running.desktop;
+            tracing::error!(user = %desktop.owner, %desktop, %reason, "the agent does not answer");
+            running.give_up("its agent does not answer".to_owned(), unix);
+            self.changed.insert(running.desktop.owner.clone());
+        }
+    }
+
+    pub(super) fn offer_profiles(&mut self, asker: Asker, owner: &Owner) -> Reply {
+        if !self.config.desktops.xstartup {
+            return Ok(Some(self.profiles(false)));
+        }
+        let owner = owner.os.clone();
+        self.begin(LOOK_TIMEOUT, Errand::XStartup(asker), |outlet| {
+            user_child::has_xstartup(&owner, outlet)
+        });
+        Ok(None)
+    }
+
+    fn profiles(&self, xstartup: bool) -> Answer {
+        let desktops = &self.config.desktops;
+        let profiles = profiles::all(desktops, xstartup);
+        Answer::Profiles(profiles::infos(desktops, &profiles))
+    }
+
+    /// Removes what a desktop left whose session child did not end as it should.
+    pub(super) fn sweep(&mut self, id: RunId) {
+        let place = self.place.clone();
+        self.begin(SWEEP_TIMEOUT, Errand::Sweep(id.clone()), |outlet| {
+            let removed = session_child::remove_files(&place, &id);
+            outlet.say(if removed.is_ok() {
+                &Word::Yes
+            } else {
+                &Word::No
+            })
+        });
+    }
+}
+
+/// The descriptor that a child passed on, or why there is none.
+pub(super) fn connected(outcome: Outcome) -> Result<OwnedFd, String> {
+    if matches!(outcome, Outcome::TimedOut) {
+        return Err("it did not answer in time".to_owned());
+    }
+    match outcome.word() {
+        Some((Word::Connected, Some(descriptor))) => Ok(descriptor),
+        Some((Word::Failed(reason), _)) => Err(reason),
+        Some((Word::Connected | Word::Yes | Word::No, _)) | None => {
+            Err("its child ended without a word".to_owned())
+        }
+    }
+}

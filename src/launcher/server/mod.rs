@@ -1,0 +1,390 @@
+//! The launcher's one loop: it waits for all that can happen and takes each a step on. Nothing in
+//! it blocks; what could is done in a child.
+
+mod connections;
+mod errands;
+mod others;
+mod requests;
+mod signing_in;
+mod waiting;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::time::{Duration, Instant};
+
+use deskway_osuser::Signals;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::FlockOperation;
+use rustix::process::{DumpableBehavior, Signal};
+
+use connections::{Connections, Who};
+use errands::Errand;
+use waiting::Waiting;
+
+use super::desktops::{Registry, Source};
+use super::jobs::Jobs;
+use super::logins::Logins;
+use super::pam_service::PamChoice;
+use super::place::{Place, RunId};
+use super::protocol::FromLauncher;
+use super::sign_in::Refusals;
+use super::throttle::Throttle;
+use super::{Error, Options};
+use crate::config::Config;
+use crate::model::UserName;
+use crate::runtime::Clock;
+
+/// Between two tries to reach a front that is not there.
+const DIAL: Duration = Duration::from_millis(200);
+/// How often sign-ins that have run out are looked for.
+const EXPIRE: Duration = Duration::from_secs(5);
+/// When the launcher ends and takes the desktops with it: so long they have, and so long once
+/// more after they are killed.
+const END_DESKTOPS: Duration = Duration::from_secs(10);
+
+/// Runs until SIGTERM or SIGINT. SIGHUP calls `reload`, which reads the configuration again and
+/// returns it with its text for the front.
+pub(super) fn run(
+    config: Config,
+    options: Options,
+    reload: &mut dyn FnMut() -> Result<(Config, String), String>,
+) -> Result<(), Error> {
+    let mut server = Server::new(config, options)?;
+    server.adopt()?;
+    while !server.is_over() {
+        let ready = server.wait()?;
+        server.advance(ready, reload);
+    }
+    Ok(())
+}
+
+struct Server {
+    config: Config,
+    options: Options,
+    place: Place,
+    clock: Clock,
+    is_root: bool,
+    pam: Option<PamChoice>,
+    signals: Signals,
+    listener: OwnedFd,
+    /// Held while this launcher runs.
+    _lock: File,
+    connections: Connections,
+    jobs: Jobs<Errand>,
+    logins: Logins,
+    throttle: Throttle,
+    refusals: Refusals<connections::Asker>,
+    desktops: Registry,
+    waiting: Vec<Waiting>,
+    /// Whose desktops changed in this turn.
+    changed: BTreeSet<UserName>,
+    next_dial: Instant,
+    next_expiry: Instant,
+    ending: Ending,
+    /// When the launcher began, seconds since 1970.
+    since: u64,
+}
+
+/// Whether the launcher is to end.
+enum Ending {
+    No,
+    /// Once the desktops have ended, or at this time are killed.
+    Desktops {
+        kill_at: Instant,
+    },
+    Killed {
+        until: Instant,
+    },
+    Now,
+}
+
+/// What `poll` found.
+enum Ready {
+    Signal,
+    Listener,
+    Connection(u64),
+    Job(u64),
+    Child,
+    Desktop(RunId, Source),
+}
+
+impl Server {
+    fn new(config: Config, options: Options) -> Result<Self, Error> {
+        // Nobody but root may look into this process, and it leaves no core behind.
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .map_err(|error| Error::Begin(error.into()))?;
+        let place = Place::new(&config.paths);
+        place.prepare().map_err(Error::Files)?;
+        let lock = lock(&place)?;
+        let listener = listen(&place).map_err(Error::Files)?;
+        let clock = Clock::System;
+        let is_root = deskway_osuser::is_root();
+        let wanted = [Signal::TERM, Signal::INT, Signal::HUP];
+        let now = clock.monotonic();
+        Ok(Self {
+            pam: pam(&config, &place, is_root).map_err(Error::Files)?,
+            signals: Signals::take(&wanted).map_err(Error::Begin)?,
+            logins: Logins::load(place.logins(), clock.unix()).map_err(Error::Files)?,
+            listener,
+            _lock: lock,
+            connections: Connections::default(),
+            jobs: Jobs::new(),
+            throttle: Throttle::default(),
+            refusals: Refusals::new(),
+            desktops: Registry::default(),
+            waiting: Vec::new(),
+            changed: BTreeSet::new(),
+            next_dial: now,
+            next_expiry: now,
+            ending: Ending::No,
+            since: clock.unix(),
+            config,
+            options,
+            place,
+            clock,
+            is_root,
+        })
+    }
+
+    /// Takes over the desktops that an earlier launcher started.
+    fn adopt(&mut self) -> Result<(), Error> {
+        let (adopted, dead) = self.desktops.adopt(&self.place).map_err(Error::Files)?;
+        for id in adopted {
+            tracing::info!(%id, "a desktop that was running already");
+            self.connect_agent(&id);
+        }
+        for id in dead {
+            self.sweep(id);
+        }
+        Ok(())
+    }
+
+    /// Waits until something has happened or a deadline has passed.
+    fn wait(&self) -> Result<Vec<Ready>, Error> {
+        let mut polled: Vec<(Ready, BorrowedFd<'_>, PollFlags)> = vec![
+            (Ready::Signal, self.signals.as_fd(), PollFlags::IN),
+            (Ready::Listener, self.listener.as_fd(), PollFlags::IN),
+        ];
+        let connections = self.connections.sockets();
+        polled
+            .extend(connections.map(|(id, socket, flags)| (Ready::Connection(id), socket, flags)));
+        let jobs = self.jobs.sockets();
+        polled.extend(jobs.map(|(id, socket)| (Ready::Job(id), socket, PollFlags::IN)));
+        let children = self.jobs.ending();
+        polled.extend(children.map(|child| (Ready::Child, child, PollFlags::IN)));
+        let desktops = self.desktops.sockets();
+        polled.extend(desktops.map(|(id, source, socket)| {
+            (Ready::Desktop(id.clone(), source), socket, PollFlags::IN)
+        }));
+        let mut sockets: Vec<PollFd<'_>> = polled
+            .iter()
+            .map(|(_, socket, flags)| PollFd::from_borrowed_fd(*socket, *flags))
+            .collect();
+        let timeout = self.timeout();
+        match rustix::event::poll(&mut sockets, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(Error::Poll(error.into())),
+        }
+        let happened: Vec<bool> = sockets
+            .iter()
+            .map(|socket| !socket.revents().is_empty())
+            .collect();
+        drop(sockets);
+        let ready = polled.into_iter().zip(happened);
+        Ok(ready
+            .filter_map(|((ready, ..), happened)| happened.then_some(ready))
+            .collect())
+    }
+
+    /// Until the next deadline; never longer than the next look for sign-ins that ran out.
+    fn timeout(&self) -> Option<Timespec> {
+        let ending = match self.ending {
+            Ending::Desktops { kill_at } => Some(kill_at),
+            Ending::Killed { until } => Some(until),
+            Ending::No | Ending::Now => None,
+        };
+        let dial = (!self.connections.has_front()).then_some(self.next_dial);
+        let deadlines = [
+            dial,
+            Some(self.next_expiry),
+            self.jobs.next_deadline(),
+            self.refusals.next_deadline(),
+            self.desktops.next_deadline(),
+            self.waiting.iter().filter_map(Waiting::until).min(),
+            ending,
+        ];
+        let next = deadlines.into_iter().flatten().min()?;
+        let left = next.saturating_duration_since(self.clock.monotonic());
+        Timespec::try_from(left).ok()
+    }
+
+    fn advance(
+        &mut self,
+        ready: Vec<Ready>,
+        reload: &mut dyn FnMut() -> Result<(Config, String), String>,
+    ) {
+        for ready in ready {
+            match ready {
+                Ready::Signal => self.signalled(reload),
+                Ready::Listener => self.accept(),
+                Ready::Connection(number) => {
+                    self.connections.write_all();
+                    if let Some((asker, envelope)) = self.connections.receive(number) {
+                        self.ask(asker, envelope.request);
+                    }
+                }
+                Ready::Job(number) => {
+                    if let Some((errand, outcome)) = self.jobs.finish(number) {
+                        self.errand_done(errand, outcome);
+                    }
+                }
+                Ready::Child => self.jobs.reap(),
+                Ready::Desktop(id, source) => self.news(&id, source),
+            }
+        }
+        let now = self.clock.monotonic();
+        for (errand, outcome) in self.jobs.time_out(now) {
+            self.errand_done(errand, outcome);
+        }
+        self.desktops.kill_late(now);
+        self.tell_refusals(now);
+        self.advance_waiting(now);
+        self.advance_ending(now);
+        if now >= self.next_expiry {
+            self.next_expiry = now + EXPIRE;
+            self.expire_logins();
+        }
+        if !self.connections.has_front() && now >= self.next_dial {
+            self.next_dial = now + DIAL;
+            self.dial();
+        }
+        self.tell_changes();
+    }
+
+    fn signalled(&mut self, reload: &mut dyn FnMut() -> Result<(Config, String), String>) {
+        while let Some(signal) = self.signals.next() {
+            if signal == Signal::HUP {
+                self.reload(reload);
+            } else if self.options.end_desktops_on_exit && matches!(self.ending, Ending::No) {
+                let now = self.clock.monotonic();
+                for id in self.desktops.ids() {
+                    self.desktops.stop(&id, self.clock.unix(), now);
+                }
+                let kill_at = now + END_DESKTOPS;
+                self.ending = Ending::Desktops { kill_at };
+            } else {
+                self.ending = Ending::Now;
+            }
+        }
+    }
+
+    fn reload(&mut self, reload: &mut dyn FnMut() -> Result<(Config, String), String>) {
+        let read = reload().and_then(|(config, text)| {
+            let pam = pam(&config, &self.place, self.is_root).map_err(|error| error.to_string())?;
+            Ok((config, text, pam))
+        });
+        match read {
+            Ok((config, text, pam)) => {
+                tracing::info!("the configuration was read again");
+                (self.config, self.pam) = (config, pam);
+                self.connections.tell_fronts(&FromLauncher::Config { text });
+            }
+            Err(error) => tracing::error!(%error, "the configuration is wrong; the old one stays"),
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok(socket) = deskway_osuser::accept(self.listener.as_fd()) {
+            if let Ok(peer) = deskway_osuser::peer(socket.as_fd()) {
+                self.connections.add(socket, Who::User(peer.uid));
+            }
+        }
+    }
+
+    /// Connects to the front, when it is there and really is the front.
+    fn dial(&mut self) {
+        let Ok(socket) = deskway_osuser::connect(&self.place.front_socket()) else {
+            return;
+        };
+        match deskway_osuser::peer(socket.as_fd()) {
+            // Bound before the front dropped its privileges.
+            Ok(peer) if peer.uid == 0 || peer.uid == deskway_osuser::own_uid() => {
+                tracing::info!("connected to the front");
+                self.connections.add(socket, Who::Front);
+            }
+            Ok(peer) => tracing::error!(uid = peer.uid, "a stranger listens as the front"),
+            Err(error) => tracing::error!(%error, "cannot tell who listens as the front"),
+        }
+    }
+
+    fn news(&mut self, id: &RunId, source: Source) {
+        let unix = self.clock.unix();
+        if source == Source::Process {
+            if let Some(ended) = self.desktops.over(id, &self.place, unix) {
+                self.changed.insert(ended.desktop.owner);
+                if ended.files_left {
+                    self.sweep(id.clone());
+                }
+            }
+        } else if let Some(running) = self.desktops.get_mut(id)
+            && running.read(source, unix)
+        {
+            self.changed.insert(running.desktop.owner.clone());
+        }
+    }
+
+    fn advance_ending(&mut self, now: Instant) {
+        let done = self.desktops.is_empty();
+        match self.ending {
+            Ending::Desktops { .. } | Ending::Killed { .. } if done => self.ending = Ending::Now,
+            Ending::Desktops { kill_at } if now >= kill_at => {
+                self.desktops.kill_late(now + END_DESKTOPS);
+                let until = now + END_DESKTOPS;
+                self.ending = Ending::Killed { until };
+            }
+            Ending::Killed { until } if now >= until => {
+                tracing::error!("desktops that cannot be ended are left");
+                self.ending = Ending::Now;
+            }
+            Ending::No | Ending::Now | Ending::Desktops { .. } | Ending::Killed { .. } => {}
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.ending, Ending::Now)
+    }
+}
+
+/// One launcher at a time. The lock goes with the process, however it ends.
+fn lock(place: &Place) -> Result<File, Error> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(place.lock())
+        .map_err(Error::Files)?;
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| Error::AlreadyRunning(place.lock()))?;
+    Ok(file)
+}
+
+fn listen(place: &Place) -> io::Result<OwnedFd> {
+    let path = place.launcher_socket();
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = deskway_osuser::listen(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
+    Ok(listener)
+}
+
+fn pam(config: &Config, place: &Place, is_root: bool) -> io::Result<Option<PamChoice>> {
+    is_root
+        .then(|| PamChoice::new(&config.sign_in, place))
+        .transpose()
+}

@@ -1,0 +1,330 @@
+//! What each request is allowed to do, and does.
+
+use super::super::access;
+use super::super::desktops::{self, Request as Start};
+use super::super::logins::{HandleHash, Login};
+use super::super::owner::Owner;
+use super::super::profiles;
+use super::super::protocol::{Answer, FromLauncher, Handle, Refusal, Request};
+use super::super::sign_in::own_account;
+use super::Server;
+use super::connections::{Asker, Who};
+use super::waiting::{Awaited, Waiting};
+use crate::config::Attach;
+use crate::model::{
+    DesktopId, DesktopInfo, DesktopName, DesktopState, Geometry, ProfileId, UserName,
+};
+use deskway_osuser::Account;
+
+/// An answer, or `None` when it comes later.
+pub(super) type Reply = Result<Option<Answer>, Refusal>;
+
+impl Server {
+    /// Answers a request, now or later.
+    pub(super) fn ask(&mut self, asker: Asker, request: Request) {
+        let reply = match asker.who {
+            Who::Front => self.ask_as_front(asker, request),
+            Who::User(uid) => self.ask_as_user(asker, uid, request),
+        };
+        match reply {
+            Ok(Some(answer)) => self.connections.answer(asker, answer),
+            Ok(None) => {}
+            Err(refusal) => self.connections.answer(asker, refusal.into()),
+        }
+    }
+
+    fn ask_as_front(&mut self, asker: Asker, request: Request) -> Reply {
+        match request {
+            Request::SignIn {
+                name,
+                password,
+                peer,
+            } => self.sign_in(asker, &name, password, peer),
+            Request::SignOut { handle } => {
+                let (hash, _) = self.login(&handle)?;
+                self.end_login(hash);
+                Ok(Some(Answer::Done))
+            }
+            Request::Check { handle } => {
+                let (_, login) = self.login(&handle)?;
+                Ok(Some(Answer::Account(login.account())))
+            }
+            Request::Desktops { handle } => {
+                let (_, login) = self.login(&handle)?;
+                self.connections.watch(asker, &login.account);
+                Ok(Some(Answer::Desktops(self.desktops_of(&login.account))))
+            }
+            Request::Profiles { handle } => {
+                let (_, owner) = self.owner(&handle)?;
+                self.offer_profiles(asker, &owner)
+            }
+            Request::Start {
+                handle,
+                desktop,
+                profile,
+                geometry,
+            } => {
+                let (_, owner) = self.owner(&handle)?;
+                self.start(owner, desktop, profile.as_ref(), geometry)
+            }
+            Request::Stop { handle, desktop } => {
+                let (login, _) = self.owner(&handle)?;
+                self.stop(asker, &desktops::of(&login.account, desktop))
+            }
+            Request::Open { handle, desktop } => {
+                let (login, _) = self.owner(&handle)?;
+                if desktop.owner != login.account {
+                    return Err(Refusal::NoSuchDesktop);
+                }
+                self.open(asker, &desktop)
+            }
+            Request::SetUp {
+                token,
+                name,
+                password,
+                peer,
+            } => self.set_up(asker, &token, name, password, peer),
+            Request::ListAs { .. } | Request::StartAs { .. } | Request::StopAs { .. } => Err(
+                Refusal::BadRequest("only this machine's users may ask that".to_owned()),
+            ),
+        }
+    }
+
+    fn ask_as_user(&mut self, asker: Asker, uid: u32, request: Request) -> Reply {
+        match request {
+            Request::ListAs { owner } => {
+                let owner = self.nameable(uid, owner)?;
+                Ok(Some(Answer::Desktops(self.desktops.infos(owner.as_ref()))))
+            }
+            Request::StartAs { desktop, profile } => {
+                self.nameable(uid, Some(desktop.owner.clone()))?;
+                let owner = self.os_owner(&desktop.owner)?;
+                self.start(owner, desktop.name, profile.as_ref(), None)
+            }
+            Request::StopAs { desktop } => {
+                self.nameable(uid, Some(desktop.owner.clone()))?;
+                self.stop(asker, &desktop)
+            }
+            Request::SignIn { .. }
+            | Request::SignOut { .. }
+            | Request::Check { .. }
+            | Request::Desktops { .. }
+            | Request::Profiles { .. }
+            | Request::Start { .. }
+            | Request::Stop { .. }
+            | Request::Open { .. }
+            | Request::SetUp { .. } => Err(Refusal::BadRequest(
+                "only the web server may ask that".to_owned(),
+            )),
+        }
+    }
+
+    fn login(&self, handle: &Handle) -> Result<(HandleHash, Login), Refusal> {
+        self.logins
+            .find(handle, self.clock.unix())
+            .map(|(hash, login)| (hash, login.clone()))
+            .ok_or(Refusal::UnknownHandle)
+    }
+
+    /// Whose handle it is, as the account database has it now. The sign-in ends when the account
+    /// is gone or has become another.
+    fn owner(&mut self, handle: &Handle) -> Result<(Login, Owner), Refusal> {
+        let (hash, login) = self.login(handle)?;
+        match Owner::find(&login.account, &login.os_name, login.uid, &self.place) {
+            Ok(Some(owner)) => Ok((login, owner)),
+            Ok(None) => {
+                self.end_login(hash);
+                Err(Refusal::UnknownHandle)
+            }
+            Err(error) => Err(failed("the account database cannot be asked", &error)),
+        }
+    }
+
+    pub(super) fn end_login(&mut self, handle_hash: HandleHash) {
+        if self.logins.forget(&handle_hash) {
+            self.connections
+                .tell_fronts(&FromLauncher::SignedOut { handle_hash });
+        }
+    }
+
+    pub(super) fn expire_logins(&mut self) {
+        for handle_hash in self.logins.expire(self.clock.unix()) {
+            self.connections
+                .tell_fronts(&FromLauncher::SignedOut { handle_hash });
+        }
+    }
+
+    /// Root, and the user of an unprivileged launcher, may name anybody; others themselves.
+    fn nameable(&self, uid: u32, owner: Option<UserName>) -> Result<Option<UserName>, Refusal> {
+        if uid == 0 || uid == deskway_osuser::own_uid() {
+            return Ok(owner);
+        }
+        let own = if self.is_root {
+            Account::by_uid(uid)
+                .map_err(|error| failed("the account database cannot be asked", &error))?
+                .and_then(|account| account.name.parse::<UserName>().ok())
+        } else {
+            None
+        };
+        match (own, owner) {
+            (Some(own), None) => Ok(Some(own)),
+            (Some(own), Some(owner)) if own == owner => Ok(Some(own)),
+            _ => Err(Refusal::NotAllowed {
+                reason: "a desktop is its owner's and root's alone".to_owned(),
+            }),
+        }
+    }
+
+    /// The owner of a desktop that root or its owner names on this machine.
+    fn os_owner(&self, name: &UserName) -> Result<Owner, Refusal> {
+        let broken = |error| failed("the account database cannot be asked", &error);
+        let account = if self.is_root {
+            let account = Account::by_name(name.as_str()).map_err(broken)?;
+            let account = account.ok_or(Refusal::NoSuchDesktop)?;
+            let refused = access::refuse(&account, &self.config.access).map_err(broken)?;
+            if let Some(reason) = refused {
+                return Err(Refusal::NotAllowed { reason });
+            }
+            account
+        } else {
+            own_account().map_err(broken)?
+        };
+        Owner::find(name, &account.name, account.uid, &self.place)
+            .map_err(broken)?
+            .ok_or(Refusal::NoSuchDesktop)
+    }
+
+    /// Running, remembered and attached ones.
+    pub(super) fn desktops_of(&self, account: &UserName) -> Vec<DesktopInfo> {
+        let mut infos = self.desktops.infos(Some(account));
+        let attached = self.config.attach.iter();
+        let own = attached.filter(|attach| attach.desktop.owner == *account);
+        infos.extend(own.map(|attach| DesktopInfo {
+            id: attach.desktop.clone(),
+            profile: None,
+            state: DesktopState::Ready { since: self.since },
+        }));
+        infos
+    }
+
+    pub(super) fn attached(&self, desktop: &DesktopId) -> Option<&Attach> {
+        let mut attached = self.config.attach.iter();
+        attached.find(|attach| attach.desktop == *desktop)
+    }
+
+    /// Tells the fronts whose desktops changed in this turn.
+    pub(super) fn tell_changes(&mut self) {
+        for account in std::mem::take(&mut self.changed) {
+            if self.logins.has(&account) {
+                let desktops = self.desktops_of(&account);
+                self.connections.tell_watchers(&account, desktops);
+            } else {
+                self.connections.unwatch(&account);
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        owner: Owner,
+        name: DesktopName,
+        profile: Option<&ProfileId>,
+        geometry: Option<Geometry>,
+    ) -> Reply {
+        let desktop = desktops::of(&owner.name, name);
+        if self.attached(&desktop).is_some() {
+            let reason = "an attached VNC server cannot be started here";
+            return Err(Refusal::BadRequest(reason.to_owned()));
+        }
+        if let Some((_, running)) = self.desktops.find(&desktop) {
+            return match running.life().screen_is_up() {
+                // On its way out: the next try finds it gone.
+                Some(false) => Err(Refusal::Busy),
+                Some(true) | None => Ok(Some(Answer::Done)),
+            };
+        }
+        let max = self.config.desktops.max_per_person;
+        if self.desktops.count(&owner.name) >= usize::try_from(max).unwrap_or(usize::MAX) {
+            return Err(Refusal::TooManyDesktops { max });
+        }
+        let profiles = profiles::all(&self.config.desktops, true);
+        let profile = match profile {
+            Some(id) => profiles.iter().find(|known| known.id == *id),
+            None => profiles::default(&self.config.desktops, &profiles),
+        };
+        let profile = match (profile, &self.config.desktops.default_profile) {
+            (Some(profile), _) => profile.clone(),
+            (None, Some(id)) => return Err(Refusal::NoSuchProfile(id.clone())),
+            (None, None) => {
+                let reason = "this machine has no session to start: install one, such as xfce4";
+                return Err(Refusal::Failed(reason.to_owned()));
+            }
+        };
+        let user = owner.name.clone();
+        let request = Start {
+            desktop: desktop.clone(),
+            owner,
+            profile,
+            geometry,
+            config: &self.config.desktops,
+            pam: self.pam.clone(),
+            agent: self.options.agent.clone(),
+            place: &self.place,
+            unix: self.clock.unix(),
+        };
+        let id = self.desktops.start(request).map_err(|error| {
+            tracing::error!(%user, %desktop, %error, "desktop not started");
+            Refusal::Failed(error.to_string())
+        })?;
+        tracing::info!(%user, %desktop, %id, "desktop starting");
+        self.changed.insert(user);
+        self.connect_agent(&id);
+        Ok(Some(Answer::Done))
+    }
+
+    fn stop(&mut self, asker: Asker, desktop: &DesktopId) -> Reply {
+        if self.attached(desktop).is_some() {
+            let reason = "an attached VNC server cannot be stopped here";
+            return Err(Refusal::BadRequest(reason.to_owned()));
+        }
+        let Some((run, _)) = self.desktops.find(desktop) else {
+            return Err(Refusal::NotRunning);
+        };
+        let run = run.clone();
+        self.desktops
+            .stop(&run, self.clock.unix(), self.clock.monotonic());
+        self.changed.insert(desktop.owner.clone());
+        let state = Awaited::Gone;
+        self.await_state(Waiting { asker, run, state })
+    }
+
+    fn open(&mut self, asker: Asker, desktop: &DesktopId) -> Reply {
+        if let Some(attach) = self.attached(desktop) {
+            let attach = attach.clone();
+            return self.open_attached(asker, &attach);
+        }
+        let Some((run, running)) = self.desktops.find(desktop) else {
+            return Err(Refusal::NotRunning);
+        };
+        match running.life().screen_is_up() {
+            Some(false) => Err(Refusal::NotRunning),
+            Some(true) => {
+                let run = run.clone();
+                self.open_screen(asker, &run);
+                Ok(None)
+            }
+            None => {
+                let run = run.clone();
+                let until = self.clock.monotonic() + self.config.desktops.screen_timeout;
+                let state = Awaited::Screen { until };
+                self.await_state(Waiting { asker, run, state })
+            }
+        }
+    }
+}
+
+/// Logs what went wrong on this machine, and says it in words.
+pub(super) fn failed(what: &str, error: &dyn std::error::Error) -> Refusal {
+    tracing::error!(%error, "{what}");
+    Refusal::Failed(what.to_owned())
+}

@@ -1,0 +1,144 @@
+//! Signing in: the throttle first, then a child that asks, then a handle or a late no.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::super::jobs::Outcome;
+use super::super::logins::Login;
+use super::super::protocol::{Answer, FromLauncher, Refusal};
+use super::super::sign_in::{self, MAX_TRIES, PAM_TIMEOUT, Person, Question, Verdict};
+use super::super::throttle::Try;
+use super::Server;
+use super::connections::Asker;
+use super::errands::Errand;
+use super::requests::Reply;
+use crate::model::{Secret, UserName};
+
+/// A try to sign in that a child looks at.
+#[derive(Debug)]
+pub(super) struct SigningIn {
+    asker: Asker,
+    peer: IpAddr,
+    tried: Try,
+    began: Instant,
+}
+
+impl Server {
+    pub(super) fn sign_in(
+        &mut self,
+        asker: Asker,
+        name: &str,
+        password: Secret<String>,
+        peer: IpAddr,
+    ) -> Reply {
+        let looked_at = |errand: &Errand| matches!(errand, Errand::SignIn(_));
+        if self.jobs.count(looked_at) >= MAX_TRIES || self.refusals.is_full() {
+            return Err(Refusal::Busy);
+        }
+        let began = self.clock.monotonic();
+        let tries = self.config.sign_in.tries_per_minute;
+        let key: String = name.chars().take(64).flat_map(char::to_lowercase).collect();
+        let tried = self
+            .throttle
+            .admit(&key, peer, tries, began)
+            .map_err(|seconds| {
+                tracing::warn!(%peer, seconds, "sign-ins are slowed down");
+                Refusal::SlowDown { seconds }
+            })?;
+        let Ok(name) = name.parse::<UserName>() else {
+            // Nobody can have such a name, and that takes as long to say.
+            let wrong = Refusal::WrongPassword;
+            self.refusals.add(asker, wrong, Some(tried), began, began);
+            return Ok(None);
+        };
+        let settings = &self.config.sign_in;
+        let question = Question {
+            name,
+            password,
+            peer,
+            local: settings.local.then(|| self.place.state().to_owned()),
+            pam: self.pam.clone().filter(|_| settings.pam),
+            access: self.config.access.clone(),
+            is_root: self.is_root,
+        };
+        let errand = Errand::SignIn(SigningIn {
+            asker,
+            peer,
+            tried,
+            began,
+        });
+        self.begin(PAM_TIMEOUT, errand, |outlet| {
+            outlet.say(&sign_in::judge(&question))
+        });
+        Ok(None)
+    }
+
+    pub(super) fn signed_in(&mut self, try_: SigningIn, outcome: Outcome) {
+        let SigningIn {
+            asker,
+            peer,
+            tried,
+            began,
+        } = try_;
+        let timed_out = matches!(outcome, Outcome::TimedOut);
+        let refusal = match outcome.word::<Verdict>() {
+            Some((Verdict::Right(person), _)) => {
+                self.throttle.right(&tried);
+                let answer = self.let_in(person, peer);
+                return self.connections.answer(asker, answer);
+            }
+            Some((Verdict::Wrong, _)) => Refusal::WrongPassword,
+            Some((Verdict::NotAllowed(reason), _)) => Refusal::NotAllowed { reason },
+            Some((Verdict::Broken(reason), _)) => {
+                tracing::error!(%peer, %reason, "sign-in does not work");
+                Refusal::Failed("signing in does not work at the moment".to_owned())
+            }
+            None => {
+                tracing::error!(%peer, timed_out, "a sign-in ended without an answer");
+                Refusal::Failed("signing in does not work at the moment".to_owned())
+            }
+        };
+        tracing::info!(%peer, %refusal, "sign-in refused");
+        let now = self.clock.monotonic();
+        self.refusals.add(asker, refusal, Some(tried), began, now);
+    }
+
+    fn let_in(&mut self, person: Person, peer: IpAddr) -> Answer {
+        tracing::info!(user = %person.account, %peer, "signed in");
+        let since = self.clock.unix();
+        let login = Login {
+            account: person.account,
+            full_name: person.full_name,
+            os_name: person.os_name,
+            uid: person.uid,
+            peer,
+            since,
+            until: since,
+        };
+        match self.logins.mint(login, self.config.sign_in.lifetime) {
+            Ok((handle, account, ended)) => {
+                for handle_hash in ended {
+                    self.connections
+                        .tell_fronts(&FromLauncher::SignedOut { handle_hash });
+                }
+                Answer::SignedIn { handle, account }
+            }
+            Err(error) => super::requests::failed("the sign-in cannot be kept", &error).into(),
+        }
+    }
+
+    pub(super) fn tell_refusals(&mut self, now: Instant) {
+        let tries = self.config.sign_in.tries_per_minute;
+        for refused in self.refusals.due(now) {
+            if let Some(tried) = &refused.tried {
+                // A right password of an account that may not sign in is no guess.
+                match refused.refusal {
+                    Refusal::NotAllowed { .. } => self.throttle.right(tried),
+                    _ => self.throttle.wrong(tried, tries, now),
+                }
+            }
+            self.connections
+                .answer(refused.whom, refused.refusal.into());
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Throwaway accounts of the machine.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+use deskway_osuser::Account;
+
+/// The account database has one writer at a time.
+static DATABASE: Mutex<()> = Mutex::new(());
+
+/// Every test account's password.
+pub const PASSWORD: &str = "correct horse 7";
+
+/// An account with a home, gone with its files and processes when dropped.
+pub struct Person {
+    pub name: String,
+    pub uid: u32,
+}
+
+impl Person {
+    pub fn new(tag: &str) -> Self {
+        assert!(
+            deskway_osuser::is_root(),
+            "these tests make accounts: run them as root"
+        );
+        let mut random = [0; 3];
+        getrandom::fill(&mut random).unwrap();
+        let [a, b, c] = random;
+        let name = format!("dwt-{tag}-{a:02x}{b:02x}{c:02x}");
+        let turn = DATABASE.lock().unwrap_or_else(|poison| poison.into_inner());
+        run(Command::new("useradd").args(["--create-home", "--shell", "/bin/bash", &name]));
+        let mut person = Self { name, uid: 0 };
+        let mut chpasswd = Command::new("chpasswd");
+        let mut child = chpasswd.stdin(Stdio::piped()).spawn().unwrap();
+        let line = format!("{}:{PASSWORD}\n", person.name);
+        child.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+        drop(turn);
+        person.uid = Account::by_name(&person.name).unwrap().unwrap().uid;
+        person
+    }
+
+    pub fn home(&self) -> std::path::PathBuf {
+        format!("/home/{}", self.name).into()
+    }
+
+    /// Runs a shell command as this person; its standard output when it succeeds.
+    pub fn shell(&self, script: &str) -> Result<String, String> {
+        let output = Command::new("setpriv")
+            .args([&format!("--reuid={}", self.uid), &format!("--regid={}", self.uid)])
+            .args(["--clear-groups", "sh", "-c", script])
+            .current_dir("/")
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        }
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        let _turn = DATABASE.lock().unwrap_or_else(|poison| poison.into_inner());
+        let mut userdel = Command::new("userdel");
+        let status = userdel
+            .args(["--remove", "--force", &self.name])
+            .stderr(Stdio::null())
+            .status();
+        if !status.is_ok_and(|status| status.success()) {
+            eprintln!("the test account {} is left", self.name);
+        }
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -1,0 +1,84 @@
+//! What runs on this machine, as `/proc` tells it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// How long anything that a test waits for may take.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+/// Between two looks at what gives no event.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// All living processes of a user: number and command line.
+pub fn of_user(uid: u32) -> Vec<(i32, String)> {
+    all()
+        .filter(|pid| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let field = |name: &str| {
+                let line = status.lines().find(|line| line.starts_with(name));
+                line.and_then(|line| line.split_whitespace().nth(1).map(str::to_owned))
+            };
+            field("Uid:") == Some(uid.to_string()) && field("State:").as_deref() != Some("Z")
+        })
+        .map(|pid| (pid, command_line(pid)))
+        .collect()
+}
+
+/// The one process of a user whose command line has `part` in it.
+pub fn one(uid: u32, part: &str) -> i32 {
+    let found: Vec<(i32, String)> = of_user(uid)
+        .into_iter()
+        .filter(|(_, command)| command.contains(part))
+        .collect();
+    let [(pid, _)] = found.as_slice() else {
+        panic!("not one {part}: {found:?} of {:?}", of_user(uid));
+    };
+    *pid
+}
+
+/// The processes that have a string in their command line or environment.
+pub fn mentioning(text: &str) -> BTreeSet<i32> {
+    let own = i32::try_from(std::process::id()).unwrap();
+    all()
+        .filter(|pid| *pid != own)
+        .filter(|pid| {
+            ["cmdline", "environ"].iter().any(|file| {
+                let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+                String::from_utf8_lossy(&bytes).contains(text)
+            })
+        })
+        .collect()
+}
+
+pub fn parent(pid: i32) -> i32 {
+    deskway_osuser::parent(pid).unwrap()
+}
+
+pub fn command_line(pid: i32) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
+}
+
+pub fn kill(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+/// Waits for what gives no event to wait for.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        let pause = rustix::event::Timespec::try_from(LOOK).unwrap();
+        rustix::event::poll(&mut [], Some(&pause)).unwrap();
+    }
+}
+
+fn all() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+}

@@ -1,0 +1,167 @@
+//! One Deskway with directories of its own: its configuration and its launcher process.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::account::Person;
+use crate::front::Front;
+use crate::process;
+
+/// A service that asks /etc/shadow alone.
+const UNIX: &str = "auth required pam_unix.so\n\
+                    account required pam_unix.so\n\
+                    session required pam_limits.so\n\
+                    session required pam_unix.so\n";
+
+pub struct Site {
+    directory: tempfile::TempDir,
+    launcher: Option<Child>,
+}
+
+impl Site {
+    /// A launcher with PAM over /etc/shadow, and `xterm` as the session.
+    pub fn new() -> (Self, Front) {
+        Self::with(UNIX, "")
+    }
+
+    /// As [`Site::new`], with another PAM service and more configuration.
+    pub fn with(pam: &str, config: &str) -> (Self, Front) {
+        assert!(deskway_osuser::is_root(), "these tests need root");
+        // Not below /tmp: desktops have one of their own. And short, for sockets' paths.
+        let directory = tempfile::Builder::new()
+            .prefix("dwt-")
+            .rand_bytes(6)
+            .tempdir_in("/var/tmp")
+            .unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+        fs::set_permissions(directory.path(), mode).unwrap();
+        let path = directory.path();
+        fs::create_dir(path.join("pam.d")).unwrap();
+        fs::write(path.join("pam.d/deskway"), pam).unwrap();
+        let text = format!(
+            "[paths]\nrun = \"{0}/r\"\nstate = \"{0}/s\"\n\
+             [sign_in]\npam_dir = \"{0}/pam.d\"\n\
+             [desktops]\ndefault_profile = \"term\"\n\
+             [[profile]]\nid = \"term\"\nname = \"Terminal\"\ncommand = [\"xterm\"]\n{config}\n",
+            path.display()
+        );
+        fs::write(path.join("deskway.toml"), text).unwrap();
+        let mut site = Self {
+            directory,
+            launcher: None,
+        };
+        let mut front = Front::listen(&site.run_dir());
+        site.start();
+        front.accept();
+        (site, front)
+    }
+
+    pub fn run_dir(&self) -> PathBuf {
+        self.directory.path().join("r")
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.directory.path().join("s")
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn start(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path().join("log"))
+            .unwrap();
+        let launcher = Command::new(env!("CARGO_BIN_EXE_deskway"))
+            .args(["launcher", "--config"])
+            .arg(self.path().join("deskway.toml"))
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.launcher = Some(launcher);
+    }
+
+    /// As a crash would.
+    pub fn kill(&mut self) {
+        let mut launcher = self.launcher.take().unwrap();
+        launcher.kill().unwrap();
+        launcher.wait().unwrap();
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = self.launcher.as_ref().unwrap().id();
+        let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// The run directory of the only desktop.
+    pub fn desktop_dir(&self) -> PathBuf {
+        let mut entries = fs::read_dir(self.run_dir().join("s")).unwrap();
+        let path = entries.next().unwrap().unwrap().path();
+        assert!(entries.next().is_none(), "more than one desktop");
+        path
+    }
+
+    /// Asserts that no process, socket, lock or directory of a desktop is left.
+    pub fn assert_nothing_is_left(&self, people: &[&Person]) {
+        for directory in ["r/s", "r/d", "s/tmp"] {
+            let entries = fs::read_dir(self.path().join(directory)).unwrap();
+            let left: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+            assert!(left.is_empty(), "{left:?}");
+        }
+        for person in people {
+            assert_eq!(process::of_user(person.uid), []);
+        }
+        let launcher = self.launcher.as_ref().unwrap().id();
+        let of_site = self.path().display().to_string();
+        let mut processes = process::mentioning(&of_site);
+        processes.remove(&i32::try_from(launcher).unwrap());
+        let processes: Vec<String> = processes
+            .into_iter()
+            .map(|pid| format!("{pid} {}", process::command_line(pid)))
+            .collect();
+        assert!(processes.is_empty(), "{processes:?}");
+    }
+
+    /// Ends the launcher and whatever desktops it has.
+    fn end(&mut self) {
+        if let Some(launcher) = &mut self.launcher {
+            let ended = launcher.kill().and_then(|()| launcher.wait());
+            if let Err(error) = ended {
+                eprintln!("the launcher: {error}");
+            }
+        }
+        // Each record names its session child, which ends all below it when it is told to.
+        let records = fs::read_dir(self.run_dir().join("d")).into_iter().flatten();
+        let mut children = Vec::new();
+        for record in records.flatten() {
+            let text = fs::read_to_string(record.path()).unwrap_or_default();
+            let record: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            let pid = record["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+            if let Some(pid) = pid.and_then(Pid::from_raw) {
+                if kill_process(pid, Signal::TERM).is_ok() {
+                    children.push(pid);
+                }
+            }
+        }
+        for pid in children {
+            let gone = || rustix::process::test_kill_process(pid).is_err().then_some(());
+            process::until("the end of a desktop", gone);
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.end();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.path().join("log")).unwrap_or_default();
+            eprintln!("the launcher's log:\n{log}");
+        }
+    }
+}
