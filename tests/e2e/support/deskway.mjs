@@ -60,7 +60,7 @@ export class Deskway {
       'utf8',
     );
     const title = (pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-    const found = children.trim().split(/\s+/).filter((pid) => title(pid) === `deskway-${role}`);
+    const found = children.trim().split(/\s+/).filter((pid) => title(pid) === `deskway-${role}`.slice(0, 15));
     if (found.length !== 1) throw new Error(`${found.length} processes of role ${role}`);
     return Number(found[0]);
   }
