@@ -38,7 +38,7 @@ const VIEWS = [
   ['viewer-starting', '/d/alice/?scene=off', (page) => page.waitForSelector('[data-stage=session][data-state=active]')],
   ['viewer-failed', '/d/alice/?scene=failing', (page) => page.getByText('End of the log').click()],
   ['viewer-connected', '/d/alice/?scene=one', connected],
-  ['viewer-toolbar', '/d/alice/?scene=one', toolbar],
+  ['viewer-toolbar', '/d/alice/?scene=one', (page) => toolbar(page)],
   ['viewer-clipboard', '/d/alice/?scene=one', (page) => toolbar(page, 'Clipboard')],
   ['viewer-keys', '/d/alice/?scene=one', (page) => toolbar(page, 'Keys')],
   ['viewer-quality', '/d/alice/?scene=one', (page) => toolbar(page, 'Quality')],
@@ -83,6 +83,7 @@ try {
       for (const colorScheme of ['light', 'dark']) {
         const context = await browser.newContext({ viewport: { width, height }, colorScheme, hasTouch: width < 600 });
         const page = await context.newPage();
+        page.setDefaultTimeout(5_000);
         page.on('pageerror', (error) => trouble(name, error.message));
         page.on('console', (message) => message.type() === 'error' && trouble(name, message.text()));
         await page.goto(mock.url + path);

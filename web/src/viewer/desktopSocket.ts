@@ -82,6 +82,7 @@ export class DesktopSocket implements RawChannel {
   /** Closes it on our own account: nobody is told. */
   dispose(): void {
     this.disposed = true;
+    this.socket.onmessage = null;
     this.socket.close(1000);
   }
 

@@ -29,6 +29,8 @@ export class Screen {
   readonly rfb: RFB;
   readonly socket: DesktopSocket;
   private gone = false;
+  /** noVNC has given up already, and wants no second goodbye. */
+  private over = false;
   private readonly target: Element;
 
   constructor(
@@ -43,6 +45,7 @@ export class Screen {
     this.rfb = new Rfb(target, socket, { shared: true });
     this.rfb.background = 'transparent';
     this.apply(settings);
+    this.rfb.addEventListener('disconnect', () => (this.over = true));
     this.rfb.addEventListener('connect', () => void this.awaitFrame(events));
     this.rfb.addEventListener('clipboard', (event) => events.clipboard(event.detail.text));
     this.rfb.addEventListener('bell', () => events.bell());
@@ -68,7 +71,7 @@ export class Screen {
   dispose(): void {
     this.gone = true;
     this.socket.dispose();
-    this.rfb.disconnect();
+    if (!this.over) this.rfb.disconnect();
   }
 
   /** noVNC does not say when the first picture is drawn; a look at its canvas does. */
