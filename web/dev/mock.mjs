@@ -66,6 +66,8 @@ export async function startMock(port) {
       response.end(JSON.stringify(value));
     };
     const html = (name, values = {}, status = 200) => {
+      // A scene that is asked for begins anew.
+      if (url.searchParams.has('scene')) for (const key of changed.keys()) if (key.startsWith(`${scene} `)) changed.delete(key);
       response.writeHead(status, {
         'Content-Type': 'text/html; charset=utf-8',
         'Content-Security-Policy': CSP,

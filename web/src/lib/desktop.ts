@@ -34,6 +34,9 @@ export interface DesktopList {
   profiles: Profile[];
 }
 
+/** After a viewer page's address: start the desktop although it has just failed. */
+export const START_MARK = '#start';
+
 /** `alice/work` → owner and name; the main desktop's name is `main`. */
 export function splitId(id: string): { owner: string; name: string } {
   const [owner = '', name = 'main'] = id.split('/');

@@ -73,6 +73,8 @@ test('an old failure is started again, a fresh one is shown', () => {
 test('trying again starts a desktop that has just failed', () => {
   const failed = desktop('failed', { since: NOW / 1000 - 1 });
   assert.deepEqual(run([failed, { type: 'wanted' }, failed]).effects, ['disconnect', 'check', 'start']);
+  const fromPortal = open({ autoconnect: true, persistent: true, insist: true });
+  assert.deepEqual(run([failed], fromPortal).effects, ['start']);
 });
 
 test('a failure while it starts is shown with the log', () => {

@@ -69,7 +69,7 @@ const FRESH_FAILURE_S = 60;
 /** Refused sockets while it opens before the page says that something is wrong. */
 const QUIET_ATTEMPTS = 3;
 
-export function open(options: { autoconnect: boolean; persistent: boolean }): Connection {
+export function open(options: { autoconnect: boolean; persistent: boolean; insist?: boolean }): Connection {
   return {
     phase: { kind: options.autoconnect ? 'opening' : 'idle' },
     desktop: null,
@@ -77,7 +77,7 @@ export function open(options: { autoconnect: boolean; persistent: boolean }): Co
     frame: false,
     attempt: 0,
     start: 'none',
-    insist: false,
+    insist: options.insist ?? false,
     seenDown: false,
     persistent: options.persistent,
   };

@@ -18,6 +18,8 @@ export interface SessionOptions {
   viewer: string;
   autoconnect: boolean;
   persistent: boolean;
+  /** The person pressed "Try again" on the way here. */
+  insist: boolean;
   settings: () => ScreenSettings;
   target: () => HTMLElement;
   /** The picture is about to go; `canvas` still shows it. */
