@@ -101,7 +101,7 @@ try {
 console.log(`Pictures are in ${options.out}; ${troubles} troubles.`);
 
 function trouble(name, text) {
-  if (/ERR_FAILED|ERR_ABORTED/.test(text)) return;
+  if (/ERR_FAILED|ERR_ABORTED|Got data while/.test(text)) return;
   troubles++;
   console.log(`${name}: ${text}`);
 }
