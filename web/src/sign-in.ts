@@ -6,6 +6,7 @@ import './styles/door.css';
 import { applyTheme } from './lib/theme.ts';
 import { countDown } from './sign-in/countDown.ts';
 import { addPasswordToggle } from './sign-in/passwordToggle.ts';
+import { t } from './texts/index.ts';
 
 applyTheme();
 
@@ -19,7 +20,11 @@ addEventListener('DOMContentLoaded', () => {
 
   addPasswordToggle(password);
   const seconds = Number(message.dataset['seconds'] ?? 0);
-  if (seconds > 0) countDown(seconds, button, () => password.focus());
+  if (seconds > 0) {
+    // The button counts now; a number in the message would stand still.
+    message.textContent = t.signIn.slowed;
+    countDown(seconds, button, () => password.focus());
+  }
   (name.value ? password : name).focus();
   // A second press would count as a second try.
   form.addEventListener('submit', () => queueMicrotask(() => (button.disabled = true)));

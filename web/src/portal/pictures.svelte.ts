@@ -103,7 +103,7 @@ async function takePicture(path: string): Promise<Blob | null> {
     return null;
   } finally {
     socket.dispose();
-    rfb.disconnect();
+    if (!closed) rfb.disconnect();
   }
 }
 

@@ -14,6 +14,7 @@ export const en = {
     hide: 'Hide',
     showPassword: 'Show password',
     hidePassword: 'Hide password',
+    slowed: 'Too many wrong passwords.',
     wait: (seconds: number) => `Try again in ${seconds} s`,
   },
   desktop: {
