@@ -114,7 +114,7 @@ export async function startMock(port) {
         response.writeHead(200, { 'Content-Type': 'text/event-stream' });
         const listener = {
           scene,
-          send: (list) => response.write(`event: desktops\ndata: ${JSON.stringify({ desktops: list.desktops, profiles: list.profiles })}\n\n`),
+          send: (list) => response.write(`event: desktops\ndata: ${JSON.stringify({ desktops: list.desktops })}\n\n`),
         };
         listeners.add(listener);
         request.on('close', () => listeners.delete(listener));

@@ -31,7 +31,8 @@ export interface Profile {
 
 export interface DesktopList {
   desktops: Desktop[];
-  profiles: Profile[];
+  /** The sessions to choose from; live news leave them out. */
+  profiles?: Profile[];
 }
 
 /** After a viewer page's address: start the desktop although it has just failed. */

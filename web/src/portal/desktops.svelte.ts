@@ -23,6 +23,7 @@ export class Desktops {
     this.api = api;
     this.signedOut = signedOut;
     this.watch();
+    void this.learnProfiles();
   }
 
   /** The page came to the front or left it. */
@@ -56,13 +57,17 @@ export class Desktops {
     }
   }
 
+  private async learnProfiles(): Promise<void> {
+    try {
+      this.profiles = (await this.api.desktops()).profiles ?? [];
+    } catch {
+      // The default session can be started all the same; the live list says what is wrong.
+    }
+  }
+
   private watch(): void {
     this.unwatch ??= watchDesktops(this.api, {
-      list: (news) => {
-        this.list = news.desktops;
-        // The live list may leave the sessions out; they do not change while a page is open.
-        if (news.profiles) this.profiles = news.profiles;
-      },
+      list: (news) => (this.list = news.desktops),
       signedOut: this.signedOut,
       reachable: (reachable) => (this.reachable = reachable),
     });
