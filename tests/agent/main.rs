@@ -18,7 +18,7 @@ use desktop::{Desktop, is_root, mode_and_owner, sockets_of};
 /// A session that is drawn at once and lasts.
 const TERMINAL: &[&str] = &["xterm", "-e", "sleep", "1000"];
 /// The same with a script around it, which can be told to end.
-const ENDS_WHEN_TOLD: &[&str] = &["sh", "-c", "xterm & mkfifo ~/end && read line < ~/end"];
+const ENDS_WHEN_TOLD: &[&str] = &["sh", "-c", "mkfifo ~/end; xterm & read line < ~/end"];
 
 #[test]
 fn a_desktop_starts_stage_by_stage_and_stops_when_asked() {
@@ -282,8 +282,8 @@ fn a_bare_window_manager_is_ready_though_there_is_nothing_to_see() {
 
 #[test]
 fn an_xstartup_that_leaves_xfce_in_the_background_ends_with_it() {
-    let xstartup = "#!/bin/bash\nstartxfce4 &\n~/log-out-when-told &\n";
-    let log_out = "#!/bin/sh\nmkfifo ~/end; read line <~/end; xfce4-session-logout --logout --fast";
+    let xstartup = "#!/bin/bash\nmkfifo ~/end\nstartxfce4 &\n~/log-out-when-told &\n";
+    let log_out = "#!/bin/sh\nread line <~/end; xfce4-session-logout --logout --fast";
     let files = [(".vnc/xstartup", xstartup), ("log-out-when-told", log_out)];
     let desktop = Desktop::with(&[], &files, |spec| spec.session = Session::XStartup);
     desktop.until_ready();
