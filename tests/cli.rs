@@ -45,7 +45,7 @@ fn a_wrong_file_stops_every_command_that_reads_it() {
     let place = TempDir::new().unwrap();
     let file = place.path().join("deskway.toml");
     fs::write(&file, "[server]\nlisten = \"here\"\n").unwrap();
-    for command in [["user", "list"]] {
+    for command in [["user", "list"], ["desktop", "list"]] {
         let mut args = command.to_vec();
         let file = text(&file);
         args.extend(["--config", &file]);
@@ -280,6 +280,14 @@ fn doctor_says_what_would_make_a_start_fail() {
         "{}",
         out(&output)
     );
+}
+
+#[test]
+fn desktops_without_a_launcher_are_an_error_that_says_so() {
+    let place = TempDir::new().unwrap();
+    let output = run(&["desktop", "list", "--run-dir", &text(place.path())]);
+    assert_eq!(output.status.code(), FAILED);
+    assert!(err(&output).contains("deskway up"), "{}", err(&output));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Overrides, TlsFiles};
+use crate::launcher::client::ClientError;
 use crate::model::{DesktopId, ProfileId, UserName};
 use crate::store::accounts;
 
@@ -206,7 +207,8 @@ pub struct RunPlace {
     /// The configuration file that the launcher was started with
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The run directory that the launcher was started with
+    /// The run directory that the launcher was started with [default: your own Deskway's when
+    /// one runs, else /run/deskway]
     #[arg(long, value_name = "DIR", value_parser = config::parse_run_dir)]
     pub run_dir: Option<PathBuf>,
 }
@@ -289,8 +291,15 @@ pub enum Error {
     OsAccounts { name: UserName, source: io::Error },
     #[error("all desktops run as you: --os-user is for root")]
     OsUserNeedsRoot,
-    #[error("`{0}` is not built in yet")]
-    Missing(&'static str),
+    #[error(transparent)]
+    Launcher(#[from] ClientError),
+    /// `log` begins with a newline where it is not empty.
+    #[error("`{desktop}` is not ready but {state}{log}")]
+    NotReady {
+        desktop: DesktopId,
+        state: String,
+        log: String,
+    },
 }
 
 #[cfg(test)]
