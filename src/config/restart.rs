@@ -21,14 +21,6 @@ pub fn diff_needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
             old.server.tls.as_ref().map(|tls| &tls.key)
                 != new.server.tls.as_ref().map(|tls| &tls.key),
         ),
-        (
-            "server.max_connections",
-            old.server.max_connections != new.server.max_connections,
-        ),
-        (
-            "server.max_connections_per_address",
-            old.server.max_connections_per_address != new.server.max_connections_per_address,
-        ),
         ("paths.run", old.paths.run != new.paths.run),
         ("paths.state", old.paths.state != new.paths.state),
         ("log.filter", old.log.filter != new.log.filter),

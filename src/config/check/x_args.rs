@@ -70,6 +70,7 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["depth", "pixelformat"], "write `depth` in [desktops]"),
     (&["dpi"], "write `dpi` in [desktops]"),
     (&["desktop"], "it is the desktop's name"),
+    (&["log"], "the log is the desktop's own"),
     (
         &["once", "terminate", "reset", "noreset"],
         "Deskway decides when the screen ends",
@@ -143,6 +144,7 @@ mod tests {
             "-ac",
             "-I",
             "-geometry",
+            "-Log",
             ":7",
             "",
             "a\0",
