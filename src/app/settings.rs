@@ -14,6 +14,9 @@ pub(super) struct Settings {
     pub config: Config,
     path: Option<PathBuf>,
     overrides: Overrides,
+    /// Those of the account that started this: a role that has dropped to another, and sees
+    /// nothing of `/etc` any more, would come to different ones.
+    defaults: Config,
 }
 
 impl Settings {
@@ -31,6 +34,7 @@ impl Settings {
             config,
             path,
             overrides,
+            defaults: Config::default_for(deskway_osuser::own_uid()),
         })
     }
 
@@ -41,6 +45,7 @@ impl Settings {
 
     /// A file's text, which another process has read, with the flags of the start.
     pub(super) fn reread(&self, text: &str) -> Result<Config, config::Error> {
-        config::from_text(text, "the new configuration", &self.overrides)
+        let defaults = self.defaults.clone();
+        config::over(defaults, text, "the new configuration", &self.overrides)
     }
 }
