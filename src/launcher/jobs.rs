@@ -116,16 +116,18 @@ impl<T> Jobs<T> {
         }
         let (words, outlet) = deskway_osuser::pair()?;
         let outlet = Outlet(outlet);
+        let launcher = rustix::process::getpid();
         let child = deskway_osuser::run_in_child(&[outlet.0.as_fd()], || {
             // A group of its own, so that what a PAM module starts can be ended with it; and it
             // goes when the launcher goes.
             let alone = rustix::process::setpgid(None, None)
                 .map_err(io::Error::from)
                 .and_then(|()| deskway_osuser::end_with_parent(Signal::KILL));
-            match alone {
-                Ok(()) => work(&outlet),
-                Err(_) => 71,
+            let orphaned = rustix::process::getppid() != Some(launcher);
+            if alone.is_err() || orphaned {
+                return 71;
             }
+            work(&outlet)
         })?;
         Ok((child, words))
     }

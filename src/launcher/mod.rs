@@ -27,7 +27,7 @@ mod user_child;
 use std::io;
 use std::path::PathBuf;
 
-use crate::config::Config;
+use crate::config::{Config, Paths};
 
 /// How a launcher is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,15 @@ pub enum Error {
     Begin(#[source] io::Error),
     #[error("the launcher cannot wait for events: {0}")]
     Poll(#[source] io::Error),
+}
+
+/// Makes the directories that launcher and front need, each with its owner and mode: RUN must be
+/// there before the front binds its socket in it.
+///
+/// # Errors
+/// [`Error::Files`] when one cannot be made or belongs to somebody else.
+pub fn prepare(paths: &Paths) -> Result<(), Error> {
+    place::Place::new(paths).prepare().map_err(Error::Files)
 }
 
 /// Runs a launcher until SIGTERM or SIGINT. To be called in a process with a single thread.

@@ -22,10 +22,10 @@ impl PamChoice {
     /// When the built-in service cannot be written.
     pub(crate) fn new(sign_in: &SignIn, place: &Place) -> io::Result<Self> {
         let service = sign_in.pam_service.clone();
-        let there = |directory: &&str| Path::new(directory).join(&service).is_file();
+        let there = |directory: &str| Path::new(directory).join(&service).is_file();
         let directory = if sign_in.pam_dir.is_some() {
             sign_in.pam_dir.clone()
-        } else if SERVICES.iter().any(|directory| there(&directory)) {
+        } else if SERVICES.iter().any(|directory| there(directory)) {
             None
         } else {
             let text = built_in(Path::new("/etc/pam.d"));

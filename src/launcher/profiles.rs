@@ -61,7 +61,7 @@ pub(crate) fn default<'a>(desktops: &Desktops, profiles: &'a [Profile]) -> Optio
     let named = |name: &str| profiles.iter().find(|profile| profile.id.as_str() == name);
     match &desktops.default_profile {
         Some(id) => named(id.as_str()),
-        None => named(FAVOURITE).or(profiles.first()),
+        None => named(FAVOURITE).or_else(|| profiles.first()),
     }
 }
 

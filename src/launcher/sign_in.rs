@@ -73,7 +73,7 @@ pub(crate) fn judge(question: &Question) -> Verdict {
         Some(Ok(LocalVerdict::Wrong)) => Verdict::Wrong,
         Some(Ok(LocalVerdict::Right { os_user, full_name })) => {
             let os_name = os_user.unwrap_or_else(|| question.name.clone());
-            local_person(question, os_name.as_str(), full_name).unwrap_or_else(|verdict| verdict)
+            local_person(question, os_name.as_str(), &full_name).unwrap_or_else(|verdict| verdict)
         }
         Some(Err(error)) => Verdict::Broken(format!("local accounts: {error}")),
     }
@@ -112,7 +112,7 @@ fn ask_pam(question: &Question, choice: &PamChoice) -> Result<Verdict, Verdict> 
     }))
 }
 
-fn local_person(question: &Question, os_name: &str, full_name: String) -> Result<Verdict, Verdict> {
+fn local_person(question: &Question, os_name: &str, full_name: &str) -> Result<Verdict, Verdict> {
     let account = if question.is_root {
         allowed(os_name, &question.access)?
     } else {
@@ -120,7 +120,7 @@ fn local_person(question: &Question, os_name: &str, full_name: String) -> Result
     };
     Ok(Verdict::Right(Person {
         account: question.name.clone(),
-        full_name: or_name(&full_name, &question.name),
+        full_name: or_name(full_name, &question.name),
         os_name: account.name,
         uid: account.uid,
     }))

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use deskway_osuser::Account;
 
@@ -28,13 +28,18 @@ impl Person {
         getrandom::fill(&mut random).unwrap();
         let [a, b, c] = random;
         let name = format!("dwt-{tag}-{a:02x}{b:02x}{c:02x}");
-        let turn = DATABASE.lock().unwrap_or_else(|poison| poison.into_inner());
+        let turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
         run(Command::new("useradd").args(["--create-home", "--shell", "/bin/bash", &name]));
         let mut person = Self { name, uid: 0 };
         let mut chpasswd = Command::new("chpasswd");
         let mut child = chpasswd.stdin(Stdio::piped()).spawn().unwrap();
         let line = format!("{}:{PASSWORD}\n", person.name);
-        child.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(line.as_bytes())
+            .unwrap();
         assert!(child.wait().unwrap().success());
         drop(turn);
         person.uid = Account::by_name(&person.name).unwrap().unwrap().uid;
@@ -45,14 +50,32 @@ impl Person {
         format!("/home/{}", self.name).into()
     }
 
+    /// Runs `act` in a thread that is this person to the kernel.
+    pub fn does<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let gid = rustix::fs::Gid::from_raw(self.uid);
+        let uid = rustix::fs::Uid::from_raw(self.uid);
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                rustix::thread::set_thread_groups(&[]).unwrap();
+                rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
+                rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+                act()
+            });
+            thread.join().unwrap()
+        })
+    }
+
     /// Runs a shell command as this person; its standard output when it succeeds.
     pub fn shell(&self, script: &str) -> Result<String, String> {
         let output = Command::new("setpriv")
-            .args([&format!("--reuid={}", self.uid), &format!("--regid={}", self.uid)])
+            .args([
+                &format!("--reuid={}", self.uid),
+                &format!("--regid={}", self.uid),
+            ])
             .args(["--clear-groups", "sh", "-c", script])
             .current_dir("/")
             .output()
-            .unwrap();
+            .expect("setpriv and sh");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() {
             Ok(text(&output.stdout))
@@ -64,7 +87,7 @@ impl Person {
 
 impl Drop for Person {
     fn drop(&mut self) {
-        let _turn = DATABASE.lock().unwrap_or_else(|poison| poison.into_inner());
+        let _turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut userdel = Command::new("userdel");
         let status = userdel
             .args(["--remove", "--force", &self.name])

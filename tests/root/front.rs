@@ -11,7 +11,7 @@ use std::time::Instant;
 use deskway::launcher::protocol::{
     Answer, Envelope, FromLauncher, Handle, MAX_ANSWER, MAX_REQUEST, Request, decode, encode,
 };
-use deskway::model::{DesktopInfo, DesktopState, Secret};
+use deskway::model::{DesktopInfo, DesktopState, EndCause, Secret};
 use deskway_osuser::Received;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
@@ -44,7 +44,7 @@ impl Front {
     /// Waits until the launcher has connected.
     pub fn accept(&mut self) {
         let deadline = Instant::now() + PATIENCE;
-        wait(&self.listener, deadline, "the launcher");
+        wait(&self.listener, PollFlags::IN, deadline, "the launcher");
         self.socket = Some(deskway_osuser::accept(self.listener.as_fd()).unwrap());
     }
 
@@ -61,8 +61,18 @@ impl Front {
         id
     }
 
+    /// Sends a message as soon as the launcher has read the ones before.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        deskway_osuser::send(self.socket.as_ref().unwrap().as_fd(), bytes)
+        let socket = self.socket.as_ref().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match deskway_osuser::send(socket.as_fd(), bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    wait(socket, PollFlags::OUT, deadline, "the launcher's ear");
+                }
+                sent => return sent,
+            }
+        }
     }
 
     pub fn ask(&mut self, request: Request) -> Answer {
@@ -126,11 +136,30 @@ impl Front {
 
     /// The main desktop's state once it is not on its way to another.
     pub fn settled(&mut self, handle: &Handle) -> DesktopState {
+        self.state_that(handle, |state| {
+            !matches!(
+                state,
+                DesktopState::Starting { .. } | DesktopState::Stopping
+            )
+        })
+    }
+
+    /// The main desktop's state once it has ended, and why.
+    pub fn failed(&mut self, handle: &Handle) -> EndCause {
+        let failed = |state: &DesktopState| matches!(state, DesktopState::Failed { .. });
+        match self.state_that(handle, failed) {
+            DesktopState::Failed { cause, .. } => cause,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn state_that(
+        &mut self,
+        handle: &Handle,
+        wanted: impl Fn(&DesktopState) -> bool,
+    ) -> DesktopState {
         let mut state = main(&self.desktops(handle));
-        while matches!(
-            state,
-            DesktopState::Starting { .. } | DesktopState::Stopping
-        ) {
+        while !wanted(&state) {
             state = self.news(|news| match news {
                 FromLauncher::Desktops { desktops, .. } => Some(main(&desktops)),
                 _ => None,
@@ -142,7 +171,12 @@ impl Front {
     pub fn desktops(&mut self, handle: &Handle) -> Vec<DesktopInfo> {
         let handle = handle.clone();
         match self.ask(Request::Desktops { handle }) {
-            Answer::Desktops(desktops) => desktops,
+            Answer::Desktops(desktops) => {
+                // What was told before is older.
+                self.news
+                    .retain(|news| !matches!(news, FromLauncher::Desktops { .. }));
+                desktops
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -164,7 +198,7 @@ impl Front {
 
     fn receive(&mut self, deadline: Instant) {
         let socket = self.socket.as_ref().unwrap();
-        wait(socket, deadline, "the launcher's answer");
+        wait(socket, PollFlags::IN, deadline, "the launcher's answer");
         let mut buffer = vec![0; MAX_ANSWER];
         let received = deskway_osuser::receive_with_descriptor(socket.as_fd(), &mut buffer);
         let Received::Message(length, descriptor) = received.unwrap() else {
@@ -214,10 +248,10 @@ fn main(desktops: &[DesktopInfo]) -> DesktopState {
     main.map_or(DesktopState::Absent, |info| info.state.clone())
 }
 
-fn wait(socket: &OwnedFd, deadline: Instant, what: &str) {
+fn wait(socket: &OwnedFd, event: PollFlags, deadline: Instant, what: &str) {
     let left = deadline.saturating_duration_since(Instant::now());
     let timeout = Timespec::try_from(left).unwrap();
-    let mut polled = [PollFd::new(socket, PollFlags::IN)];
+    let mut polled = [PollFd::new(socket, event)];
     let ready = rustix::event::poll(&mut polled, Some(&timeout)).unwrap();
     assert!(ready > 0, "{what} did not come");
 }

@@ -1,1 +1,101 @@
-//! stub
+//! What another account of the same machine can reach of a desktop: nothing.
+
+use deskway::launcher::client::{Client, ClientError};
+use deskway::launcher::protocol::Refusal;
+
+use crate::account::Person;
+use crate::process;
+use crate::site::Site;
+
+#[test]
+fn another_account_reaches_neither_sockets_nor_files_nor_the_display() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let (site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let run_dir = site.desktop_dir();
+    let run_dir = run_dir.display();
+    let display = display_of(&alice);
+    let connect = |path: &str| {
+        format!(
+            "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); \
+             s.connect(\"{path}\")'"
+        )
+    };
+    for script in [
+        format!("ls {run_dir}"),
+        format!("cat {run_dir}/Xauthority"),
+        connect(&format!("{run_dir}/vnc.sock")),
+        connect(&format!("{run_dir}/agent.sock")),
+        connect(&format!("/tmp/.X11-unix/X{display}")),
+        connect(&format!("\\0/tmp/.X11-unix/X{display}")),
+        format!("ls {}/tmp", site.state_dir().display()),
+        format!("ls {}/d", site.run_dir().display()),
+        format!("ls {}/logins", site.run_dir().display()),
+        format!("DISPLAY=:{display} xdpyinfo"),
+    ] {
+        let out = bob.shell(&script);
+        assert!(out.is_err(), "bob could: {script}: {out:?}");
+    }
+    // The same as herself, so that the refusals are not for another reason.
+    alice
+        .shell(&connect(&format!("{run_dir}/vnc.sock")))
+        .unwrap();
+    alice.shell(&format!("cat {run_dir}/Xauthority")).unwrap();
+    front.stop(&handle);
+}
+
+#[test]
+fn no_desktop_listens_on_a_port() {
+    let alice = Person::new("a");
+    let (_site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let text = std::fs::read_to_string(table).unwrap_or_default();
+        for line in text.lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let (state, uid) = (fields[3], fields[7]);
+            let listens = state == "0A";
+            assert!(!(listens && uid == alice.uid.to_string()), "{line}");
+        }
+    }
+    front.stop(&handle);
+}
+
+#[test]
+fn others_may_ask_the_launcher_about_their_own_desktops_alone() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let (site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let hers = alice.name.parse().unwrap();
+    let run_dir = site.run_dir();
+    let seen = alice.does(|| Client::connect(&run_dir).unwrap().list(None).unwrap());
+    assert_eq!(seen.len(), 1);
+    bob.does(|| {
+        let mut client = Client::connect(&run_dir).unwrap();
+        assert_eq!(client.list(None).unwrap(), []);
+        for refused in [
+            client.list(Some(alice.name.parse().unwrap())).err(),
+            client.stop(&hers).err(),
+            client.start(&hers, None).err(),
+        ] {
+            let Some(ClientError::Refused(Refusal::NotAllowed { .. })) = refused else {
+                panic!("{refused:?}");
+            };
+        }
+    });
+    assert!(front.open(&handle, &alice.name).is_ok());
+    front.stop(&handle);
+}
+
+/// The number of a person's X display.
+fn display_of(person: &Person) -> String {
+    let server = process::one(person.uid, "Xtigervnc");
+    let command = process::command_line(server);
+    let number = command
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix(':'));
+    number.unwrap().to_owned()
+}

@@ -78,11 +78,8 @@ fn a_killed_agent_takes_its_desktop_with_it() {
     let handle = front.sign_in(&alice);
     front.start(&handle);
     process::kill(process::one(alice.uid, "deskway agent"));
-    let state = front.settled(&handle);
-    let DesktopState::Failed { cause, .. } = &state else {
-        panic!("{state:?}");
-    };
-    assert_eq!(*cause, EndCause::AgentDied);
+    let cause = front.failed(&handle);
+    assert_eq!(cause, EndCause::AgentDied);
     site.assert_nothing_is_left(&[&alice]);
 }
 
@@ -94,7 +91,7 @@ fn a_killed_session_child_leaves_nothing_either() {
     front.start(&handle);
     let agent = process::one(alice.uid, "deskway agent");
     process::kill(process::parent(agent));
-    front.settled(&handle);
+    front.failed(&handle);
     process::until("the desktop's end", || {
         let ended = process::of_user(alice.uid).is_empty();
         let removed = |directory| {
@@ -115,11 +112,11 @@ fn a_session_that_cannot_be_run_fails_with_its_cause() {
     );
     let handle = front.sign_in(&alice);
     front.start_profile(&handle, Some("none"));
-    let state = front.settled(&handle);
-    let DesktopState::Failed { cause, .. } = &state else {
-        panic!("{state:?}");
-    };
-    assert!(matches!(cause, EndCause::SessionMissing { .. }), "{cause:?}");
+    let cause = front.failed(&handle);
+    assert!(
+        matches!(cause, EndCause::SessionMissing { .. }),
+        "{cause:?}"
+    );
     site.assert_nothing_is_left(&[&alice]);
 }
 
@@ -132,10 +129,7 @@ fn an_account_whose_session_pam_refuses_gets_no_desktop() {
     );
     let handle = front.sign_in(&alice);
     front.start_profile(&handle, None);
-    let state = front.settled(&handle);
-    let DesktopState::Failed { cause, .. } = &state else {
-        panic!("{state:?}");
-    };
+    let cause = front.failed(&handle);
     assert!(matches!(cause, EndCause::AccountFailed { .. }), "{cause:?}");
     site.assert_nothing_is_left(&[&alice]);
 }

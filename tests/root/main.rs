@@ -1,7 +1,13 @@
 //! The promises of the launcher, kept on a real machine: real accounts, PAM, processes and X
 //! servers. The tests play the front. They need root, and fail without it.
 
-#![expect(unreachable_pub, reason = "nothing is outside of a test binary")]
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that goes wrong may panic and say why, and nothing is outside of its binary"
+)]
 
 mod account;
 mod attached;
@@ -9,6 +15,7 @@ mod evil_front;
 mod front;
 mod isolation;
 mod life;
+mod ordinary;
 mod process;
 mod restart;
 mod signing_in;

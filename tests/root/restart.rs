@@ -1,1 +1,110 @@
-//! stub
+//! Desktops and sign-ins outlive the launcher, and the launcher outlives the front.
+
+use deskway::launcher::client::Client;
+use deskway::launcher::protocol::{Answer, FromLauncher, Request};
+use rustix::process::Signal;
+
+use crate::account::Person;
+use crate::front::greeting;
+use crate::process;
+use crate::site::Site;
+
+#[test]
+fn a_killed_launcher_finds_its_desktops_and_sign_ins_again() {
+    let alice = Person::new("a");
+    let (mut site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let before = process::of_user(alice.uid);
+    let session_child = process::parent(process::one(alice.uid, "deskway agent"));
+    site.kill();
+    front.hang_up();
+    site.start();
+    front.accept();
+    front.settled(&handle);
+    let stream = front.open(&handle, &alice.name).unwrap();
+    assert_eq!(greeting(stream), "RFB 003.008\n");
+    assert_eq!(process::of_user(alice.uid), before);
+    let agent = process::one(alice.uid, "deskway agent");
+    assert_eq!(process::parent(agent), session_child);
+    front.stop(&handle);
+    site.assert_nothing_is_left(&[&alice]);
+}
+
+#[test]
+fn a_desktop_that_ended_while_no_launcher_ran_is_cleaned_up() {
+    let alice = Person::new("a");
+    let (mut site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let agent = process::one(alice.uid, "deskway agent");
+    let session_child = process::parent(agent);
+    site.kill();
+    front.hang_up();
+    process::kill(session_child);
+    process::until("the agent's end", || {
+        process::of_user(alice.uid).is_empty().then_some(())
+    });
+    site.start();
+    front.accept();
+    process::until("the clean-up", || {
+        let empty = |directory: &str| {
+            let path = site.path().join(directory);
+            std::fs::read_dir(path).unwrap().next().is_none()
+        };
+        (empty("r/s") && empty("r/d") && empty("s/tmp")).then_some(())
+    });
+    front.start(&handle);
+    front.stop(&handle);
+    site.assert_nothing_is_left(&[&alice]);
+}
+
+#[test]
+fn a_front_that_was_killed_is_found_again() {
+    let alice = Person::new("a");
+    let (_site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.hang_up();
+    front.accept();
+    let answer = front.ask(Request::Check { handle });
+    assert!(matches!(answer, Answer::Account(_)), "{answer:?}");
+}
+
+#[test]
+fn a_sound_configuration_is_taken_over_and_a_wrong_one_is_not() {
+    let (site, mut front) = Site::new();
+    let path = site.path().join("deskway.toml");
+    let sound = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{sound}[nonsense]\n")).unwrap();
+    site.signal(Signal::HUP);
+    process::until("the complaint in the log", || {
+        let log = std::fs::read_to_string(site.path().join("log")).unwrap();
+        log.contains("the old one stays").then_some(())
+    });
+    let changed = format!("{sound}[brand]\nname = \"Other\"\n");
+    std::fs::write(&path, &changed).unwrap();
+    site.signal(Signal::HUP);
+    let told = front.news(|news| match news {
+        FromLauncher::Config { text } => Some(text),
+        _ => None,
+    });
+    assert_eq!(told, changed);
+}
+
+#[test]
+fn the_command_line_lists_starts_and_stops() {
+    let alice = Person::new("a");
+    let (site, _front) = Site::new();
+    let desktop = format!("{}/work", alice.name).parse().unwrap();
+    let mut client = Client::connect(&site.run_dir()).unwrap();
+    let state = client.start(&desktop, None).unwrap();
+    assert!(
+        matches!(state, deskway::model::DesktopState::Ready { .. }),
+        "{state:?}"
+    );
+    let listed = client.list(None).unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].id, desktop);
+    client.stop(&desktop).unwrap();
+    site.assert_nothing_is_left(&[&alice]);
+}

@@ -142,15 +142,21 @@ impl Site {
         for record in records.flatten() {
             let text = fs::read_to_string(record.path()).unwrap_or_default();
             let record: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            let pid = record["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
-            if let Some(pid) = pid.and_then(Pid::from_raw) {
-                if kill_process(pid, Signal::TERM).is_ok() {
-                    children.push(pid);
-                }
+            let pid = record["pid"]
+                .as_i64()
+                .and_then(|pid| i32::try_from(pid).ok());
+            if let Some(pid) = pid.and_then(Pid::from_raw)
+                && kill_process(pid, Signal::TERM).is_ok()
+            {
+                children.push(pid);
             }
         }
         for pid in children {
-            let gone = || rustix::process::test_kill_process(pid).is_err().then_some(());
+            let gone = || {
+                rustix::process::test_kill_process(pid)
+                    .is_err()
+                    .then_some(())
+            };
             process::until("the end of a desktop", gone);
         }
     }

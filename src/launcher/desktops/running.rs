@@ -211,7 +211,7 @@ impl Running {
     fn read_reports(&mut self, unix: u64) {
         for _ in 0..MAX_READ {
             let Some(reports) = &self.reports else { return };
-            let mut buffer = [0; MAX_REPORT];
+            let mut buffer = vec![0; MAX_REPORT];
             match deskway_osuser::receive(reports.as_fd(), &mut buffer) {
                 Ok(Received::Message(length, _)) => {
                     let report = buffer.get(..length).map(postcard::from_bytes);
@@ -233,7 +233,7 @@ impl Running {
     fn read_agent(&mut self, unix: u64) {
         for _ in 0..MAX_READ {
             let Some(agent) = &self.agent else { return };
-            let mut buffer = [0; MAX_STATUS];
+            let mut buffer = vec![0; MAX_STATUS];
             match deskway_osuser::receive(agent.as_fd(), &mut buffer) {
                 Ok(Received::Message(length, _)) => {
                     match buffer.get(..length).map(serde_json::from_slice::<Status>) {

@@ -48,6 +48,8 @@ struct Connection {
     /// Whose desktops are told to it when they change.
     watched: BTreeSet<UserName>,
     waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
+    /// It has said something that is no request: logged once.
+    talks_nonsense: bool,
 }
 
 impl Connections {
@@ -65,6 +67,7 @@ impl Connections {
                 who,
                 watched: BTreeSet::new(),
                 waiting: VecDeque::new(),
+                talks_nonsense: false,
             },
         );
     }
@@ -89,7 +92,7 @@ impl Connections {
 
     /// The next request of a connection. What is no request is dropped, and the connection stays.
     pub(super) fn receive(&mut self, number: u64) -> Option<(Asker, Envelope)> {
-        let connection = self.open.get(&number)?;
+        let connection = self.open.get_mut(&number)?;
         let mut buffer = [0; MAX_REQUEST];
         match deskway_osuser::receive(connection.socket.as_fd(), &mut buffer) {
             Ok(Received::Message(length, _)) => {
@@ -104,10 +107,10 @@ impl Connections {
                         };
                         return Some((asker, envelope));
                     }
-                    Err(error) => tracing::warn!(%error, "a message that is no request"),
+                    Err(error) => connection.complain(&error.to_string()),
                 }
             }
-            Ok(Received::TooLong) => tracing::warn!("a request that is too long"),
+            Ok(Received::TooLong) => connection.complain("it is too long"),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Ok(Received::End) | Err(_) => {
                 self.open.remove(&number);
@@ -192,6 +195,14 @@ impl Connections {
 }
 
 impl Connection {
+    /// Whoever sends rubbish must not fill the log with it.
+    fn complain(&mut self, reason: &str) {
+        if !self.talks_nonsense {
+            self.talks_nonsense = true;
+            tracing::warn!(who = ?self.who, %reason, "messages that are no requests are dropped");
+        }
+    }
+
     /// Whether the connection is still of use.
     fn write(&mut self) -> bool {
         while let Some((bytes, descriptor)) = self.waiting.front() {

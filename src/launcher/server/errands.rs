@@ -12,7 +12,6 @@ use super::super::session_child;
 use super::super::user_child::{self, CONNECT_TIMEOUT, Word};
 use super::Server;
 use super::connections::Asker;
-use super::requests::Reply;
 use super::signing_in::SigningIn;
 use crate::agent::protocol::{AGENT_SOCKET, VNC_SOCKET};
 use crate::model::DesktopId;
@@ -142,15 +141,16 @@ impl Server {
         }
     }
 
-    pub(super) fn offer_profiles(&mut self, asker: Asker, owner: &Owner) -> Reply {
+    /// The answer, or `None` when a child looks into the person's home first.
+    pub(super) fn offer_profiles(&mut self, asker: Asker, owner: &Owner) -> Option<Answer> {
         if !self.config.desktops.xstartup {
-            return Ok(Some(self.profiles(false)));
+            return Some(self.profiles(false));
         }
         let owner = owner.os.clone();
         self.begin(LOOK_TIMEOUT, Errand::XStartup(asker), |outlet| {
             user_child::has_xstartup(&owner, outlet)
         });
-        Ok(None)
+        None
     }
 
     fn profiles(&self, xstartup: bool) -> Answer {
@@ -160,10 +160,10 @@ impl Server {
     }
 
     /// Removes what a desktop left whose session child did not end as it should.
-    pub(super) fn sweep(&mut self, id: RunId) {
+    pub(super) fn sweep(&mut self, id: &RunId) {
         let place = self.place.clone();
         self.begin(SWEEP_TIMEOUT, Errand::Sweep(id.clone()), |outlet| {
-            let removed = session_child::remove_files(&place, &id);
+            let removed = session_child::remove_files(&place, id);
             outlet.say(if removed.is_ok() {
                 &Word::Yes
             } else {

@@ -58,7 +58,7 @@ pub(super) fn run(
         let ready = server.wait()?;
         server.advance(ready, reload);
     }
-    Ok(())
+    std::fs::remove_file(server.place.launcher_socket()).map_err(Error::Files)
 }
 
 struct Server {
@@ -157,7 +157,7 @@ impl Server {
             self.connect_agent(&id);
         }
         for id in dead {
-            self.sweep(id);
+            self.sweep(&id);
         }
         Ok(())
     }
@@ -326,7 +326,7 @@ impl Server {
             if let Some(ended) = self.desktops.over(id, &self.place, unix) {
                 self.changed.insert(ended.desktop.owner);
                 if ended.files_left {
-                    self.sweep(id.clone());
+                    self.sweep(id);
                 }
             }
         } else if let Some(running) = self.desktops.get_mut(id)

@@ -59,8 +59,8 @@ impl Server {
         &mut self,
         asker: Asker,
         token: &Secret<String>,
-        name: UserName,
-        password: Secret<String>,
+        name: &UserName,
+        password: &Secret<String>,
         peer: IpAddr,
     ) -> Reply {
         let busy = |errand: &Errand| matches!(errand, Errand::SetUp(_));
@@ -86,7 +86,7 @@ impl Server {
         tracing::info!(user = %name, %peer, "the first account is being made");
         let state = self.place.state().to_owned();
         self.begin(set_up::TIMEOUT, Errand::SetUp(asker), |outlet| {
-            outlet.say(&set_up::make(&state, &name, &password))
+            outlet.say(&set_up::make(&state, name, password))
         });
         Ok(None)
     }

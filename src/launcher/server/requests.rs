@@ -46,17 +46,17 @@ impl Server {
                 Ok(Some(Answer::Done))
             }
             Request::Check { handle } => {
-                let (_, login) = self.login(&handle)?;
+                let (login, _) = self.owner(&handle)?;
                 Ok(Some(Answer::Account(login.account())))
             }
             Request::Desktops { handle } => {
-                let (_, login) = self.login(&handle)?;
+                let (login, _) = self.owner(&handle)?;
                 self.connections.watch(asker, &login.account);
                 Ok(Some(Answer::Desktops(self.desktops_of(&login.account))))
             }
             Request::Profiles { handle } => {
                 let (_, owner) = self.owner(&handle)?;
-                self.offer_profiles(asker, &owner)
+                Ok(self.offer_profiles(asker, &owner))
             }
             Request::Start {
                 handle,
@@ -83,7 +83,7 @@ impl Server {
                 name,
                 password,
                 peer,
-            } => self.set_up(asker, &token, name, password, peer),
+            } => self.set_up(asker, &token, &name, &password, peer),
             Request::ListAs { .. } | Request::StartAs { .. } | Request::StopAs { .. } => Err(
                 Refusal::BadRequest("only this machine's users may ask that".to_owned()),
             ),
@@ -128,6 +128,9 @@ impl Server {
 
     /// Whose handle it is, as the account database has it now. The sign-in ends when the account
     /// is gone or has become another.
+    ///
+    /// The one look-up that the loop does itself: whoever has a slow directory service has its
+    /// cache too, and every root daemon of the machine waits for it the same way.
     fn owner(&mut self, handle: &Handle) -> Result<(Login, Owner), Refusal> {
         let (hash, login) = self.login(handle)?;
         match Owner::find(&login.account, &login.os_name, login.uid, &self.place) {
@@ -248,23 +251,21 @@ impl Server {
             return Err(Refusal::TooManyDesktops { max });
         }
         let profiles = profiles::all(&self.config.desktops, true);
-        let profile = match profile {
-            Some(id) => profiles.iter().find(|known| known.id == *id),
-            None => profiles::default(&self.config.desktops, &profiles),
-        };
-        let profile = match (profile, &self.config.desktops.default_profile) {
-            (Some(profile), _) => profile.clone(),
-            (None, Some(id)) => return Err(Refusal::NoSuchProfile(id.clone())),
-            (None, None) => {
-                let reason = "this machine has no session to start: install one, such as xfce4";
-                return Err(Refusal::Failed(reason.to_owned()));
+        let profile = match profile.or(self.config.desktops.default_profile.as_ref()) {
+            Some(id) => {
+                let found = profiles.iter().find(|known| known.id == *id);
+                found.ok_or_else(|| Refusal::NoSuchProfile(id.clone()))?
             }
+            None => profiles::default(&self.config.desktops, &profiles).ok_or_else(|| {
+                let reason = "this machine has no session to start: install one, such as xfce4";
+                Refusal::Failed(reason.to_owned())
+            })?,
         };
         let user = owner.name.clone();
         let request = Start {
             desktop: desktop.clone(),
             owner,
-            profile,
+            profile: profile.clone(),
             geometry,
             config: &self.config.desktops,
             pam: self.pam.clone(),
