@@ -6,6 +6,7 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
+use ::http::header::UPGRADE;
 use ::http::{Request, Response, StatusCode};
 use axum::body::Body;
 use axum::response::IntoResponse;
@@ -97,6 +98,10 @@ fn whole(
     async move {
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(connection);
+        if parts.headers.contains_key(UPGRADE) {
+            // It may have no body, and whoever upgrades it refuses one unread.
+            return Ok(Request::from_parts(parts, Body::empty()));
+        }
         let body = Limited::new(body, MAX_BODY).collect();
         let body = tokio::time::timeout(BODY_TIMEOUT, body)
             .await

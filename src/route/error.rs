@@ -158,7 +158,7 @@ pub(super) async fn as_page_or_json(
             .headers()
             .get(ACCEPT)
             .is_some_and(|accept| accept == "application/json");
-    let websocket = request.headers().contains_key(UPGRADE);
+    let websocket = request.headers().contains_key(UPGRADE) || path.ends_with("/websockify");
     let response = next.run(request).await;
     let Some(error) = response.extensions().get::<Error>().cloned() else {
         return response;

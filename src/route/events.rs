@@ -83,6 +83,7 @@ impl Follower {
 
     fn signed_out(&mut self) -> Event {
         self.step = Step::Over;
-        Event::default().event("signed_out").data("")
+        // Browsers drop an event without data.
+        Event::default().event("signed_out").data("{}")
     }
 }

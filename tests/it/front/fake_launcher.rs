@@ -1,0 +1,341 @@
+//! A launcher without PAM, accounts or desktops: it speaks the real protocol and knows what the
+//! test tells it.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use deskway::launcher::protocol::{
+    Account, Answer, Envelope, FromLauncher, Greeting, Handle, MAX_ANSWER, MAX_REQUEST, Refusal,
+    Request, decode, encode,
+};
+use deskway::model::{
+    DesktopId, DesktopInfo, DesktopState, EndCause, ProfileInfo, Stage, UserName,
+};
+use deskway_osuser::Received;
+use sha2::{Digest as _, Sha256};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::support::{FakeVnc, soon};
+
+/// When every sign-in runs out.
+pub(crate) const UNTIL: u64 = 50_000;
+
+/// What outlives a launcher: accounts, sign-ins, desktops.
+#[derive(Clone)]
+pub(crate) struct World(Arc<Mutex<Facts>>);
+
+struct Facts {
+    passwords: BTreeMap<String, &'static str>,
+    logins: BTreeMap<[u8; 32], Account>,
+    desktops: BTreeMap<DesktopId, DesktopInfo>,
+    /// Attached desktops, and whom they are listed for.
+    attached: BTreeMap<DesktopId, UserName>,
+    /// The answer to every sign-in instead of the right one.
+    sign_in_answer: Option<Refusal>,
+    /// The name of each request, in order.
+    asked: Vec<String>,
+    next_handle: u8,
+    opened: mpsc::Sender<(DesktopId, UnixStream)>,
+}
+
+/// One launcher process.
+pub(crate) struct FakeLauncher {
+    task: JoinHandle<()>,
+    says: mpsc::Sender<FromLauncher>,
+}
+
+/// The desktops' ends of the streams that were opened.
+pub(crate) struct Screens(mpsc::Receiver<(DesktopId, UnixStream)>);
+
+impl World {
+    /// Alice and Bob, each with the main desktop running.
+    pub(crate) fn new() -> (Self, Screens) {
+        let (opened, streams) = mpsc::channel(64);
+        let facts = Facts {
+            passwords: BTreeMap::from([
+                ("alice".to_owned(), "wonderland"),
+                ("bob".to_owned(), "builder"),
+            ]),
+            logins: BTreeMap::new(),
+            desktops: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            sign_in_answer: None,
+            asked: Vec::new(),
+            next_handle: 1,
+            opened,
+        };
+        let world = Self(Arc::new(Mutex::new(facts)));
+        for owner in ["alice", "bob"] {
+            world.set(owner, DesktopState::Ready { since: 1 });
+        }
+        (world, Screens(streams))
+    }
+
+    /// Says what state a desktop is in.
+    pub(crate) fn set(&self, desktop: &str, state: DesktopState) {
+        let id: DesktopId = desktop.parse().unwrap();
+        let info = DesktopInfo {
+            id: id.clone(),
+            profile: Some("xfce".parse().unwrap()),
+            state,
+        };
+        self.facts().desktops.insert(id, info);
+    }
+
+    /// An attached VNC server of `desktop`'s owner that is also listed for `guest`.
+    pub(crate) fn attach(&self, desktop: &str, guest: &str) {
+        let guest = guest.parse().unwrap();
+        self.facts()
+            .attached
+            .insert(desktop.parse().unwrap(), guest);
+    }
+
+    pub(crate) fn answer_sign_ins_with(&self, refusal: Refusal) {
+        self.facts().sign_in_answer = Some(refusal);
+    }
+
+    /// The launcher forgets every sign-in, as after a restart of the machine.
+    pub(crate) fn forget_logins(&self) {
+        self.facts().logins.clear();
+    }
+
+    pub(crate) fn logins(&self) -> usize {
+        self.facts().logins.len()
+    }
+
+    /// How often that was asked.
+    pub(crate) fn asked(&self, what: &str) -> usize {
+        self.facts()
+            .asked
+            .iter()
+            .filter(|asked| *asked == what)
+            .count()
+    }
+
+    /// What the launcher tells a person.
+    pub(crate) fn desktops_of(&self, account: &str) -> FromLauncher {
+        let account: UserName = account.parse().unwrap();
+        FromLauncher::Desktops {
+            desktops: self.facts().desktops_of(&account),
+            account,
+        }
+    }
+
+    /// SHA-256 of the handles that are signed in.
+    pub(crate) fn handle_hashes(&self) -> Vec<[u8; 32]> {
+        let facts = self.facts();
+        facts
+            .logins
+            .keys()
+            .map(|handle| Sha256::digest(handle).into())
+            .collect()
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl FakeLauncher {
+    /// Connects to `front.sock`.
+    pub(crate) fn start(front_socket: &Path, world: &World) -> Self {
+        let socket = deskway_osuser::connect(front_socket).unwrap();
+        let socket = std::os::unix::net::UnixStream::from(socket);
+        let socket = UnixStream::from_std(socket).unwrap();
+        let (says, mut to_say) = mpsc::channel::<FromLauncher>(8);
+        let world = world.clone();
+        let task = spawn(async move {
+            loop {
+                tokio::select! {
+                    request = receive(&socket) => {
+                        let Some(Envelope { id, request }) = request else { return };
+                        let (answer, stream) = world.facts().answer(request);
+                        send(&socket, &FromLauncher::Answer { id, answer }, stream).await;
+                    }
+                    Some(message) = to_say.recv() => send(&socket, &message, None).await,
+                }
+            }
+        });
+        Self { task, says }
+    }
+
+    /// Says something unasked.
+    pub(crate) async fn say(&self, message: FromLauncher) {
+        self.says.send(message).await.unwrap();
+    }
+
+    /// Dies, and its connection with it.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+}
+
+impl Screens {
+    /// The desktop's end of the next stream that is opened.
+    pub(crate) async fn next(&mut self) -> (DesktopId, FakeVnc<UnixStream>) {
+        let (desktop, stream) = soon(self.0.recv()).await.unwrap();
+        (desktop, FakeVnc::over(stream))
+    }
+
+    /// Whether no stream was opened.
+    pub(crate) fn is_untouched(&mut self) -> bool {
+        self.0.try_recv().is_err()
+    }
+}
+
+impl Facts {
+    fn answer(&mut self, request: Request) -> (Answer, Option<OwnedFd>) {
+        let text = format!("{request:?}");
+        let name = text.split([' ', '{']).next().unwrap_or_default();
+        self.asked.push(name.to_owned());
+        let mut stream = None;
+        let answer = self.try_answer(request, &mut stream);
+        (answer.unwrap_or_else(Answer::Refused), stream)
+    }
+
+    fn try_answer(
+        &mut self,
+        request: Request,
+        stream: &mut Option<OwnedFd>,
+    ) -> Result<Answer, Refusal> {
+        Ok(match request {
+            Request::SignIn { name, password, .. } => self.sign_in(&name, password.expose())?,
+            Request::SignOut { handle } => {
+                self.logins.remove(handle.expose());
+                Answer::Done
+            }
+            Request::Check { handle } => Answer::Account(self.whose(&handle)?),
+            Request::Desktops { handle } => {
+                let account = self.whose(&handle)?;
+                Answer::Desktops(self.desktops_of(&account.name))
+            }
+            Request::Profiles { handle } => {
+                self.whose(&handle)?;
+                Answer::Profiles(vec![ProfileInfo {
+                    id: "xfce".parse().unwrap(),
+                    name: "Xfce Session".to_owned(),
+                    default: true,
+                }])
+            }
+            Request::Start {
+                handle,
+                desktop,
+                profile,
+                ..
+            } => {
+                let id = DesktopId::new(self.whose(&handle)?.name, desktop);
+                let profile = profile.unwrap_or_else(|| "xfce".parse().unwrap());
+                if profile.as_str() != "xfce" {
+                    return Err(Refusal::NoSuchProfile(profile));
+                }
+                let stage = Stage::Screen;
+                let state = DesktopState::Starting { stage, since: 5 };
+                let profile = Some(profile);
+                self.desktops
+                    .insert(id.clone(), DesktopInfo { id, profile, state });
+                Answer::Done
+            }
+            Request::Stop { handle, desktop } => {
+                let id = DesktopId::new(self.whose(&handle)?.name, desktop);
+                let info = self.desktops.get_mut(&id).ok_or(Refusal::NotRunning)?;
+                let cause = EndCause::Stopped;
+                info.state = DesktopState::Gone { cause, at: 6 };
+                Answer::Done
+            }
+            Request::Open { handle, desktop } => {
+                let account = self.whose(&handle)?;
+                let guest = self.attached.get(&desktop);
+                if desktop.owner != account.name && guest != Some(&account.name) {
+                    return Err(Refusal::NoSuchDesktop);
+                }
+                let info = self.desktops.get(&desktop);
+                let runs = info.is_some_and(|i| matches!(i.state, DesktopState::Ready { .. }));
+                if !runs && guest.is_none() {
+                    return Err(Refusal::NotRunning);
+                }
+                let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+                ours.set_nonblocking(true).unwrap();
+                let ours = UnixStream::from_std(ours).unwrap();
+                self.opened.try_send((desktop, ours)).unwrap();
+                *stream = Some(theirs.into());
+                Answer::Stream {
+                    greeting: Greeting::Fresh,
+                }
+            }
+            Request::SetUp { token, .. } if token.expose() == "first" => Answer::Done,
+            _ => return Err(Refusal::BadRequest("not in this test".to_owned())),
+        })
+    }
+
+    fn sign_in(&mut self, name: &str, password: &str) -> Result<Answer, Refusal> {
+        if let Some(refusal) = &self.sign_in_answer {
+            return Err(refusal.clone());
+        }
+        if self.passwords.get(name) != Some(&password) {
+            return Err(Refusal::WrongPassword);
+        }
+        let handle = [self.next_handle; 32];
+        self.next_handle += 1;
+        let account = Account {
+            name: name.parse().unwrap(),
+            full_name: format!("The good {name}"),
+            until: UNTIL,
+        };
+        self.logins.insert(handle, account.clone());
+        let handle = Handle::new(handle);
+        Ok(Answer::SignedIn { handle, account })
+    }
+
+    fn whose(&self, handle: &Handle) -> Result<Account, Refusal> {
+        let account = self.logins.get(handle.expose());
+        account.cloned().ok_or(Refusal::UnknownHandle)
+    }
+
+    fn desktops_of(&self, account: &UserName) -> Vec<DesktopInfo> {
+        let own = self
+            .desktops
+            .values()
+            .filter(|info| info.id.owner == *account);
+        let attached = self.attached.iter().filter(|(_, guest)| *guest == account);
+        let attached = attached.map(|(id, _)| DesktopInfo {
+            id: id.clone(),
+            profile: None,
+            state: DesktopState::Ready { since: 1 },
+        });
+        own.cloned().chain(attached).collect()
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the fake is no part of the front, whose tasks end with it"
+)]
+fn spawn(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(work)
+}
+
+async fn receive(socket: &UnixStream) -> Option<Envelope> {
+    let mut buffer = [0; MAX_REQUEST];
+    let receive = || deskway_osuser::receive(socket.as_fd(), &mut buffer);
+    match socket.async_io(Interest::READABLE, receive).await {
+        Ok(Received::Message(length, _)) => Some(decode(&buffer[..length]).unwrap()),
+        _ => None,
+    }
+}
+
+async fn send(socket: &UnixStream, message: &FromLauncher, stream: Option<OwnedFd>) {
+    let bytes = encode(message, MAX_ANSWER).unwrap();
+    let send = || match &stream {
+        Some(stream) => {
+            deskway_osuser::send_with_descriptor(socket.as_fd(), &bytes, stream.as_fd())
+        }
+        None => deskway_osuser::send(socket.as_fd(), &bytes),
+    };
+    socket.async_io(Interest::WRITABLE, send).await.unwrap();
+}

@@ -1,0 +1,141 @@
+//! One front with everything around it, for one test.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use deskway::app::front::{Front, FrontParts};
+use deskway::config::{Config, Overrides};
+use deskway::listen::Tls;
+use deskway::route::Assets;
+use deskway::runtime::Clock;
+use tempfile::TempDir;
+
+use super::fake_launcher::Screens;
+use super::{Browser, FakeLauncher, World};
+
+pub(crate) const MANIFEST: &str = r#"{
+    "src/portal.ts": {"file": "assets/portal-1a.js", "css": ["assets/portal-1a.css"]},
+    "src/viewer.ts": {"file": "assets/viewer-1a.js"},
+    "src/sign-in.ts": {"file": "assets/sign-in-1a.js"}
+}"#;
+const PORTAL_SCRIPT: &str = "document.title = 'portal';";
+
+pub(crate) struct House {
+    pub(crate) world: World,
+    pub(crate) screens: Screens,
+    pub(crate) launcher: Option<FakeLauncher>,
+    pub(crate) address: SocketAddr,
+    time: Arc<AtomicU64>,
+    front: Option<Front>,
+    config: Config,
+    tls: Option<Tls>,
+    listener: TcpListener,
+    front_socket: OwnedFd,
+    dir: TempDir,
+}
+
+impl House {
+    /// Plain http on loopback, nothing configured.
+    pub(crate) async fn open() -> Self {
+        Self::with(|_| {}, None).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Config), tls: Option<Tls>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default_for(1000);
+        change(&mut config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let front_socket = deskway_osuser::listen(&dir.path().join("front.sock")).unwrap();
+        let (world, screens) = World::new();
+        let mut house = Self {
+            world,
+            screens,
+            launcher: None,
+            address: listener.local_addr().unwrap(),
+            time: Arc::new(AtomicU64::new(1000)),
+            front: None,
+            config,
+            tls,
+            listener,
+            front_socket,
+            dir,
+        };
+        house.start_front().await;
+        house.start_launcher();
+        house
+    }
+
+    /// A browser that nobody has used.
+    pub(crate) fn browser(&self) -> Browser {
+        Browser::new(self.address)
+    }
+
+    /// A browser in which that person is signed in.
+    pub(crate) async fn signed_in(&self, name: &str, password: &str) -> Browser {
+        let mut browser = self.browser();
+        let answer = browser.sign_in(name, password).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        browser
+    }
+
+    pub(crate) async fn alice(&self) -> Browser {
+        self.signed_in("alice", "wonderland").await
+    }
+
+    pub(crate) async fn bob(&self) -> Browser {
+        self.signed_in("bob", "builder").await
+    }
+
+    /// Moves the clock.
+    pub(crate) fn set_time(&self, seconds: u64) {
+        self.time.store(seconds, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sessions_file(&self) -> PathBuf {
+        self.dir.path().join("front.db")
+    }
+
+    pub(crate) fn launcher(&self) -> &FakeLauncher {
+        self.launcher.as_ref().unwrap()
+    }
+
+    pub(crate) fn start_launcher(&mut self) {
+        let socket = self.dir.path().join("front.sock");
+        self.launcher = Some(FakeLauncher::start(&socket, &self.world));
+    }
+
+    /// Starts a front on the same sockets and the same files.
+    pub(crate) async fn start_front(&mut self) {
+        let parts = FrontParts {
+            config: self.config.clone(),
+            listeners: vec![self.listener.try_clone().unwrap()],
+            front_socket: self.front_socket.try_clone().unwrap(),
+            launcher_uid: deskway_osuser::own_uid(),
+            tls: self.tls.clone(),
+            assets: Assets::given([
+                ("manifest.json", MANIFEST),
+                ("assets/portal-1a.js", PORTAL_SCRIPT),
+                ("assets/portal-1a.js.br", "packed"),
+                ("assets/portal-1a.css", "body{}"),
+            ]),
+            sessions: self.sessions_file(),
+            clock: Clock::Manual(Arc::clone(&self.time)),
+            reread: {
+                let old = self.config.clone();
+                Box::new(move |text| {
+                    deskway::config::over(old.clone(), text, "deskway.toml", &Overrides::default())
+                })
+            },
+        };
+        self.front = Some(Front::start(parts).await.unwrap());
+    }
+
+    pub(crate) async fn stop_front(&mut self) {
+        let front = self.front.take().unwrap();
+        front.stop(Duration::from_secs(5)).await;
+    }
+}

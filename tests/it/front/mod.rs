@@ -1,0 +1,16 @@
+//! The whole front in this process, with a launcher that does as the test says.
+
+mod access;
+mod browser;
+mod events;
+mod fake_launcher;
+mod house;
+mod pages;
+mod restarts;
+mod sign_in;
+mod tls;
+mod viewers;
+
+use browser::Browser;
+use fake_launcher::{FakeLauncher, World};
+use house::House;
