@@ -2,5 +2,6 @@
 
 #[cfg(test)]
 mod bridge;
+mod front;
 #[cfg(test)]
 mod support;
