@@ -16,7 +16,7 @@ use crate::runtime::Clock;
 use crate::store::{SessionRow, Sessions, StoreError};
 
 /// After this long the launcher is asked again whether a sign-in still holds.
-const CHECK_AGAIN: Duration = Duration::from_secs(60);
+const CHECK_AGAIN: Duration = Duration::from_mins(1);
 
 /// A person in one browser, proved by the cookie.
 #[derive(Clone, Debug)]

@@ -88,11 +88,11 @@ pub fn check_origin(
     host: &Host,
     websocket: bool,
 ) -> Result<(), BadOrigin> {
-    match only(headers.get_all(ORIGIN))? {
+    match only(&headers.get_all(ORIGIN))? {
         Some(origin) if origin.as_bytes() == format!("{scheme}://{}", host.0).as_bytes() => Ok(()),
         Some(_) => Err(BadOrigin::Foreign),
         None if websocket => Err(BadOrigin::Missing),
-        None => match only(headers.get_all(SEC_FETCH_SITE))? {
+        None => match only(&headers.get_all(SEC_FETCH_SITE))? {
             Some(site) if site.as_bytes() == b"same-origin" => Ok(()),
             Some(_) => Err(BadOrigin::Foreign),
             None => Err(BadOrigin::Missing),
@@ -100,7 +100,7 @@ pub fn check_origin(
     }
 }
 
-fn only<'a>(values: GetAll<'a, HeaderValue>) -> Result<Option<&'a HeaderValue>, BadOrigin> {
+fn only<'a>(values: &GetAll<'a, HeaderValue>) -> Result<Option<&'a HeaderValue>, BadOrigin> {
     let mut values = values.iter();
     let first = values.next();
     match values.next() {

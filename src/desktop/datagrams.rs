@@ -10,8 +10,6 @@ use deskway_osuser::Received;
 use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::launcher::protocol::MAX_ANSWER;
-
 /// One end of a connection.
 #[derive(Debug)]
 pub(super) struct Datagrams {
@@ -52,12 +50,9 @@ impl Datagrams {
     ///
     /// # Errors
     /// When the connection breaks, or the message is longer than any may be.
-    pub(super) async fn receive(
-        &self,
-        buffer: &mut Box<[u8; MAX_ANSWER]>,
-    ) -> io::Result<(usize, Option<OwnedFd>)> {
+    pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
         let socket = self.socket.as_fd();
-        let receive = || deskway_osuser::receive_with_descriptor(socket, buffer.as_mut_slice());
+        let receive = || deskway_osuser::receive_with_descriptor(socket, buffer);
         match self.socket.async_io(Interest::READABLE, receive).await? {
             Received::Message(length, descriptor) => Ok((length, descriptor)),
             Received::End => Ok((0, None)),

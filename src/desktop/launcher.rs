@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::launcher_link::{LauncherSocket, Link, LinkEvent, NoAnswer};
 use crate::launcher::protocol::{Account, Answer, Greeting, Handle, Refusal, Request};
@@ -18,6 +19,9 @@ const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(40);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(20);
 const OTHER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Sign-ins under way at once: some may wait for a PAM module that hangs, and what the people who
+/// are signed in ask for goes on beside them.
+const MAX_SIGN_INS: usize = 64;
 /// Events that wait for the front; a launcher that says more waits in turn.
 const MAX_EVENTS: usize = 64;
 
@@ -25,6 +29,7 @@ const MAX_EVENTS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Launcher {
     link: Link,
+    sign_ins: Arc<Semaphore>,
 }
 
 /// A stream to a desktop's VNC server.
@@ -56,7 +61,8 @@ impl Launcher {
     pub fn start(socket: LauncherSocket, tasks: &Tasks) -> (Self, mpsc::Receiver<LinkEvent>) {
         let (events, receiver) = mpsc::channel(MAX_EVENTS);
         let link = socket.start(tasks, events);
-        (Self { link }, receiver)
+        let sign_ins = Arc::new(Semaphore::new(MAX_SIGN_INS));
+        (Self { link, sign_ins }, receiver)
     }
 
     /// Whether the launcher is connected now.
@@ -178,7 +184,12 @@ impl Launcher {
         Ok(self.link.ask(request, limit, true).await?.0)
     }
 
+    /// For what nobody needs a sign-in for, and what must not be done twice.
     async fn once(&self, request: Request, limit: Duration) -> Result<Answer, LauncherError> {
+        let _permit = self
+            .sign_ins
+            .try_acquire()
+            .map_err(|_| LauncherError::Busy)?;
         Ok(self.link.ask(request, limit, false).await?.0)
     }
 }

@@ -241,7 +241,7 @@ impl Connection {
 
     /// Reads until the connection ends or something comes that is no message.
     async fn read(&self, events: &mpsc::Sender<LinkEvent>) {
-        let mut buffer = Box::new([0; MAX_ANSWER]);
+        let mut buffer = vec![0; MAX_ANSWER];
         if events.send(LinkEvent::Connected).await.is_err() {
             return;
         }

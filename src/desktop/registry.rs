@@ -122,6 +122,7 @@ impl Registry {
         who: NewViewer,
         end: impl Fn(Ended) + Send + Sync + 'static,
     ) -> Result<Seat, TooManyViewers> {
+        let newcomer = who.clone();
         let number = {
             let mut viewers = self.lock();
             let here = viewers
@@ -142,16 +143,10 @@ impl Registry {
             let number = viewers.next;
             viewers.next += 1;
             let end = Box::new(end);
-            viewers.open.insert(
-                number,
-                OpenViewer {
-                    who: who.clone(),
-                    end,
-                },
-            );
+            viewers.open.insert(number, OpenViewer { who, end });
             number
         };
-        self.viewers_changed(&who);
+        self.viewers_changed(&newcomer);
         Ok(Seat {
             registry: Arc::clone(self),
             number,

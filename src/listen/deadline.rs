@@ -205,7 +205,7 @@ mod tests {
         let mut stream = Deadlines::new(stream, phase.clone());
         for enter in [Phase::answering, Phase::upgraded] {
             enter(&phase);
-            let waited = tokio::time::timeout(Duration::from_secs(600), stream.read_u8()).await;
+            let waited = tokio::time::timeout(Duration::from_mins(10), stream.read_u8()).await;
             assert!(waited.is_err(), "it gave up: {waited:?}");
         }
     }

@@ -1,7 +1,6 @@
 //! HTTP/1.1 on one connection: limits on what is read, then the service.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
@@ -30,7 +29,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// A whole request body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may wait for its next request.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Serves the requests of one connection. `place` is held until the connection is over, also
 /// when it has become a WebSocket by then.
@@ -91,28 +90,26 @@ where
 
 /// The request with its whole body and the connection as an extension, or the status that says
 /// why there is none.
-fn whole(
+async fn whole(
     request: Request<Incoming>,
     connection: Connection,
-) -> impl Future<Output = Result<Request<Body>, StatusCode>> {
-    async move {
-        let (mut parts, body) = request.into_parts();
-        parts.extensions.insert(connection);
-        if parts.headers.contains_key(UPGRADE) {
-            // It may have no body, and whoever upgrades it refuses one unread.
-            return Ok(Request::from_parts(parts, Body::empty()));
-        }
-        let body = Limited::new(body, MAX_BODY).collect();
-        let body = tokio::time::timeout(BODY_TIMEOUT, body)
-            .await
-            .map_err(|_| StatusCode::REQUEST_TIMEOUT)?
-            .map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    StatusCode::PAYLOAD_TOO_LARGE
-                } else {
-                    StatusCode::BAD_REQUEST
-                }
-            })?;
-        Ok(Request::from_parts(parts, Body::from(body.to_bytes())))
+) -> Result<Request<Body>, StatusCode> {
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(connection);
+    if parts.headers.contains_key(UPGRADE) {
+        // It may have no body, and whoever upgrades it refuses one unread.
+        return Ok(Request::from_parts(parts, Body::empty()));
     }
+    let body = Limited::new(body, MAX_BODY).collect();
+    let body = tokio::time::timeout(BODY_TIMEOUT, body)
+        .await
+        .map_err(|_| StatusCode::REQUEST_TIMEOUT)?
+        .map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                StatusCode::PAYLOAD_TOO_LARGE
+            } else {
+                StatusCode::BAD_REQUEST
+            }
+        })?;
+    Ok(Request::from_parts(parts, Body::from(body.to_bytes())))
 }

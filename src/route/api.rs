@@ -15,7 +15,7 @@ use tracing::info;
 use super::error::{Error, sentence};
 use super::guard::{SignedIn, TheirDesktop};
 use super::site::Site;
-use super::viewer;
+use super::{sign_out, viewer};
 use crate::auth::{Identity, clear_cookie};
 use crate::desktop::LauncherError;
 use crate::launcher::protocol::Refusal;
@@ -115,14 +115,14 @@ pub(super) async fn restart(
     Ok((StatusCode::ACCEPTED, one(&site, &person, &desktop).await?))
 }
 
-pub(super) async fn sign_out(
+pub(super) async fn end_sign_in(
     State(site): State<Arc<Site>>,
     Extension(connection): Extension<Connection>,
     SignedIn(person): SignedIn,
-) -> Response {
-    super::sign_out::sign_out(&site, &person).await;
+) -> Result<Response, Error> {
+    sign_out::sign_out(&site, &person.handle).await?;
     let cookie = clear_cookie(connection.scheme);
-    (StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response()
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response())
 }
 
 /// The value that a JSON body holds.

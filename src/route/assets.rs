@@ -8,6 +8,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH,
     VARY,
@@ -205,12 +207,7 @@ pub(super) async fn brand(State(site): State<Arc<Site>>) -> Response {
 
 fn etag(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
-    let digits: String = hash
-        .iter()
-        .take(12)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("\"{digits}\"")
+    format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash[..12]))
 }
 
 fn matches_etag(request: &HeaderMap, etag: &str) -> bool {

@@ -153,6 +153,11 @@ pub(super) async fn as_page_or_json(
 ) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let wanted = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |wanted| wanted.as_str());
+    let wanted = wanted.to_owned();
     let wants_json = path.starts_with(&site.url("/api/"))
         || request
             .headers()
@@ -169,7 +174,7 @@ pub(super) async fn as_page_or_json(
     } else if websocket {
         (error.status(), error.to_string()).into_response()
     } else if matches!(error, Error::SignedOut) && matches!(method, Method::GET | Method::HEAD) {
-        Redirect::to(&super::sign_in::address(&site, &path)).into_response()
+        Redirect::to(&super::sign_in::address(&site, &wanted)).into_response()
     } else {
         let page = site.pages.error(
             &site.live().brand,

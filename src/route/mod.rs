@@ -108,7 +108,7 @@ pub fn table() -> Vec<Row> {
             post(api::restart),
         ),
         row("/api/v1/events", Refused, get(events::stream)),
-        row("/api/v1/sign-out", Refused, post(api::sign_out)),
+        row("/api/v1/sign-out", Refused, post(api::end_sign_in)),
         row("/api/v1/set-up", Welcome, post(set_up::submit)),
         // files and probes
         row("/assets/{*path}", Welcome, get(assets::hashed)),

@@ -7,13 +7,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
-use tracing::{error, info};
+use tracing::info;
 
 use super::error::{Error, sentence};
 use super::guard::{SignedIn, presented};
 use super::pages::SignInForm;
+use super::sign_out::sign_out;
 use super::site::Site;
-use crate::auth::{handle_hash, set_cookie};
+use crate::auth::set_cookie;
 use crate::desktop::LauncherError;
 use crate::launcher::protocol::{Account, Handle, Refusal};
 use crate::listen::Connection;
@@ -88,11 +89,10 @@ pub(super) async fn submit(
             return Ok(try_again(&site, error, name, next));
         }
     };
-    let response = signed_in(&site, &connection, &handle, account, &next).await?;
     if let Some(older) = older {
-        sign_out_older(&site, &older).await;
+        sign_out(&site, &older).await?; // its cookie is about to be replaced
     }
-    Ok(response)
+    signed_in(&site, &connection, &handle, account, &next).await
 }
 
 /// Where somebody who wants to see `path` signs in first.
@@ -119,23 +119,10 @@ async fn signed_in(
     Ok(([(SET_COOKIE, cookie)], Redirect::to(next)).into_response())
 }
 
-/// The browser's sign-in of before: nobody has its cookie any more.
-async fn sign_out_older(site: &Site, older: &Handle) {
-    let hash = handle_hash(older);
-    let was_live = !matches!(
-        site.sign_ins.find(older).await,
-        Ok(crate::auth::Found::Nobody)
-    );
-    site.end_sign_in(&hash, "signed in anew").await;
-    if was_live && let Err(error) = site.launcher.sign_out(older.clone()).await {
-        error!(%error, "the launcher did not forget a sign-in");
-    }
-}
-
 fn try_again(site: &Site, error: LauncherError, name: String, next: String) -> Response {
     let mut seconds = 0;
     let (status, kind, message) = match error {
-        LauncherError::Refused(Refusal::WrongPassword) => {
+        LauncherError::Refused(Refusal::WrongPassword | Refusal::BadRequest(_)) => {
             (StatusCode::UNAUTHORIZED, "wrong", WRONG.to_owned())
         }
         LauncherError::Refused(Refusal::SlowDown { seconds: wait }) => {
@@ -148,9 +135,6 @@ fn try_again(site: &Site, error: LauncherError, name: String, next: String) -> R
             "denied",
             sentence(&refusal.to_string()),
         ),
-        LauncherError::Refused(Refusal::BadRequest(_)) => {
-            (StatusCode::UNAUTHORIZED, "wrong", WRONG.to_owned())
-        }
         other => {
             let message = Error::from(other).to_string();
             (StatusCode::SERVICE_UNAVAILABLE, "busy", message)

@@ -2,34 +2,49 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::SET_COOKIE;
 use tracing::warn;
 
-use super::guard::SignedIn;
+use super::error::Error;
+use super::guard::presented;
 use super::site::Site;
-use crate::auth::{Identity, clear_cookie};
+use crate::auth::{Found, clear_cookie, handle_hash};
+use crate::launcher::protocol::Handle;
 use crate::listen::Connection;
 
 /// Goes to the sign-in page whether somebody was signed in or not.
 pub(super) async fn submit(
     State(site): State<Arc<Site>>,
     Extension(connection): Extension<Connection>,
-    person: Option<SignedIn>,
-) -> Response {
-    if let Some(SignedIn(person)) = person {
-        sign_out(&site, &person).await;
+    request: Request,
+) -> Result<Response, Error> {
+    let (parts, _) = request.into_parts();
+    if let Some(handle) = presented(&parts)? {
+        sign_out(&site, &handle).await?;
     }
     let cookie = clear_cookie(connection.scheme);
     let to = Redirect::to(&site.url("/sign-in"));
-    ([(SET_COOKIE, cookie)], to).into_response()
+    Ok(([(SET_COOKIE, cookie)], to).into_response())
 }
 
-/// Ends the sign-in here and at the launcher.
-pub(super) async fn sign_out(site: &Site, person: &Identity) {
-    site.end_sign_in(&person.hash, "by the person").await;
-    if let Err(error) = site.launcher.sign_out(person.handle.clone()).await {
-        warn!(user = %person.account.name, %error, "the launcher did not forget a sign-in");
+/// Ends the sign-in here at once, and at the launcher as soon as it is there.
+pub(super) async fn sign_out(site: &Arc<Site>, handle: &Handle) -> Result<(), Error> {
+    if matches!(site.sign_ins.find(handle).await?, Found::Nobody) {
+        return Ok(());
     }
+    let hash = handle_hash(handle);
+    site.end_sign_in(&hash, "by the person").await;
+    let (launcher, handle) = (site.launcher.clone(), handle.clone());
+    let is_there = launcher.is_there();
+    let forgotten = site.tasks.spawn(async move {
+        if let Err(error) = launcher.sign_out(handle).await {
+            warn!(%error, "the launcher did not forget a sign-in");
+        }
+    });
+    if is_there && let Err(error) = forgotten.await {
+        warn!(%error, "the launcher was not told of a sign-out");
+    }
+    Ok(())
 }
