@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod bridge;
+#[cfg(test)]
 mod front;
 #[cfg(test)]
 mod support;

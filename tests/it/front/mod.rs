@@ -7,6 +7,7 @@ mod fake_launcher;
 mod house;
 mod pages;
 mod restarts;
+mod sandbox;
 mod sign_in;
 mod tls;
 mod viewers;

@@ -129,7 +129,9 @@ async fn files_are_kept_for_ever_and_travel_packed() {
 async fn an_error_is_a_page_for_people_and_json_for_programs() {
     let house = House::open().await;
     let alice = house.alice().await;
-    let page = alice.get("/nothing/%3Cscript%3Ealert(1)%3C/script%3E").await;
+    let page = alice
+        .get("/nothing/%3Cscript%3Ealert(1)%3C/script%3E")
+        .await;
     assert_eq!(page.status, 404);
     assert!(
         page.header("content-type")

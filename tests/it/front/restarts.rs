@@ -67,6 +67,19 @@ async fn a_sign_in_that_ended_while_the_front_was_away_is_over() {
 }
 
 #[tokio::test]
+async fn signing_out_needs_no_launcher() {
+    let mut house = House::open().await;
+    let alice = house.alice().await;
+    house.stop_front().await;
+    house.launcher.take().unwrap().kill().await;
+    house.start_front().await;
+    let signing_out = alice.post("/sign-out", "text/plain", "").await;
+    assert_eq!(signing_out.status, 303);
+    house.start_launcher();
+    assert_eq!(alice.get("/api/v1/me").await.status, 401);
+}
+
+#[tokio::test]
 async fn readiness_follows_the_launcher() {
     let mut house = House::open().await;
     let browser = house.browser();
