@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
 use super::limits::Place;
 
@@ -83,6 +83,12 @@ impl<T> Deadlines<T> {
         }
     }
 
+    /// Whether the head's deadline has passed; if not, the task is woken when it does.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let timer = self.head.as_mut();
+        timer.is_some_and(|timer| timer.as_mut().poll(cx).is_ready())
+    }
+
     /// Passes `polled` on, unless it is pending for too long.
     fn written<R>(
         &mut self,
@@ -108,23 +114,19 @@ impl<T: AsyncRead + Unpin> AsyncRead for Deadlines<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
         let phase = this.phase.now();
         if matches!(phase, ANSWERING | UPGRADED) {
             this.head = None;
-            return polled;
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
         }
+        if this.is_late(cx) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
         let began = phase == BETWEEN && buf.filled().len() > before;
         if began && this.head.is_none() {
-            this.head = Some(Box::pin(tokio::time::sleep_until(
-                Instant::now() + HEAD_TIMEOUT,
-            )));
-        }
-        if let Some(timer) = &mut this.head
-            && timer.as_mut().poll(cx).is_ready()
-        {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            this.head = Some(Box::pin(sleep(HEAD_TIMEOUT)));
         }
         polled
     }
