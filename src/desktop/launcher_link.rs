@@ -304,3 +304,46 @@ impl Drop for Waiting<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    /// A link that trusts `uid`, and a process of our own uid that connects to it.
+    fn link_and_visitor(uid: u32) -> (Link, mpsc::Receiver<LinkEvent>, UnixStream, Tasks) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("front.sock");
+        let socket = deskway_osuser::listen(&path).unwrap();
+        let (events, told) = mpsc::channel(8);
+        let tasks = Tasks::new();
+        let link = LauncherSocket::new(socket, uid)
+            .unwrap()
+            .start(&tasks, events);
+        let visitor = deskway_osuser::connect(&path).unwrap();
+        let visitor = std::os::unix::net::UnixStream::from(visitor);
+        (link, told, UnixStream::from_std(visitor).unwrap(), tasks)
+    }
+
+    #[tokio::test]
+    async fn somebody_elses_process_is_not_the_launcher() {
+        let stranger = deskway_osuser::own_uid() + 1;
+        let (link, mut told, mut visitor, _tasks) = link_and_visitor(stranger);
+        assert!(visitor.read_u8().await.is_err(), "the connection is closed");
+        assert!(!link.is_connected());
+        assert!(told.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_launcher_that_talks_nonsense_is_dropped() {
+        let (link, mut told, mut visitor, _tasks) = link_and_visitor(deskway_osuser::own_uid());
+        assert!(matches!(told.recv().await, Some(LinkEvent::Connected)));
+        let nonsense = [255; 32];
+        visitor.try_write(&nonsense).unwrap();
+        assert!(visitor.read_u8().await.is_err(), "the connection is closed");
+        let mut connection = link.connection.clone();
+        connection.wait_for(Option::is_none).await.unwrap();
+    }
+}

@@ -87,6 +87,21 @@ async fn plain_http_is_sent_to_https_and_nothing_else_is_told_there() {
     assert_eq!((answer.status, answer.location()), (421, ""));
 }
 
+#[tokio::test]
+async fn with_a_configured_certificate_the_browser_is_told_to_stay_with_https() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("configured.pem");
+    Tls::self_signed(&file, &["localhost".to_owned()]).unwrap();
+    let tls = Tls::from_files(&file, &file).unwrap();
+    let fingerprint = tls.fingerprint().to_owned();
+    let house = House::with(|_| {}, Some(tls)).await;
+    let browser = house.browser();
+    let stream = connect(&browser, &fingerprint).await;
+    let page = browser.ask_over(stream, "GET", "/sign-in", &[], "").await;
+    let header = page.header("strict-transport-security").unwrap();
+    assert!(header.starts_with("max-age="), "{header}");
+}
+
 impl ServerCertVerifier for Fingerprint {
     fn verify_server_cert(
         &self,
