@@ -26,7 +26,13 @@ test('a session whose command does not exist', async ({ page, alice }) => {
   await expect(page.getByRole('button', { name: 'Try again' })).toBeVisible();
 });
 
-test('a session that dies at once, with the end of its log', async ({ page, alice, bob }) => {
+test('a session that dies at once, with the end of its log', async ({
+  page,
+  browser,
+  deskway,
+  alice,
+  bob,
+}) => {
   await signIn(page, alice);
   const start = `/api/v1/desktops/${alice.name}/dies/start`;
   const answer = await page.evaluate(async (url) => {
@@ -37,20 +43,13 @@ test('a session that dies at once, with the end of its log', async ({ page, alic
   expect(answer).toBe(202);
   await page.goto(`/d/${alice.name}/dies/`);
   await expect(viewer(page)).toHaveAttribute('data-state', 'failed');
-  await page.getByText(/log/i).first().click();
+  await page.getByText('End of the log').click();
   await expect(page.getByText('the licence file is missing')).toBeVisible();
 
-  const other = await (await page.context().browser().newContext()).newPage();
-  await signInAt(other, page, bob);
-  const seen = await other.goto(new URL(`/d/${alice.name}/dies/`, page.url()).href);
+  const other = await (await browser.newContext({ baseURL: deskway.url })).newPage();
+  await signIn(other, bob);
+  await expect(other).toHaveURL(`${deskway.url}/`);
+  const seen = await other.goto(`/d/${alice.name}/dies/`);
   expect(seen.status()).toBe(404);
   expect(await other.content()).not.toContain('licence file');
 });
-
-async function signInAt(other, page, person) {
-  await other.goto(new URL('/sign-in', page.url()).href);
-  await other.getByLabel('Name').fill(person.name);
-  await other.getByLabel('Password', { exact: true }).fill(person.password);
-  await other.getByRole('button', { name: 'Sign in' }).click();
-  await expect(other).toHaveURL(/\/$/);
-}

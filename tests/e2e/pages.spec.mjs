@@ -4,7 +4,7 @@
 import AxeBuilder from '@axe-core/playwright';
 import { mkdirSync } from 'node:fs';
 
-import { desktopIsOpen, expect, openDesktop, signIn, test, viewer } from './support/test.mjs';
+import { card, desktopIsOpen, expect, openDesktop, openLink, signIn, test } from './support/test.mjs';
 
 const PICTURES = new URL('../../docs/pictures/', import.meta.url).pathname;
 const WIDTHS = [360, 1280, 2560];
@@ -22,13 +22,13 @@ test('a wrong password', async ({ page, alice }) => {
 
 test('the portal', async ({ page, alice }) => {
   await signIn(page, alice);
-  await expect(page.getByTestId(`desktop-${alice.name}`)).toBeVisible();
+  await expect(card(page, alice.name)).toBeVisible();
   await looksRight(page, 'portal');
 });
 
 test('a page that is not there', async ({ page, alice }) => {
   await signIn(page, alice);
-  await expect(page.getByTestId(`desktop-${alice.name}`)).toBeVisible();
+  await expect(card(page, alice.name)).toBeVisible();
   const answer = await page.goto('/nothing/here');
   expect(answer.status()).toBe(404);
   await looksRight(page, 'not-found');
@@ -36,12 +36,12 @@ test('a page that is not there', async ({ page, alice }) => {
 
 test('from the sign-in page to the desktop by keyboard alone', async ({ page, alice }) => {
   await page.goto('/sign-in');
-  await expect(page.getByLabel('Name')).toBeFocused();
+  await expect(page.locator('input[name=name]')).toBeFocused();
   await page.keyboard.type(alice.name);
   await page.keyboard.press('Tab');
   await page.keyboard.type(alice.password);
   await page.keyboard.press('Enter');
-  const action = page.getByTestId(`desktop-${alice.name}`).getByRole('link', { name: /Open|Start/ });
+  const action = openLink(page, alice.name);
   await expect(action).toBeVisible();
   await tabTo(page, action);
   await page.keyboard.press('Enter');

@@ -6,7 +6,8 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const PROGRAM = process.env.DESKWAY ?? new URL('../../../target/debug/deskway', import.meta.url).pathname;
+export const PROGRAM =
+  process.env.DESKWAY ?? new URL('../../../target/debug/deskway', import.meta.url).pathname;
 const READY = /https?:\/\/\S+/;
 
 export class Deskway {

@@ -35,8 +35,8 @@ async function withPerson(label, use) {
 /** Signs in by the form, as a person does. */
 export async function signIn(page, person, next = '/') {
   await page.goto(next);
-  await page.getByLabel('Name').fill(person.name);
-  await page.getByLabel('Password', { exact: true }).fill(person.password);
+  await page.locator('input[name=name]').fill(person.name);
+  await page.locator('input[name=password]').fill(person.password);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
@@ -47,11 +47,17 @@ export async function desktopIsOpen(page) {
 }
 
 export const viewer = (page) => page.getByTestId('viewer');
-export const screen = (page) => viewer(page).locator('canvas').first();
+export const screen = (page) => page.locator('[data-testid=screen] canvas').first();
+export const card = (page, id) => page.locator(`[data-testid=desktop][data-id="${id}"]`);
+export const openLink = (page, id) => card(page, id).getByRole('link', { name: /^(Open|Start) / });
 
 /** From the portal into one's main desktop. */
 export async function openDesktop(page, person) {
-  const card = page.getByTestId(`desktop-${person.name}`);
-  await card.getByRole('link', { name: /Open|Start/ }).click();
+  await openLink(page, person.name).click();
   await desktopIsOpen(page);
+}
+
+export async function openToolbar(page) {
+  await page.getByRole('button', { name: 'Toolbar', exact: true }).click();
+  await expect(page.getByTestId('toolbar')).toBeVisible();
 }
