@@ -9,7 +9,7 @@ const FORBIDDEN: [(&str, &str); 5] = [
         "default-src 'none'; script-src 'self'; ",
     ),
     ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
+    ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
 ];
