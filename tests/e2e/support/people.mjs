@@ -57,5 +57,10 @@ export function insideDesktop(person, program, args = []) {
   const become = ['--reuid', person.name, '--regid', person.name, '--init-groups'];
   const enter = ['--mount', '--target', String(pid), 'setpriv', ...become];
   const set = ['env', `DISPLAY=${DISPLAY}`, `XAUTHORITY=${XAUTHORITY}`, `HOME=${HOME}`];
-  return execFileSync('nsenter', [...enter, ...set, program, ...args], { encoding: 'utf8' });
+  const command = [...enter, ...set, program, ...args];
+  return execFileSync('nsenter', command, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 10_000,
+  });
 }
