@@ -66,6 +66,10 @@ impl Person {
     }
 
     /// Runs a shell command as this person; its standard output when it succeeds.
+    #[expect(
+        clippy::unwrap_in_result,
+        reason = "setpriv and sh are there, or the test fails"
+    )]
     pub fn shell(&self, script: &str) -> Result<String, String> {
         let output = Command::new("setpriv")
             .args([

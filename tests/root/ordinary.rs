@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use deskway::launcher::protocol::{Answer, Refusal, Request};
 use deskway::model::{Secret, UserName};
@@ -18,6 +18,17 @@ const CONFIG: &str = "[[profile]]\nid = \"term\"\nname = \"Terminal\"\n\
     command = [\"sh\", \"-c\", \"touch /tmp/dwt-ordinary made; exec xterm\"]\n\
     [desktops]\ndefault_profile = \"term\"\n";
 
+/// Ended when dropped.
+struct Launcher(Child);
+
+impl Drop for Launcher {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
+            eprintln!("the launcher: {error}");
+        }
+    }
+}
+
 #[test]
 fn two_local_accounts_have_desktops_with_homes_of_their_own() {
     let user = Person::new("u");
@@ -30,7 +41,8 @@ fn two_local_accounts_have_desktops_with_homes_of_their_own() {
     let binary = directory.path().join("deskway");
     fs::copy(env!("CARGO_BIN_EXE_deskway"), &binary).unwrap();
     fs::write(directory.path().join("deskway.toml"), CONFIG).unwrap();
-    for path in [directory.path(), &run, &binary] {
+    let socket = run.join("front.sock");
+    for path in [directory.path(), &run, &binary, &socket] {
         chown(path, Some(user.uid), Some(user.uid)).unwrap();
     }
     user.does(|| {
@@ -45,7 +57,7 @@ fn two_local_accounts_have_desktops_with_homes_of_their_own() {
             accounts::add(&state, &account, &Clock::System).unwrap();
         }
     });
-    let mut launcher = Command::new("setpriv")
+    let launcher = Command::new("setpriv")
         .args([
             &format!("--reuid={}", user.uid),
             &format!("--regid={}", user.uid),
@@ -60,6 +72,7 @@ fn two_local_accounts_have_desktops_with_homes_of_their_own() {
         .arg(&state)
         .spawn()
         .unwrap();
+    let launcher = Launcher(launcher);
     front.accept();
 
     // The machine's own accounts are none here.
@@ -86,8 +99,7 @@ fn two_local_accounts_have_desktops_with_homes_of_their_own() {
         let answer = front.ask(Request::SignOut { handle });
         assert!(matches!(answer, Answer::Done));
     }
-    launcher.kill().unwrap();
-    launcher.wait().unwrap();
+    drop(launcher);
     assert_eq!(process::of_user(user.uid), []);
     assert_eq!(fs::read_dir(run.join("s")).unwrap().count(), 0);
 }

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use deskway_osuser::Signals;
@@ -58,7 +59,7 @@ pub(super) fn run(
         let ready = server.wait()?;
         server.advance(ready, reload);
     }
-    std::fs::remove_file(server.place.launcher_socket()).map_err(Error::Files)
+    remove(&server.place.launcher_socket()).map_err(Error::Files)
 }
 
 struct Server {
@@ -374,13 +375,18 @@ fn lock(place: &Place) -> Result<File, Error> {
 
 fn listen(place: &Place) -> io::Result<OwnedFd> {
     let path = place.launcher_socket();
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
+    remove(&path)?;
     let listener = deskway_osuser::listen(&path)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
     Ok(listener)
+}
+
+/// What is gone already is fine.
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn pam(config: &Config, place: &Place, is_root: bool) -> io::Result<Option<PamChoice>> {
