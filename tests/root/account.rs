@@ -24,10 +24,7 @@ impl Person {
             deskway_osuser::is_root(),
             "these tests make accounts: run them as root"
         );
-        let mut random = [0; 3];
-        getrandom::fill(&mut random).unwrap();
-        let [a, b, c] = random;
-        let name = format!("dwt-{tag}-{a:02x}{b:02x}{c:02x}");
+        let name = Self::new_name(tag);
         let turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
         run(Command::new("useradd").args(["--create-home", "--shell", "/bin/bash", &name]));
         let mut person = Self { name, uid: 0 };
@@ -44,6 +41,23 @@ impl Person {
         drop(turn);
         person.uid = Account::by_name(&person.name).unwrap().unwrap().uid;
         person
+    }
+
+    /// A name that no account has.
+    pub fn new_name(tag: &str) -> String {
+        let mut random = [0; 3];
+        getrandom::fill(&mut random).unwrap();
+        let [a, b, c] = random;
+        format!("dwt-{tag}-{a:02x}{b:02x}{c:02x}")
+    }
+
+    /// An account that was made by what is tested.
+    pub fn made(name: &str) -> Self {
+        let account = Account::by_name(name).unwrap().unwrap();
+        Self {
+            uid: account.uid,
+            name: account.name,
+        }
     }
 
     pub fn home(&self) -> std::path::PathBuf {

@@ -4,9 +4,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use deskway::launcher::protocol::{Answer, FromLauncher, Refusal, Request};
+use deskway::model::{DesktopState, Secret};
+use sha2::{Digest, Sha256};
 
 use crate::account::{PASSWORD, Person};
-use crate::front::sign_in;
+use crate::front::{PEER, sign_in};
 use crate::site::Site;
 
 #[test]
@@ -117,7 +119,7 @@ fn signing_out_is_told_to_the_front() {
         FromLauncher::SignedOut { handle_hash } => Some(handle_hash),
         _ => None,
     });
-    let expected: [u8; 32] = <sha2::Sha256 as sha2::Digest>::digest(handle.expose()).into();
+    let expected: [u8; 32] = Sha256::digest(handle.expose()).into();
     assert_eq!(hash, expected);
 }
 
@@ -131,4 +133,54 @@ fn a_handle_ends_with_its_account() {
     let Answer::Refused(Refusal::UnknownHandle) = answer else {
         panic!("{answer:?}");
     };
+}
+
+#[test]
+fn a_machine_without_a_service_for_deskway_uses_its_common_ones() {
+    let alice = Person::new("a");
+    let (site, mut front) = Site::with_built_in_pam();
+    let wrong = front.ask(sign_in(&alice.name, "wrong"));
+    let Answer::Refused(Refusal::WrongPassword) = wrong else {
+        panic!("{wrong:?}");
+    };
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    front.stop(&handle);
+    let state = front.settled(&handle);
+    assert!(matches!(state, DesktopState::Gone { .. }), "{state:?}");
+    site.assert_nothing_is_left(&[&alice]);
+}
+
+#[test]
+fn the_set_up_link_makes_one_account() {
+    let (site, mut front) = Site::new();
+    let token = "a token of the test";
+    let hash: String = Sha256::digest(token)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let offer = format!("{{\"hash\":\"{hash}\",\"until\":{}}}", u64::MAX);
+    std::fs::write(site.run_dir().join("set-up"), offer).unwrap();
+    let name = Person::new_name("s");
+    let mut set_up = |token: &str| {
+        front.ask(Request::SetUp {
+            token: Secret::new(token.to_owned()),
+            name: name.parse().unwrap(),
+            password: Secret::new(PASSWORD.to_owned()),
+            peer: PEER,
+        })
+    };
+    let guessed = set_up("another token");
+    let Answer::Refused(Refusal::NotAllowed { .. }) = guessed else {
+        panic!("{guessed:?}");
+    };
+    let made = set_up(token);
+    assert!(matches!(made, Answer::Done), "{made:?}");
+    let person = Person::made(&name);
+    assert!(person.home().is_dir());
+    let again = set_up(token);
+    let Answer::Refused(Refusal::NotAllowed { .. }) = again else {
+        panic!("{again:?}");
+    };
+    front.sign_in(&person);
 }

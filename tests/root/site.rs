@@ -29,6 +29,15 @@ impl Site {
 
     /// As [`Site::new`], with another PAM service and more configuration.
     pub fn with(pam: &str, config: &str) -> (Self, Front) {
+        Self::make(Some(pam), config)
+    }
+
+    /// With the machine's own PAM services, among which there is none for Deskway.
+    pub fn with_built_in_pam() -> (Self, Front) {
+        Self::make(None, "")
+    }
+
+    fn make(pam: Option<&str>, config: &str) -> (Self, Front) {
         assert!(deskway_osuser::is_root(), "these tests need root");
         // Not below /tmp: desktops have one of their own. And short, for sockets' paths.
         let directory = tempfile::Builder::new()
@@ -40,10 +49,17 @@ impl Site {
         fs::set_permissions(directory.path(), mode).unwrap();
         let path = directory.path();
         fs::create_dir(path.join("pam.d")).unwrap();
-        fs::write(path.join("pam.d/deskway"), pam).unwrap();
+        let sign_in = match pam {
+            Some(pam) => {
+                fs::write(path.join("pam.d/deskway"), pam).unwrap();
+                format!("pam_dir = \"{}/pam.d\"", path.display())
+            }
+            // Of a name that no machine has a service for.
+            None => "pam_service = \"deskway-test\"".to_owned(),
+        };
         let text = format!(
             "[paths]\nrun = \"{0}/r\"\nstate = \"{0}/s\"\n\
-             [sign_in]\npam_dir = \"{0}/pam.d\"\n\
+             [sign_in]\n{sign_in}\n\
              [desktops]\ndefault_profile = \"term\"\n\
              [[profile]]\nid = \"term\"\nname = \"Terminal\"\ncommand = [\"xterm\"]\n{config}\n",
             path.display()
