@@ -183,6 +183,13 @@ impl<T> Jobs<T> {
         over
     }
 
+    /// Kills the errands that have lost their purpose; nothing follows from them.
+    pub(crate) fn cancel(&mut self, lost: impl Fn(&T) -> bool) {
+        while let Some(index) = self.running.iter().position(|job| lost(&job.then)) {
+            self.end(index);
+        }
+    }
+
     /// Not reaped yet, so that the group's number is still its own.
     fn end(&mut self, index: usize) -> T {
         let job = self.running.swap_remove(index);

@@ -7,10 +7,10 @@ use std::time::Instant;
 use deskway_osuser::{Child, ProcessId, Received};
 use rustix::process::{Pid, Signal, WaitOptions};
 
-use super::super::lifecycle::{End, Event, Lifecycle};
-use super::super::owner::Owner;
-use super::super::session_child::{Record, Report};
 use crate::agent::protocol::{Command, MAX_STATUS, Status};
+use crate::launcher::lifecycle::{End, Event, Lifecycle};
+use crate::launcher::owner::Owner;
+use crate::launcher::session_child::{Record, Report};
 use crate::model::{DesktopId, EndCause, ProfileId};
 
 /// Most bytes of a report of a session child.
@@ -123,7 +123,7 @@ impl Running {
     /// # Errors
     /// When whoever listens there is another process.
     pub(crate) fn connect(&mut self, agent: OwnedFd) -> io::Result<()> {
-        let peer = super::super::user_child::check_listener(agent.as_fd(), &self.owner.os)?;
+        let peer = crate::launcher::user_child::check_listener(agent.as_fd(), &self.owner.os)?;
         if deskway_osuser::parent(peer.pid)? != self.id.pid {
             return Err(io::Error::other("the one who listens is not the agent"));
         }
@@ -276,7 +276,7 @@ fn clean(status: Status) -> Status {
         Status::Ended { cause, log } => {
             let kept = log
                 .len()
-                .saturating_sub(super::super::protocol::MAX_LOG_TAIL);
+                .saturating_sub(crate::launcher::protocol::MAX_LOG_TAIL);
             let kept = log.ceil_char_boundary(kept);
             let log = log.get(kept..).unwrap_or_default().to_owned();
             Status::Ended { cause, log }

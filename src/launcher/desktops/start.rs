@@ -5,14 +5,14 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::super::owner::Owner;
-use super::super::pam_service::PamChoice;
-use super::super::place::{Place, RunId};
-use super::super::profiles::{Profile, SYSTEM_PATH};
-use super::super::session_child::{self, Order, Record};
 use super::{Registry, Running};
 use crate::agent::protocol::Spec;
 use crate::config::Desktops;
+use crate::launcher::owner::Owner;
+use crate::launcher::pam_service::PamChoice;
+use crate::launcher::place::{Place, RunId};
+use crate::launcher::profiles::{Profile, SYSTEM_PATH};
+use crate::launcher::session_child::{self, Order, Record};
 use crate::model::{DesktopId, Geometry};
 
 /// Display numbers that desktops get: the ones below are for screens that people sit at.

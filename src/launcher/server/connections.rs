@@ -8,7 +8,7 @@ use deskway_osuser::Received;
 use rustix::event::PollFlags;
 use zeroize::Zeroize;
 
-use super::super::protocol::{
+use crate::launcher::protocol::{
     Answer, Envelope, FromLauncher, MAX_ANSWER, MAX_REQUEST, Refusal, decode, encode,
 };
 use crate::model::{DesktopInfo, DesktopState, UserName};

@@ -3,17 +3,17 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use super::super::jobs::{Outcome, Outlet};
-use super::super::owner::Owner;
-use super::super::place::RunId;
-use super::super::profiles;
-use super::super::protocol::{Answer, Greeting, Refusal};
-use super::super::session_child;
-use super::super::user_child::{self, CONNECT_TIMEOUT, Word};
 use super::Server;
 use super::connections::Asker;
 use super::signing_in::SigningIn;
 use crate::agent::protocol::{AGENT_SOCKET, VNC_SOCKET};
+use crate::launcher::jobs::{Outcome, Outlet};
+use crate::launcher::owner::Owner;
+use crate::launcher::place::RunId;
+use crate::launcher::profiles;
+use crate::launcher::protocol::{Answer, Greeting, Refusal};
+use crate::launcher::session_child;
+use crate::launcher::user_child::{self, CONNECT_TIMEOUT, Word};
 use crate::model::DesktopId;
 
 /// Beyond the time for the screen, how long an agent may take to listen.

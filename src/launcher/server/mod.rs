@@ -325,6 +325,8 @@ impl Server {
         let unix = self.clock.unix();
         if source == Source::Process {
             if let Some(ended) = self.desktops.over(id, &self.place, unix) {
+                self.jobs
+                    .cancel(|errand| matches!(errand, Errand::Agent(run) if run == id));
                 self.changed.insert(ended.desktop.owner);
                 if ended.files_left {
                     self.sweep(id);

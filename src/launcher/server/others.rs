@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use super::super::attach;
-use super::super::jobs::Outcome;
-use super::super::protocol::{Answer, Refusal};
-use super::super::set_up;
 use super::Server;
 use super::connections::Asker;
 use super::errands::Errand;
 use super::requests::{Reply, failed};
 use crate::config::Attach;
+use crate::launcher::attach;
+use crate::launcher::jobs::Outcome;
+use crate::launcher::protocol::{Answer, Refusal};
+use crate::launcher::set_up;
 use crate::model::{DesktopId, Secret, UserName};
 
 /// What tries to set the machine up are counted as: no name can be this.

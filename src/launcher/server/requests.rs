@@ -1,16 +1,16 @@
 //! What each request is allowed to do, and does.
 
-use super::super::access;
-use super::super::desktops::{self, Request as Start};
-use super::super::logins::{HandleHash, Login};
-use super::super::owner::Owner;
-use super::super::profiles;
-use super::super::protocol::{Answer, FromLauncher, Handle, Refusal, Request};
-use super::super::sign_in::own_account;
 use super::Server;
 use super::connections::{Asker, Who};
 use super::waiting::{Awaited, Waiting};
 use crate::config::Attach;
+use crate::launcher::access;
+use crate::launcher::desktops::{self, Request as Start};
+use crate::launcher::logins::{HandleHash, Login};
+use crate::launcher::owner::Owner;
+use crate::launcher::profiles;
+use crate::launcher::protocol::{Answer, FromLauncher, Handle, Refusal, Request};
+use crate::launcher::sign_in::own_account;
 use crate::model::{
     DesktopId, DesktopInfo, DesktopName, DesktopState, Geometry, ProfileId, UserName,
 };

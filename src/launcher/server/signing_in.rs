@@ -3,15 +3,15 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::super::jobs::Outcome;
-use super::super::logins::Login;
-use super::super::protocol::{Answer, FromLauncher, Refusal};
-use super::super::sign_in::{self, MAX_TRIES, PAM_TIMEOUT, Person, Question, Verdict};
-use super::super::throttle::Try;
 use super::Server;
 use super::connections::Asker;
 use super::errands::Errand;
 use super::requests::Reply;
+use crate::launcher::jobs::Outcome;
+use crate::launcher::logins::Login;
+use crate::launcher::protocol::{Answer, FromLauncher, Refusal};
+use crate::launcher::sign_in::{self, MAX_TRIES, PAM_TIMEOUT, Person, Question, Verdict};
+use crate::launcher::throttle::Try;
 use crate::model::{Secret, UserName};
 
 /// A try to sign in that a child looks at.

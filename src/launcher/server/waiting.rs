@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::super::place::RunId;
-use super::super::protocol::{Answer, Refusal};
 use super::Server;
 use super::connections::Asker;
+use crate::launcher::place::RunId;
+use crate::launcher::protocol::{Answer, Refusal};
 
 /// Most requests that wait at once.
 pub(super) const MAX_WAITING: usize = 256;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use deskway_osuser::Account;
 
-use super::super::profiles::SYSTEM_PATH;
+use crate::launcher::profiles::SYSTEM_PATH;
 
 /// What every session has, before PAM and the configuration add to it.
 fn base(owner: &Account, run_dir: &Path) -> BTreeMap<String, String> {

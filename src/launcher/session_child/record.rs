@@ -5,7 +5,7 @@ use std::io;
 use deskway_osuser::ProcessId;
 use serde::{Deserialize, Serialize};
 
-use super::super::place::{Place, RunId, write_whole};
+use crate::launcher::place::{Place, RunId, write_whole};
 use crate::model::{DesktopId, ProfileId};
 
 /// Most bytes of a record.
