@@ -153,6 +153,16 @@ impl Front {
         }
     }
 
+    /// Waits until the main desktop has ended, however it did.
+    pub fn ended(&mut self, handle: &Handle) {
+        self.state_that(handle, |state| {
+            matches!(
+                state,
+                DesktopState::Gone { .. } | DesktopState::Failed { .. }
+            )
+        });
+    }
+
     fn state_that(
         &mut self,
         handle: &Handle,

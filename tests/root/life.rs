@@ -91,7 +91,8 @@ fn a_killed_session_child_leaves_nothing_either() {
     front.start(&handle);
     let agent = process::one(alice.uid, "deskway agent");
     process::kill(process::parent(agent));
-    front.failed(&handle);
+    // The agent is told to stop by the kernel: whether it still says so is a matter of luck.
+    front.ended(&handle);
     process::until("the desktop's end", || {
         let ended = process::of_user(alice.uid).is_empty();
         let removed = |directory| {
