@@ -1,3 +1,5 @@
+//! The messages of a viewer, whole and in pieces, well-formed and not.
+
 use super::*;
 
 /// The messages in `bytes`, which come in pieces of `piece` bytes, by kind and whole length.

@@ -1,3 +1,5 @@
+//! Headers of frames: what RFC 6455 allows, and what it does not.
+
 use super::*;
 
 const KEY: [u8; 4] = [1, 2, 3, 4];

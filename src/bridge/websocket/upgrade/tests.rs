@@ -1,3 +1,5 @@
+//! Upgrades that are one, and each kind that is none.
+
 use http::Request;
 
 use super::*;

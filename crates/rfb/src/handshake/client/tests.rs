@@ -1,3 +1,5 @@
+//! The handshake with a VNC server, in pieces of each size, and with servers that break it.
+
 use super::*;
 
 /// What the viewer says to a server that sends `server`, in pieces of each size.
