@@ -13,6 +13,8 @@ use crate::model::{DesktopId, DesktopInfo, DesktopState, EndCause, UserName};
 
 /// Most viewers that look at one desktop at once.
 pub const MAX_VIEWERS: usize = 16;
+/// Most pictures of one desktop that are being taken at once.
+const MAX_GLANCES: usize = 4;
 
 /// All desktops and viewers.
 #[derive(Debug, Default)]
@@ -57,6 +59,8 @@ pub struct NewViewer {
     /// SHA-256 of the handle with which they signed in.
     pub session: [u8; 32],
     pub window: Option<ViewerId>,
+    /// The portal takes one picture: nobody is told of it, and it takes no viewer's place.
+    pub glance: bool,
 }
 
 /// The desktop has [`MAX_VIEWERS`] already.
@@ -111,7 +115,7 @@ impl Registry {
         viewers
             .open
             .values()
-            .filter(|open| open.who.desktop == *desktop)
+            .filter(|open| open.who.desktop == *desktop && !open.who.glance)
             .count()
     }
 
@@ -128,13 +132,14 @@ impl Registry {
             let here = viewers
                 .open
                 .values()
-                .filter(|open| open.who.desktop == who.desktop);
+                .filter(|open| open.who.desktop == who.desktop && open.who.glance == who.glance);
             let (older, others): (Vec<_>, Vec<_>) = here.partition(|open| {
                 who.window.is_some()
                     && open.who.window == who.window
                     && open.who.session == who.session
             });
-            if others.len() >= MAX_VIEWERS {
+            let most = if who.glance { MAX_GLANCES } else { MAX_VIEWERS };
+            if others.len() >= most {
                 return Err(TooManyViewers);
             }
             for open in older {
@@ -169,11 +174,6 @@ impl Registry {
         }
     }
 
-    /// Why the desktop does not run, as far as the launcher told.
-    pub fn ended(&self, account: &UserName, desktop: &DesktopId) -> Option<Ended> {
-        why_ended(&self.follow(account).borrow(), desktop)
-    }
-
     /// Why a desktop's stream ended, as soon as the launcher tells it, which may be never.
     pub async fn explain(&self, account: &UserName, desktop: &DesktopId) -> Ended {
         let mut known = self.follow(account);
@@ -189,6 +189,9 @@ impl Registry {
     }
 
     fn viewers_changed(&self, who: &NewViewer) {
+        if who.glance {
+            return;
+        }
         let people = self.people();
         let owner = Some(&who.desktop.owner).filter(|owner| **owner != who.account);
         for account in [Some(&who.account), owner].into_iter().flatten() {
@@ -239,8 +242,9 @@ impl fmt::Debug for OpenViewer {
 fn why_ended(known: &Known, desktop: &DesktopId) -> Option<Ended> {
     let desktops = known.desktops.as_ref()?;
     match &desktops.iter().find(|info| info.id == *desktop)?.state {
-        DesktopState::Starting { .. } | DesktopState::Ready { .. } => None,
-        DesktopState::Absent | DesktopState::Stopping => Some(Ended::Stopped),
+        // On its way out the cause is not known yet.
+        DesktopState::Starting { .. } | DesktopState::Ready { .. } | DesktopState::Stopping => None,
+        DesktopState::Absent => Some(Ended::Stopped),
         DesktopState::Gone { cause, .. } | DesktopState::Failed { cause, .. } => {
             Some(match cause {
                 EndCause::Stopped => Ended::Stopped,
@@ -263,6 +267,7 @@ mod tests {
             account: "alice".parse().unwrap(),
             session: [session; 32],
             window: window.map(|window| window.parse().unwrap()),
+            glance: false,
         }
     }
 
@@ -330,12 +335,33 @@ mod tests {
         assert_eq!(registry.viewers(&desktop), 0);
     }
 
+    #[test]
+    fn a_glance_is_nobody_who_watches() {
+        let registry = Registry::new();
+        let desktop = "alice".parse().unwrap();
+        let follower = registry.follow(&"alice".parse().unwrap());
+        let glance = NewViewer {
+            glance: true,
+            ..viewer(1, None)
+        };
+        let seats: Vec<_> = (0..MAX_GLANCES)
+            .map(|_| enter(&registry, glance.clone()))
+            .collect();
+        assert_eq!(registry.viewers(&desktop), 0);
+        assert!(!follower.has_changed().unwrap());
+        assert!(registry.enter(glance, |_| {}).is_err());
+        assert!(registry.enter(viewer(1, None), |_| {}).is_ok());
+        drop(seats);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_end_is_explained_when_the_launcher_tells_it() {
         let registry = Registry::new();
         let (account, desktop) = ("alice".parse().unwrap(), "alice".parse().unwrap());
         registry.update(&account, state(DesktopState::Ready { since: 1 }));
         let told = async {
+            tokio::task::yield_now().await;
+            registry.update(&account, state(DesktopState::Stopping));
             tokio::task::yield_now().await;
             let cause = EndCause::LoggedOut;
             registry.update(&account, state(DesktopState::Gone { cause, at: 2 }));

@@ -256,7 +256,7 @@ fn shown_one(site: &Site, info: &DesktopInfo) -> Desktop {
         DesktopState::Gone { cause, at } => {
             desktop.state = "gone";
             desktop.since = Some(*at);
-            desktop.message = Some(cause.to_string());
+            desktop.message = Some(sentence(&cause.to_string()));
         }
         DesktopState::Failed { cause, log, at } => {
             desktop.state = "failed";

@@ -3,6 +3,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -29,12 +30,18 @@ use crate::launcher::protocol::{Greeting, Refusal};
 use crate::listen::Connection;
 use crate::model::{DesktopId, Rights};
 
+/// How long a desktop that does not run may owe us the reason.
+const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Wish {
     /// The random name of the browser's window.
     viewer: Option<String>,
     #[serde(default)]
     view_only: String,
+    /// Set by the portal, which takes a picture for a card and leaves.
+    #[serde(default)]
+    thumbnail: String,
 }
 
 /// One viewer on its way to a desktop.
@@ -43,6 +50,7 @@ struct Visit {
     person: Identity,
     desktop: DesktopId,
     rights: Rights,
+    glance: bool,
     connection: Connection,
     /// Taken; or why no place was to be had.
     seat: Result<Seat, CloseCause>,
@@ -72,19 +80,22 @@ pub(super) async fn open(
         .remove::<OnUpgrade>()
         .ok_or(Error::Internal)?;
 
+    let glance = is_set(&wish.thumbnail);
     let (stopper, stop) = watch::channel(None);
     let viewer = NewViewer {
         desktop: desktop.clone(),
         account: person.account.name.clone(),
         session: person.hash,
         window,
+        glance,
     };
     let seat = site.registry.enter(viewer, move |why| {
         stopper.send_replace(Some(told(why)));
     });
-    let rights = match wish.view_only.as_str() {
-        "" | "0" | "false" => Rights::Control,
-        _ => Rights::View,
+    let rights = if glance || is_set(&wish.view_only) {
+        Rights::View
+    } else {
+        Rights::Control
     };
     let visit = Visit {
         seat: seat.map_err(|_| CloseCause::TooManyViewers),
@@ -92,6 +103,7 @@ pub(super) async fn open(
         person,
         desktop,
         rights,
+        glance,
         connection,
         stop,
     };
@@ -107,6 +119,10 @@ pub(super) async fn open(
     Ok(response)
 }
 
+fn is_set(flag: &str) -> bool {
+    !matches!(flag, "" | "0" | "false")
+}
+
 type Browser = TokioIo<hyper::upgrade::Upgraded>;
 
 impl Visit {
@@ -116,7 +132,9 @@ impl Visit {
         let peer = self.connection.address();
         let outcome = match self.stream().await {
             Ok((stream, greeting)) => {
-                info!(%user, %desktop, %peer, "viewer came");
+                if !self.glance {
+                    info!(%user, %desktop, %peer, "viewer came");
+                }
                 let viewer = self.viewer(greeting);
                 let explain = async { told(self.site.registry.explain(user, desktop).await) };
                 let (stop, early) = (self.stop.clone(), Bytes::new());
@@ -124,6 +142,9 @@ impl Visit {
             }
             Err(cause) => self.refuse(browser, cause).await,
         };
+        if self.glance {
+            return;
+        }
         let bytes = outcome.to_browser + outcome.from_browser;
         let seconds = outcome.lasted.as_secs();
         let error = outcome.error.as_ref().map(tracing::field::display);
@@ -172,9 +193,11 @@ impl Visit {
                     .await;
                 CloseCause::SignedOut
             }
-            LauncherError::Refused(Refusal::NotRunning | Refusal::NoSuchDesktop) => registry
-                .ended(user, &self.desktop)
-                .map_or(CloseCause::Stopped, told),
+            LauncherError::Refused(Refusal::NotRunning | Refusal::NoSuchDesktop) => {
+                let why = registry.explain(user, &self.desktop);
+                let why = tokio::time::timeout(EXPLAIN_TIMEOUT, why).await;
+                why.map_or(CloseCause::Stopped, told)
+            }
             error => {
                 warn!(%user, desktop = %self.desktop, %error, "no stream to the desktop");
                 CloseCause::Unreachable

@@ -53,7 +53,7 @@ test('signing in works without JavaScript, up to the portal', async ({ browser, 
   const page = await context.newPage();
   await signIn(page, alice);
   await expect(page).toHaveURL(`${deskway.url}/`);
-  await expect(page.getByText(/JavaScript/)).toBeVisible();
+  await expect(page.getByRole('heading', { name: /JavaScript/ })).toBeVisible();
 });
 
 test('a wrong password says what to do and keeps the name', async ({ page, alice }) => {

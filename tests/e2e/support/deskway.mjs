@@ -1,6 +1,6 @@
 // A Deskway of its own for a test: `deskway up` with its own folders, on a free port.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export const PROGRAM =
 const READY = /https?:\/\/\S+/;
 
 export class Deskway {
-  /** @param {{ config?: string, flags?: string[], stopDesktops?: boolean }} options */
+  /** @param {{ config?: string, flags?: string[] }} options */
   static async start(options = {}) {
     const folder = `/run/dwt-${randomBytes(4).toString('hex')}`;
     mkdirSync(folder, { mode: 0o755 });
@@ -28,10 +28,9 @@ export class Deskway {
   }
 
   async up(listen) {
-    const { flags = [], stopDesktops = true } = this.options;
+    const { flags = [] } = this.options;
     const args = ['up', '--listen', listen, '--config', join(this.folder, 'deskway.toml')];
     args.push('--run-dir', this.runDir, '--state-dir', join(this.folder, 'state'), ...flags);
-    if (stopDesktops) args.push('--stop-desktops-on-exit');
     this.process = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.log = '';
     this.ended = new Promise((resolve) => this.process.once('exit', resolve));
@@ -79,7 +78,11 @@ export class Deskway {
     await this.ended;
   }
 
+  /** Ends the desktops too, and takes the folders away. */
   async remove() {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      execFileSync(PROGRAM, ['desktop', 'stop', '--all', '--run-dir', this.runDir]);
+    }
     await this.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
