@@ -42,7 +42,8 @@ test('a session that dies at once, with the end of its log', async ({
   }, start);
   expect(answer).toBe(202);
   await page.goto(`/d/${alice.name}/dies/`);
-  await expect(viewer(page)).toHaveAttribute('data-state', 'failed');
+  await expect(viewer(page)).toHaveAttribute('data-state', /failed|ended/);
+  await expect(page.getByText(/ended after \d+ s with exit status 3/)).toBeVisible();
   await page.getByText('End of the log').click();
   await expect(page.getByText('the licence file is missing')).toBeVisible();
 
