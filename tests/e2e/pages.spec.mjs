@@ -4,7 +4,7 @@
 import AxeBuilder from '@axe-core/playwright';
 import { mkdirSync } from 'node:fs';
 
-import { card, desktopIsOpen, expect, openDesktop, openLink, signIn, test } from './support/test.mjs';
+import { card, desktopIsOpen, expect, openDesktop, openLink, openToolbar, signIn, test } from './support/test.mjs';
 
 const PICTURES = new URL('../../docs/pictures/', import.meta.url).pathname;
 const WIDTHS = [360, 1280, 2560];
@@ -55,7 +55,38 @@ test('the desktop, with its toolbar', async ({ page, alice }) => {
   if (process.env.PICTURES) {
     await page.screenshot({ path: `${PICTURES}desktop.png` });
   }
+  await openToolbar(page);
+  await axe(page);
+  if (process.env.PICTURES) {
+    await page.screenshot({ path: `${PICTURES}toolbar.png` });
+  }
 });
+
+test('the portal shows the picture of a desktop that runs', async ({ page, alice }) => {
+  await signIn(page, alice, `/d/${alice.name}/`);
+  await desktopIsOpen(page);
+  await page.goto('/');
+  await expect(card(page, alice.name).locator('img, canvas').first()).toBeVisible();
+  if (process.env.PICTURES) {
+    const shot = (data) => `data:image/png;base64,${data.toString('base64')}`;
+    const portal = shot(await page.screenshot());
+    await page.goto(`/d/${alice.name}/`);
+    await desktopIsOpen(page);
+    const desktop = shot(await page.screenshot());
+    const both = await page.context().newPage();
+    await both.setViewportSize({ width: 1280, height: 720 });
+    await both.setContent(readmePicture(portal, desktop));
+    await both.screenshot({ path: `${PICTURES}readme.png` });
+  }
+});
+
+/** The portal in front, the desktop behind it. */
+function readmePicture(portal, desktop) {
+  const frame = 'position:absolute;border-radius:12px;box-shadow:0 16px 48px #0007';
+  return `<body style="margin:0;background:linear-gradient(135deg,#dfe6f7,#b9c8ee)">
+    <img style="${frame};left:336px;top:40px;width:896px" src="${desktop}">
+    <img style="${frame};left:48px;top:220px;width:704px" src="${portal}"></body>`;
+}
 
 /** No horizontal scrolling, no fault that axe finds, at each width, light and dark. */
 async function looksRight(page, name) {

@@ -5,10 +5,10 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
 
 /** A new account with a password and a home of its own. */
-export function makePerson(label) {
+export function makePerson(label, fullName = 'Somebody') {
   const name = `dwt-${label}${randomBytes(4).toString('hex')}`;
   const password = randomBytes(12).toString('hex');
-  execFileSync('useradd', ['--create-home', '--shell', '/bin/bash', name]);
+  execFileSync('useradd', ['--create-home', '--shell', '/bin/bash', '--comment', fullName, name]);
   const home = `/home/${name}`;
   chmodSync(home, 0o700);
   execFileSync('chpasswd', { input: `${name}:${password}\n` });

@@ -20,14 +20,14 @@ export const test = base.extend({
     { scope: 'worker' },
   ],
 
-  alice: [async ({}, use) => withPerson('a', use), { scope: 'worker' }],
-  bob: [async ({}, use) => withPerson('b', use), { scope: 'worker' }],
+  alice: [async ({}, use) => withPerson('a', 'Alice Smith', use), { scope: 'worker' }],
+  bob: [async ({}, use) => withPerson('b', 'Bob Jones', use), { scope: 'worker' }],
 
   baseURL: async ({ deskway }, use) => use(deskway.url),
 });
 
-async function withPerson(label, use) {
-  const person = makePerson(label);
+async function withPerson(label, fullName, use) {
+  const person = makePerson(label, fullName);
   await use(person);
   removePerson(person);
 }
