@@ -11,7 +11,8 @@ use crate::config::Brand;
 use crate::launcher::protocol::Account;
 use crate::model::DesktopId;
 
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 7] = [
+    ("head.html", include_str!("templates/head.html")),
     ("sign-in.html", include_str!("templates/sign-in.html")),
     ("portal.html", include_str!("templates/portal.html")),
     ("viewer.html", include_str!("templates/viewer.html")),

@@ -67,6 +67,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .arg(&dirs.run)
         .arg("--state-dir")
         .arg(&dirs.state);
+    // Standard output is for the announcement alone.
+    up.stdout(std::io::stderr());
     Err(up.exec()).context("cannot start deskway")
 }
 
