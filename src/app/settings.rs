@@ -48,4 +48,27 @@ impl Settings {
         let defaults = self.defaults.clone();
         config::over(defaults, text, "the new configuration", &self.overrides)
     }
+
+    /// For a role that is started again: the file as it is now, so that a configuration that was
+    /// read again since counts; as it was when the file is wrong. Where we listen and keep our
+    /// files stays as it was at the start.
+    pub(super) fn now(&self, restarts: u64) -> Self {
+        let mut settings = self.clone();
+        if restarts == 0 {
+            return settings;
+        }
+        match self.reload() {
+            Ok((mut config, _)) => {
+                config.paths = self.config.paths.clone();
+                config.server.listen.clone_from(&self.config.server.listen);
+                config
+                    .server
+                    .base_path
+                    .clone_from(&self.config.server.base_path);
+                settings.config = config;
+            }
+            Err(error) => tracing::error!(%error, "the configuration is wrong; the old one stays"),
+        }
+        settings
+    }
 }

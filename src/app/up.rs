@@ -29,14 +29,14 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
     let launcher = Role {
         name: "launcher",
         keep: Vec::new(),
-        work: Box::new(|_| {
+        work: Box::new(|restarts| {
             let options = Options {
                 end_desktops_on_exit: flags.stop_desktops_on_exit,
                 ..Options::default()
             };
             status(
                 "launcher",
-                with_parent().and_then(|()| launcher::run(&settings, options)),
+                with_parent().and_then(|()| launcher::run(&settings.now(restarts), options)),
             )
         }),
     };
@@ -50,7 +50,7 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
             status(
                 "serve",
                 front(
-                    &settings,
+                    &settings.now(restarts),
                     service.as_ref(),
                     &listeners,
                     &front_socket,

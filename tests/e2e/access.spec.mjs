@@ -65,12 +65,16 @@ test('a wrong password says what to do and keeps the name', async ({ page, alice
 
 test('while desktops run: no TCP port, private sockets, a front that can do nothing', async ({
   page,
+  browser,
   deskway,
   alice,
   bob,
 }) => {
   await signIn(page, alice, `/d/${alice.name}/`);
+  const other = await (await browser.newContext({ baseURL: deskway.url })).newPage();
+  await signIn(other, bob, `/d/${bob.name}/`);
   await desktopIsOpen(page);
+  await desktopIsOpen(other);
 
   const port = Number(new URL(deskway.url).port);
   const listening = listeningPortsOf([alice, bob]);
@@ -95,6 +99,23 @@ test('while desktops run: no TCP port, private sockets, a front that can do noth
   }
   expect(field('Seccomp')).toBe('2');
   expect(field('NoNewPrivs')).toBe('1');
+});
+
+test('passwords are in no log, no argument and no address', async ({ page, deskway, alice }) => {
+  const addresses = [];
+  page.on('request', (request) => addresses.push(request.url()));
+  const wrong = 'a-marked-wrong-password';
+  await signIn(page, { name: alice.name, password: wrong });
+  await expect(page.getByRole('alert')).toBeVisible();
+  await signIn(page, alice, `/d/${alice.name}/`);
+  await desktopIsOpen(page);
+  const [cookie] = await page.context().cookies();
+  const told = [deskway.log, addresses.join('\n'), everyCommandLine()];
+  expect(addresses.length).toBeGreaterThan(5);
+  expect(deskway.log).toContain(alice.name);
+  for (const text of told) {
+    for (const secret of [wrong, alice.password, cookie.value]) expect(text).not.toContain(secret);
+  }
 });
 
 /** The status that the server answers a WebSocket upgrade with. */
@@ -125,6 +146,18 @@ function upgradeStatus(deskway, path, headers) {
     request.on('error', reject);
     request.end();
   });
+}
+
+/** The arguments of every process of this machine. */
+function everyCommandLine() {
+  const read = (pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    } catch {
+      return ''; // ended meanwhile
+    }
+  };
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(read).join('\n');
 }
 
 function asPerson(person, command) {

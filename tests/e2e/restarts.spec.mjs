@@ -30,10 +30,19 @@ for (const roles of [['serve'], ['launcher'], ['launcher', 'serve']]) {
   });
 }
 
-test('killing all of it and starting anew leaves the desktop', async ({ page, alice, deskway }) => {
+test('killing all of it and starting anew leaves both desktops', async ({
+  page,
+  browser,
+  alice,
+  bob,
+  deskway,
+}) => {
   await signIn(page, alice, `/d/${alice.name}/`);
+  const other = await (await browser.newContext({ baseURL: deskway.url })).newPage();
+  await signIn(other, bob, `/d/${bob.name}/`);
   await desktopIsOpen(page);
-  const before = facts(alice);
+  await desktopIsOpen(other);
+  const before = [facts(alice), facts(bob)];
   const pids = ['launcher', 'serve'].map((role) => deskway.pidOf(role));
 
   await deskway.kill();
@@ -41,8 +50,10 @@ test('killing all of it and starting anew leaves the desktop', async ({ page, al
   await expect(viewer(page)).not.toHaveAttribute('data-state', 'connected');
   await deskway.up(new URL(deskway.url).host);
   await desktopIsOpen(page);
-  expect(facts(alice)).toEqual(before);
+  await desktopIsOpen(other);
+  expect([facts(alice), facts(bob)]).toEqual(before);
   await pictureIsLive(page);
+  await pictureIsLive(other);
 });
 
 /** What must be the same before and after: processes and windows. */
@@ -51,7 +62,8 @@ function facts(person) {
   return {
     agent: pidOf(person, AGENT),
     screen: pidOf(person, X_SERVER),
-    windows: tree.split('\n').filter((line) => /xfdesktop|xfce4-panel/.test(line)).length,
+    // By their numbers: the very same windows.
+    windows: tree.split('\n').flatMap((line) => line.match(/0x\w+ "Desktop"/)?.[0] ?? []),
   };
 }
 

@@ -28,11 +28,7 @@ pub(crate) fn make_os_accounts() -> Result<Vec<Person>> {
 pub(crate) fn remove_os_accounts() -> Result<()> {
     for name in demo_accounts()? {
         run::note(&format!("Removing the account {name} and its home"));
-        run::finish(
-            Command::new("userdel")
-                .args(["--remove", &name])
-                .stderr(std::process::Stdio::null()),
-        )?;
+        run::finish(Command::new("userdel").args(["--remove", &name]))?;
     }
     Ok(())
 }

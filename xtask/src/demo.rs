@@ -1,9 +1,10 @@
 //! `cargo xtask demo`: two people's desktops in the browser.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -67,14 +68,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .arg(&dirs.run)
         .arg("--state-dir")
         .arg(&dirs.state);
+    up.arg("--config").arg(empty_configuration(&dirs)?);
     // Standard output is for the announcement alone.
     up.stdout(std::io::stderr());
     Err(up.exec()).context("cannot start deskway")
 }
 
+/// The machine's own configuration is for the machine's own Deskway.
+fn empty_configuration(dirs: &Dirs) -> Result<PathBuf> {
+    fs::create_dir_all(&dirs.state)?;
+    let path = dirs.state.join("demo.toml");
+    fs::write(&path, "").with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
 /// Takes the accounts and files of the demo away.
 pub(crate) fn clean() -> Result<()> {
     let dirs = Dirs::of_this_user()?;
+    stop_left_desktops(&dirs);
     if machine::is_root() {
         accounts::remove_os_accounts()?;
     }
@@ -85,6 +96,39 @@ pub(crate) fn clean() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A demo that was killed may have left desktops: a launcher takes them up again and ends them.
+fn stop_left_desktops(dirs: &Dirs) {
+    let deskway = run::target().join("release/deskway");
+    let left = fs::read_dir(dirs.run.join("d")).is_ok_and(|mut records| records.next().is_some());
+    if !left || !deskway.exists() {
+        return;
+    }
+    run::note("Ending the desktops that a demo has left");
+    let mut up = Command::new(deskway);
+    up.args([
+        "up",
+        "--stop-desktops-on-exit",
+        "--listen",
+        "127.0.0.1:0",
+        "--log-filter",
+        "warn",
+    ]);
+    up.arg("--run-dir")
+        .arg(&dirs.run)
+        .arg("--state-dir")
+        .arg(&dirs.state);
+    up.stdout(Stdio::piped());
+    let Ok(mut up) = up.spawn() else { return };
+    // Its first line says that it has taken them up.
+    if let Some(output) = up.stdout.take() {
+        _ = BufReader::new(output).read_line(&mut String::new());
+    }
+    let pid = up.id().to_string();
+    if run::finish(Command::new("kill").args(["-TERM", &pid])).is_ok() {
+        _ = up.wait();
+    }
 }
 
 /// Where the demo keeps its things, apart from an installed Deskway.
@@ -123,8 +167,8 @@ fn people(deskway: &PathBuf, dirs: &Dirs) -> Result<Vec<Person>> {
         known
             .arg("--state-dir")
             .arg(&dirs.state)
-            .stdout(std::process::Stdio::null());
-        known.stderr(std::process::Stdio::null());
+            .stdout(Stdio::null());
+        known.stderr(Stdio::null());
         if run::feed(&mut known, &person.password).is_err() {
             let mut new = Command::new(deskway);
             new.args(["user", "add", &person.name, "--password-stdin"]);

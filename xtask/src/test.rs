@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::machine;
 use crate::run;
@@ -11,6 +11,12 @@ use crate::web;
 
 /// Everything, as CI runs it.
 pub(crate) fn everything() -> Result<()> {
+    if !machine::is_root() {
+        bail!(
+            "the tests make accounts and start desktops as them: run this as root, in a container \
+             or a virtual machine if you prefer"
+        );
+    }
     stage("packages", || {
         machine::ensure(machine::TO_RUN)?;
         machine::ensure(machine::TO_TEST)

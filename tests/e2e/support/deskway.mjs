@@ -11,7 +11,7 @@ export const PROGRAM =
 const READY = /https?:\/\/\S+/;
 
 export class Deskway {
-  /** @param {{ config?: string, flags?: string[] }} options */
+  /** @param {{ config?: string, flags?: string[], listen?: string }} options */
   static async start(options = {}) {
     const folder = `/run/dwt-${randomBytes(4).toString('hex')}`;
     mkdirSync(folder, { mode: 0o755 });
@@ -19,7 +19,7 @@ export class Deskway {
     self.folder = folder;
     self.options = options;
     writeFileSync(join(folder, 'deskway.toml'), options.config ?? '');
-    await self.up('127.0.0.1:0');
+    await self.up(options.listen ?? '127.0.0.1:0');
     return self;
   }
 
