@@ -3,7 +3,9 @@
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
+};
 use std::path::Path;
 use std::process::Command;
 
@@ -175,10 +177,12 @@ fn make_folder(folder: &Path, mode: u32) -> Result<()> {
 /// Takes the run directory for this Deskway.
 pub(super) fn lock(run: &Path) -> Result<Lock> {
     let path = run.join("up.lock");
+    // Whoever can open it can hold the lock, so that nobody else may.
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&path);
     let file = file.with_context(|| format!("cannot write {}", path.display()))?;
     if file.try_lock().is_err() {
@@ -188,4 +192,30 @@ pub(super) fn lock(run: &Path) -> Result<Lock> {
         );
     }
     Ok(Lock { _file: file })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_deskway_a_run_directory_and_a_lock_that_nobody_else_can_open() {
+        let run = tempfile::tempdir().unwrap();
+        let held = lock(run.path()).unwrap();
+        let mode = fs::metadata(run.path().join("up.lock")).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let error = lock(run.path()).unwrap_err().to_string();
+        assert!(error.contains("another Deskway"), "{error}");
+        drop(held);
+        assert!(lock(run.path()).is_ok());
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("run");
+        make_folder(&folder, 0o777).unwrap();
+        let error = own_folder(&folder, 0o711).unwrap_err().to_string();
+        assert!(error.contains("777"), "{error}");
+    }
 }

@@ -78,7 +78,7 @@ pub(super) fn supervise(roles: Vec<Role<'_>>) -> io::Result<End> {
             }
         }
         for it in &mut running {
-            if let Some(failed) = it.look_after()? {
+            if let Some(failed) = it.look_after() {
                 stop_all(&signals, &running)?;
                 return Ok(End::Failed { role: failed });
             }
@@ -89,16 +89,16 @@ pub(super) fn supervise(roles: Vec<Role<'_>>) -> io::Result<End> {
 
 impl Running<'_> {
     /// Notices that the role has ended, and starts it again when it is time.
-    fn look_after(&mut self) -> io::Result<Option<&'static str>> {
+    fn look_after(&mut self) -> Option<&'static str> {
         let now = Instant::now();
         match &self.state {
             State::Up { child, since } => {
                 let stable = now.duration_since(*since) >= STABLE;
                 let Some(status) = ended(child) else {
-                    return Ok(None);
+                    return None;
                 };
                 if !stable && self.restarts == 0 && status.exit_status().is_some() {
-                    return Ok(Some(self.role.name));
+                    return Some(self.role.name);
                 }
                 self.restarts += 1;
                 self.pause = if stable {
@@ -115,9 +115,14 @@ impl Running<'_> {
         if let State::Down { until } = self.state
             && until <= now
         {
-            self.state = start(&self.role, self.restarts)?;
+            self.state = start(&self.role, self.restarts).unwrap_or_else(|error| {
+                tracing::error!(role = self.role.name, %error, "cannot be started; trying again");
+                State::Down {
+                    until: now + LONGEST_PAUSE,
+                }
+            });
         }
-        Ok(None)
+        None
     }
 }
 

@@ -1,6 +1,7 @@
 //! Signing out, from the page's form and for the API.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -11,8 +12,14 @@ use super::error::Error;
 use super::guard::presented;
 use super::site::Site;
 use crate::auth::{Found, clear_cookie, handle_hash};
+use crate::desktop::{Launcher, LauncherError};
 use crate::launcher::protocol::Handle;
 use crate::listen::Connection;
+
+/// How long the person waits for the launcher to forget the sign-in; they are out already.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two tries to tell a launcher that does not answer.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Goes to the sign-in page whether somebody was signed in or not.
 pub(super) async fn submit(
@@ -38,13 +45,26 @@ pub(super) async fn sign_out(site: &Arc<Site>, handle: &Handle) -> Result<(), Er
     site.end_sign_in(&hash, "by the person").await;
     let (launcher, handle) = (site.launcher.clone(), handle.clone());
     let is_there = launcher.is_there();
-    let forgotten = site.tasks.spawn(async move {
-        if let Err(error) = launcher.sign_out(handle).await {
-            warn!(%error, "the launcher did not forget a sign-in");
-        }
-    });
-    if is_there && let Err(error) = forgotten.await {
-        warn!(%error, "the launcher was not told of a sign-out");
+    let forgotten = site.tasks.spawn(forget(launcher, handle));
+    if is_there && tokio::time::timeout(PATIENCE, forgotten).await.is_err() {
+        warn!("the launcher is slow to forget a sign-in");
     }
     Ok(())
+}
+
+/// Tells the launcher, also one that is away now: until then it would honour the handle.
+async fn forget(launcher: Launcher, handle: Handle) {
+    loop {
+        launcher.until_there().await;
+        match launcher.sign_out(handle.clone()).await {
+            Ok(()) => return,
+            Err(LauncherError::Unavailable | LauncherError::Busy) => {
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            Err(error) => {
+                warn!(%error, "the launcher did not forget a sign-in");
+                return;
+            }
+        }
+    }
 }

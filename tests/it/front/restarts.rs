@@ -80,6 +80,22 @@ async fn signing_out_needs_no_launcher() {
 }
 
 #[tokio::test]
+async fn a_launcher_that_comes_back_hears_who_signed_out_meanwhile() {
+    let mut house = House::open().await;
+    let alice = house.alice().await;
+    assert_eq!(house.world.logins(), 1);
+    house.launcher.take().unwrap().kill().await;
+    alice.post("/sign-out", "text/plain", "").await;
+    house.start_launcher();
+    let forgotten = async {
+        while house.world.logins() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(forgotten).await;
+}
+
+#[tokio::test]
 async fn readiness_follows_the_launcher() {
     let mut house = House::open().await;
     let browser = house.browser();

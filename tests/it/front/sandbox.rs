@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -144,6 +144,7 @@ fn child_tries_everything() {
         "listening at a socket",
         UnixListener::bind(own.join("socket")).err(),
     );
+    refused("a pair of datagram sockets", UnixDatagram::pair().err());
     refused("running a program", Command::new("/bin/true").spawn().err());
     let parent = rustix::process::getppid().unwrap();
     let killed = rustix::process::kill_process(parent, Signal::CONT);
