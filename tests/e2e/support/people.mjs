@@ -52,7 +52,7 @@ export function environmentOf(pid) {
 
 /** Runs a program inside a person's desktop: same namespace, account and display. */
 export function insideDesktop(person, program, args = []) {
-  const pid = pidOf(person, /^\S*xfce4-session|^xterm/);
+  const pid = pidOf(person, /^\S*xfce4-session$|^xterm/);
   const { DISPLAY, XAUTHORITY, HOME } = environmentOf(pid);
   const become = ['--reuid', person.name, '--regid', person.name, '--init-groups'];
   const enter = ['--mount', '--target', String(pid), 'setpriv', ...become];
