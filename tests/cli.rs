@@ -45,7 +45,14 @@ fn a_wrong_file_stops_every_command_that_reads_it() {
     let place = TempDir::new().unwrap();
     let file = place.path().join("deskway.toml");
     fs::write(&file, "[server]\nlisten = \"here\"\n").unwrap();
-    for command in [["user", "list"], ["desktop", "list"]] {
+    let commands: [&[&str]; 5] = [
+        &["user", "list"],
+        &["desktop", "list"],
+        &["up"],
+        &["serve"],
+        &["launcher"],
+    ];
+    for command in commands {
         let mut args = command.to_vec();
         let file = text(&file);
         args.extend(["--config", &file]);
