@@ -169,7 +169,7 @@ pub enum User {
         #[command(flatten)]
         place: StatePlace,
     },
-    /// Set the password of a local account
+    /// Set the password of a local account, and sign it out everywhere
     Passwd {
         name: UserName,
         #[command(flatten)]
@@ -177,7 +177,7 @@ pub enum User {
         #[command(flatten)]
         place: StatePlace,
     },
-    /// Remove a local account; its desktops and files stay
+    /// Remove a local account, and sign it out; its desktops and files stay
     Remove {
         name: UserName,
         #[command(flatten)]
@@ -221,6 +221,9 @@ pub struct StatePlace {
     /// The state directory that Deskway is started with
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// The run directory that Deskway is started with: who is signed in is kept there
+    #[arg(long, value_name = "DIR", value_parser = config::parse_run_dir)]
+    pub run_dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -293,6 +296,8 @@ pub enum Error {
     OsUserNeedsRoot,
     #[error(transparent)]
     Launcher(#[from] ClientError),
+    #[error("the account was changed, but `{name}` stays signed in for now: {source}")]
+    StillSignedIn { name: UserName, source: ClientError },
     /// `log` begins with a newline where it is not empty.
     #[error("`{desktop}` is not ready but {state}{log}")]
     NotReady {

@@ -1,10 +1,13 @@
 //! `deskway user add|passwd|remove|list`: local accounts.
 
+use std::path::Path;
+
 use deskway_osuser as osuser;
 use serde::Serialize;
 
 use super::{Error, PasswordFrom, StatePlace, User, ask, out};
 use crate::config::Config;
+use crate::launcher::client;
 use crate::model::{Secret, UserName};
 use crate::runtime::Clock;
 use crate::store::accounts::{self, Account, NewAccount};
@@ -43,7 +46,8 @@ pub fn run(args: &User) -> Result<(), Error> {
             password,
             place,
         } => {
-            let state = place.load()?.paths.state;
+            let config = place.load()?;
+            let state = config.paths.state;
             if accounts::list(&state)?
                 .iter()
                 .all(|account| account.name != *name)
@@ -51,10 +55,13 @@ pub fn run(args: &User) -> Result<(), Error> {
                 return Err(accounts::Error::NoSuchAccount(name.clone()).into());
             }
             accounts::set_password(&state, name, &password.ask()?, &Clock::System)?;
+            sign_out(&config.paths.run, name)?;
             out::print(&format!("`{name}` has a new password\n"))
         }
         User::Remove { name, place } => {
-            accounts::remove(&place.load()?.paths.state, name)?;
+            let config = place.load()?;
+            accounts::remove(&config.paths.state, name)?;
+            sign_out(&config.paths.run, name)?;
             out::print(&format!("`{name}` cannot sign in any more\n"))
         }
         User::List { json, place } => {
@@ -66,6 +73,14 @@ pub fn run(args: &User) -> Result<(), Error> {
             })
         }
     }
+}
+
+/// Whoever signed in with what the account was is not to stay.
+fn sign_out(run: &Path, name: &UserName) -> Result<(), Error> {
+    client::sign_out(run, name).map_err(|source| Error::StillSignedIn {
+        name: name.clone(),
+        source,
+    })
 }
 
 impl PasswordFrom {
@@ -152,6 +167,7 @@ impl StatePlace {
     fn load(&self) -> Result<Config, Error> {
         let overrides = crate::config::Overrides {
             state_dir: self.state_dir.clone(),
+            run_dir: self.run_dir.clone(),
             ..crate::config::Overrides::default()
         };
         Ok(crate::config::load(self.config.as_deref(), &overrides)?.0)

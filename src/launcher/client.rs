@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 use deskway_osuser::Received;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+use super::logins::Logins;
+use super::place;
 use super::protocol::{
     Answer, BadMessage, Envelope, FromLauncher, MAX_ANSWER, MAX_REQUEST, Refusal, Request, decode,
     encode,
 };
 use crate::model::{DesktopId, DesktopInfo, DesktopState, ProfileId, UserName};
+use crate::runtime::Clock;
 
 /// How long the launcher may take for an answer; stopping a desktop takes the longest.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
@@ -36,6 +39,38 @@ pub enum ClientError {
     WrongAnswer,
     #[error("asking the launcher failed: {0}")]
     Io(#[from] io::Error),
+}
+
+/// Ends every sign-in of an account: the launcher does when one runs in `run`, and otherwise the
+/// next one will find none.
+///
+/// # Errors
+/// See [`ClientError`]; [`ClientError::Refused`] for who is neither root nor the launcher's user.
+pub fn sign_out(run: &Path, owner: &UserName) -> Result<(), ClientError> {
+    match Client::connect(run) {
+        Ok(mut launcher) => launcher.forget(owner.clone()),
+        Err(ClientError::NotThere { error, .. })
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(forget_files(run, owner)?)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn forget_files(run: &Path, owner: &UserName) -> io::Result<()> {
+    let directory = place::logins(run);
+    if !directory.exists() {
+        return Ok(());
+    }
+    let mut logins = Logins::load(directory, Clock::System.unix())?;
+    for hash in logins.of(|login| login.account == *owner) {
+        logins.forget(&hash);
+    }
+    Ok(())
 }
 
 /// A connection to the launcher; every call blocks until it is answered.
@@ -107,6 +142,13 @@ impl Client {
     pub fn stop(&mut self, desktop: &DesktopId) -> Result<(), ClientError> {
         let desktop = desktop.clone();
         match self.ask(Request::StopAs { desktop })? {
+            Answer::Done => Ok(()),
+            _ => Err(ClientError::WrongAnswer),
+        }
+    }
+
+    fn forget(&mut self, owner: UserName) -> Result<(), ClientError> {
+        match self.ask(Request::ForgetAs { owner })? {
             Answer::Done => Ok(()),
             _ => Err(ClientError::WrongAnswer),
         }

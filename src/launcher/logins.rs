@@ -117,6 +117,16 @@ impl Logins {
         self.logins.values().any(|login| login.account == *account)
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Login> {
+        self.logins.values()
+    }
+
+    /// The sign-ins that `wanted` picks.
+    pub(crate) fn of(&self, wanted: impl Fn(&Login) -> bool) -> Vec<HandleHash> {
+        let found = self.logins.iter().filter(|(_, login)| wanted(login));
+        found.map(|(hash, _)| *hash).collect()
+    }
+
     /// Ends a sign-in; `false` when there is none.
     pub(crate) fn forget(&mut self, hash: &HandleHash) -> bool {
         let known = self.logins.remove(hash).is_some();
@@ -128,8 +138,7 @@ impl Logins {
 
     /// Ends the sign-ins that have run out, and says which.
     pub(crate) fn expire(&mut self, now: u64) -> Vec<HandleHash> {
-        let over = self.logins.iter().filter(|(_, login)| login.until <= now);
-        let over: Vec<HandleHash> = over.map(|(hash, _)| *hash).collect();
+        let over = self.of(|login| login.until <= now);
         for hash in &over {
             self.forget(hash);
         }

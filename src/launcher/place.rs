@@ -20,6 +20,11 @@ pub(crate) struct Place {
     state: PathBuf,
 }
 
+/// Who is signed in, below RUN.
+pub(crate) fn logins(run: &Path) -> PathBuf {
+    run.join("logins")
+}
+
 impl Place {
     pub(crate) fn new(paths: &Paths) -> Self {
         Self {
@@ -44,7 +49,7 @@ impl Place {
     }
 
     pub(crate) fn logins(&self) -> PathBuf {
-        self.run.join("logins")
+        logins(&self.run)
     }
 
     pub(crate) fn records(&self) -> PathBuf {

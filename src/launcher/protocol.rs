@@ -118,6 +118,11 @@ pub enum Request {
     StopAs {
         desktop: DesktopId,
     },
+    /// End every sign-in of an account that was changed or removed. Root alone may ask it, and
+    /// the user of an unprivileged launcher.
+    ForgetAs {
+        owner: UserName,
+    },
 }
 
 /// Everything that the launcher says to the front.

@@ -106,6 +106,9 @@ fn requests_of_the_command_line_are_not_answered_to_the_front() {
         Request::StopAs {
             desktop: alice.name.parse().unwrap(),
         },
+        Request::ForgetAs {
+            owner: alice.name.parse().unwrap(),
+        },
     ] {
         let answer = front.ask(request);
         let Answer::Refused(Refusal::BadRequest(_)) = answer else {

@@ -108,9 +108,14 @@ impl Front {
 
     /// Signs a person in with the right password.
     pub fn sign_in(&mut self, person: &Person) -> Handle {
-        match self.ask(sign_in(&person.name, PASSWORD)) {
+        self.sign_in_as(&person.name)
+    }
+
+    /// Signs an account in that has the test's password.
+    pub fn sign_in_as(&mut self, name: &str) -> Handle {
+        match self.ask(sign_in(name, PASSWORD)) {
             Answer::SignedIn { handle, account } => {
-                assert_eq!(account.name.as_str(), person.name);
+                assert_eq!(account.name.as_str(), name);
                 handle
             }
             other => panic!("{other:?}"),

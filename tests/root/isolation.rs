@@ -1,7 +1,7 @@
 //! What another account of the same machine can reach of a desktop: nothing.
 
-use deskway::launcher::client::{Client, ClientError};
-use deskway::launcher::protocol::Refusal;
+use deskway::launcher::client::{self, Client, ClientError};
+use deskway::launcher::protocol::{Answer, Refusal, Request};
 
 use crate::account::Person;
 use crate::process;
@@ -88,6 +88,20 @@ fn others_may_ask_the_launcher_about_their_own_desktops_alone() {
     });
     assert!(front.open(&handle, &alice.name).is_ok());
     front.stop(&handle);
+}
+
+#[test]
+fn nobody_but_root_signs_others_out() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let (site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    let name = alice.name.parse().unwrap();
+    let refused = bob.does(|| client::sign_out(&site.run_dir(), &name));
+    let Err(ClientError::Refused(Refusal::NotAllowed { .. })) = refused else {
+        panic!("{refused:?}");
+    };
+    let answer = front.ask(Request::Check { handle });
+    assert!(matches!(answer, Answer::Account(_)), "{answer:?}");
 }
 
 /// The number of a person's X display.

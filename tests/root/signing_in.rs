@@ -1,15 +1,17 @@
 //! Signing in: who is let in, who is not, and how long a no takes.
 
-use std::fmt::Write;
-use std::process::Command;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use deskway::launcher::protocol::{Answer, FromLauncher, Refusal, Request};
+use deskway::launcher::protocol::{Answer, FromLauncher, Handle, Refusal, Request};
 use deskway::model::{DesktopState, Secret};
+use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
 use crate::account::{PASSWORD, Person};
-use crate::front::{PEER, sign_in};
+use crate::front::{Front, PEER, sign_in};
 use crate::site::Site;
 
 #[test]
@@ -112,16 +114,54 @@ fn signing_out_is_told_to_the_front() {
     let alice = Person::new("a");
     let (_site, mut front) = Site::new();
     let handle = front.sign_in(&alice);
-    let signed_out = front.ask(Request::SignOut {
+    let answer = front.ask(Request::SignOut {
         handle: handle.clone(),
     });
-    assert!(matches!(signed_out, Answer::Done));
-    let hash = front.news(|news| match news {
-        FromLauncher::SignedOut { handle_hash } => Some(handle_hash),
-        _ => None,
-    });
-    let expected: [u8; 32] = Sha256::digest(handle.expose()).into();
-    assert_eq!(hash, expected);
+    assert!(matches!(answer, Answer::Done), "{answer:?}");
+    assert_eq!(signed_out(&mut front), hash(&handle));
+}
+
+#[test]
+fn a_local_account_that_is_changed_or_removed_is_signed_out() {
+    let alice = Person::new("a");
+    let (mut site, mut front) = Site::new();
+    let local = site.add_local("dwt-local", &alice);
+    for verb in ["passwd", "remove"] {
+        let handle = front.sign_in_as(&local);
+        user(&site, verb, &local);
+        assert_eq!(signed_out(&mut front), hash(&handle));
+        let answer = front.ask(Request::Check { handle });
+        let Answer::Refused(Refusal::UnknownHandle) = answer else {
+            panic!("{answer:?}");
+        };
+    }
+    // No launcher may be there to be told.
+    let local = site.add_local("dwt-local", &alice);
+    let handle = front.sign_in_as(&local);
+    site.kill();
+    front.hang_up();
+    user(&site, "remove", &local);
+    site.start();
+    front.accept();
+    let answer = front.ask(Request::Check { handle });
+    let Answer::Refused(Refusal::UnknownHandle) = answer else {
+        panic!("{answer:?}");
+    };
+}
+
+#[test]
+fn an_account_that_may_not_sign_in_any_more_is_signed_out() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let (site, mut front) = Site::new();
+    let (hers, his) = (front.sign_in(&alice), front.sign_in(&bob));
+    let mut usermod = Command::new("usermod");
+    usermod.args(["--shell", "/usr/sbin/nologin", &alice.name]);
+    assert!(usermod.status().unwrap().success());
+    // Looked at every minute, and at once when the rules are read again.
+    site.signal(Signal::HUP);
+    assert_eq!(signed_out(&mut front), hash(&hers));
+    let answer = front.ask(Request::Check { handle: his });
+    assert!(matches!(answer, Answer::Account(_)), "{answer:?}");
 }
 
 #[test]
@@ -184,4 +224,32 @@ fn the_set_up_link_makes_one_account() {
         panic!("{again:?}");
     };
     front.sign_in(&person);
+}
+
+/// `deskway user VERB NAME`, with a new password where it takes one.
+fn user(site: &Site, verb: &str, name: &str) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deskway"));
+    command.args(["user", verb, name, "--config"]);
+    command.arg(site.path().join("deskway.toml"));
+    if verb == "passwd" {
+        command.arg("--password-stdin");
+    }
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    if verb == "passwd" {
+        writeln!(input, "{PASSWORD}").unwrap();
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success(), "{verb}");
+}
+
+fn signed_out(front: &mut Front) -> [u8; 32] {
+    front.news(|news| match news {
+        FromLauncher::SignedOut { handle_hash } => Some(handle_hash),
+        _ => None,
+    })
+}
+
+fn hash(handle: &Handle) -> [u8; 32] {
+    Sha256::digest(handle.expose()).into()
 }

@@ -4,9 +4,12 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use deskway::model::{Secret, UserName};
+use deskway::runtime::Clock;
+use deskway::store::accounts::{self, NewAccount};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::account::Person;
+use crate::account::{PASSWORD, Person};
 use crate::front::Front;
 use crate::process;
 
@@ -85,6 +88,20 @@ impl Site {
 
     pub fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Makes a local account whose desktops run as another person; its name.
+    pub fn add_local(&self, name: &str, runs_as: &Person) -> String {
+        let (user, os_user): (UserName, UserName) =
+            (name.parse().unwrap(), runs_as.name.parse().unwrap());
+        let account = NewAccount {
+            name: &user,
+            os_user: Some(&os_user),
+            full_name: None,
+            password: &Secret::new(PASSWORD.to_owned()),
+        };
+        accounts::add(&self.state_dir(), &account, &Clock::System).unwrap();
+        name.to_owned()
     }
 
     pub fn start(&mut self) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Server;
 use super::connections::Asker;
+use super::rechecks::Standing;
 use super::signing_in::SigningIn;
 use crate::agent::protocol::{AGENT_SOCKET, VNC_SOCKET};
 use crate::launcher::jobs::{Outcome, Outlet};
@@ -39,6 +40,8 @@ pub(super) enum Errand {
     SetUp(Asker),
     /// A dead desktop's files.
     Sweep(RunId),
+    /// Whether those who are signed in still may be.
+    Recheck(Vec<Standing>),
 }
 
 impl Server {
@@ -67,6 +70,7 @@ impl Server {
             }
             Errand::Attached(asker, desktop) => self.attached_opened(asker, &desktop, outcome),
             Errand::SetUp(asker) => self.set_up_done(asker, outcome),
+            Errand::Recheck(standings) => self.rechecked(&standings, outcome),
             Errand::Sweep(id) => {
                 if !matches!(outcome.word(), Some((Word::Yes, _))) {
                     tracing::error!(%id, "a dead desktop's files cannot all be removed");

@@ -4,6 +4,7 @@
 mod connections;
 mod errands;
 mod others;
+mod rechecks;
 mod requests;
 mod signing_in;
 mod waiting;
@@ -42,6 +43,8 @@ use crate::runtime::Clock;
 const DIAL: Duration = Duration::from_millis(200);
 /// How often sign-ins that have run out are looked for.
 const EXPIRE: Duration = Duration::from_secs(5);
+/// How often the OS accounts of those who are signed in are looked at again.
+const RECHECK: Duration = Duration::from_mins(1);
 /// When the launcher ends and takes the desktops with it: so long they have, and so long once
 /// more after they are killed.
 const END_DESKTOPS: Duration = Duration::from_secs(10);
@@ -77,6 +80,8 @@ struct Server {
     jobs: Jobs<Errand>,
     logins: Logins,
     throttle: Throttle,
+    /// When an account's sign-ins were last ended because it had changed.
+    last_forget: Option<Instant>,
     refusals: Refusals<connections::Asker>,
     desktops: Registry,
     waiting: Vec<Waiting>,
@@ -84,6 +89,7 @@ struct Server {
     changed: BTreeSet<UserName>,
     next_dial: Instant,
     next_expiry: Instant,
+    next_recheck: Instant,
     ending: Ending,
     /// When the launcher began, seconds since 1970.
     since: u64,
@@ -134,12 +140,14 @@ impl Server {
             connections: Connections::default(),
             jobs: Jobs::new(),
             throttle: Throttle::default(),
+            last_forget: None,
             refusals: Refusals::new(),
             desktops: Registry::default(),
             waiting: Vec::new(),
             changed: BTreeSet::new(),
             next_dial: now,
             next_expiry: now,
+            next_recheck: now,
             ending: Ending::No,
             since: clock.unix(),
             config,
@@ -211,6 +219,7 @@ impl Server {
         let deadlines = [
             dial,
             Some(self.next_expiry),
+            Some(self.next_recheck),
             self.jobs.next_deadline(),
             self.refusals.next_deadline(),
             self.desktops.next_deadline(),
@@ -258,6 +267,10 @@ impl Server {
             self.next_expiry = now + EXPIRE;
             self.expire_logins();
         }
+        if now >= self.next_recheck {
+            self.next_recheck = now + RECHECK;
+            self.recheck();
+        }
         if !self.connections.has_front() && now >= self.next_dial {
             self.next_dial = now + DIAL;
             self.dial();
@@ -291,6 +304,8 @@ impl Server {
             Ok((config, text, pam)) => {
                 tracing::info!("the configuration was read again");
                 (self.config, self.pam) = (config, pam);
+                // Others may be allowed now.
+                self.next_recheck = self.clock.monotonic();
                 self.connections.tell_fronts(&FromLauncher::Config { text });
             }
             Err(error) => tracing::error!(%error, "the configuration is wrong; the old one stays"),

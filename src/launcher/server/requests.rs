@@ -84,9 +84,12 @@ impl Server {
                 password,
                 peer,
             } => self.set_up(asker, &token, &name, &password, peer),
-            Request::ListAs { .. } | Request::StartAs { .. } | Request::StopAs { .. } => Err(
-                Refusal::BadRequest("only this machine's users may ask that".to_owned()),
-            ),
+            Request::ListAs { .. }
+            | Request::StartAs { .. }
+            | Request::StopAs { .. }
+            | Request::ForgetAs { .. } => Err(Refusal::BadRequest(
+                "only this machine's users may ask that".to_owned(),
+            )),
         }
     }
 
@@ -104,6 +107,14 @@ impl Server {
             Request::StopAs { desktop } => {
                 self.nameable(uid, Some(desktop.owner.clone()))?;
                 self.stop(asker, &desktop)
+            }
+            Request::ForgetAs { owner } => {
+                if !may_name_anybody(uid) {
+                    let reason = "sign-ins are root's alone to end".to_owned();
+                    return Err(Refusal::NotAllowed { reason });
+                }
+                self.forget_account(&owner);
+                Ok(Some(Answer::Done))
             }
             Request::SignIn { .. }
             | Request::SignOut { .. }
@@ -150,6 +161,15 @@ impl Server {
         }
     }
 
+    /// Ends every sign-in of an account, and the tries that may have seen it as it was.
+    fn forget_account(&mut self, account: &UserName) {
+        tracing::info!(user = %account, "the account was changed: its sign-ins end");
+        self.last_forget = Some(self.clock.monotonic());
+        for handle_hash in self.logins.of(|login| login.account == *account) {
+            self.end_login(handle_hash);
+        }
+    }
+
     pub(super) fn expire_logins(&mut self) {
         for handle_hash in self.logins.expire(self.clock.unix()) {
             self.connections
@@ -159,7 +179,7 @@ impl Server {
 
     /// Root, and the user of an unprivileged launcher, may name anybody; others themselves.
     fn nameable(&self, uid: u32, owner: Option<UserName>) -> Result<Option<UserName>, Refusal> {
-        if uid == 0 || uid == deskway_osuser::own_uid() {
+        if may_name_anybody(uid) {
             return Ok(owner);
         }
         let own = if self.is_root {
@@ -322,6 +342,11 @@ impl Server {
             }
         }
     }
+}
+
+/// Root, and the user of an unprivileged launcher.
+fn may_name_anybody(uid: u32) -> bool {
+    uid == 0 || uid == deskway_osuser::own_uid()
 }
 
 /// Logs what went wrong on this machine, and says it in words.

@@ -81,7 +81,13 @@ impl Server {
             began,
         } = try_;
         let timed_out = matches!(outcome, Outcome::TimedOut);
+        let changed_meanwhile = self.last_forget.is_some_and(|at| at >= began);
         let refusal = match outcome.word::<Verdict>() {
+            // The child may have asked before the account was changed.
+            Some((Verdict::Right(_), _)) if changed_meanwhile => {
+                self.throttle.right(&tried);
+                return self.connections.answer(asker, Refusal::Busy.into());
+            }
             Some((Verdict::Right(person), _)) => {
                 self.throttle.right(&tried);
                 let answer = self.let_in(person, peer);
