@@ -31,6 +31,8 @@ enum Key {
 struct Entry {
     /// When the wrong passwords of the last minute were tried.
     tries: VecDeque<Instant>,
+    /// Tries that have been let through and have not turned out right or wrong.
+    undecided: usize,
     /// Wrong passwords beyond what is allowed in a minute.
     strikes: u32,
     blocked_until: Instant,
@@ -74,11 +76,13 @@ impl Throttle {
             self.make_room(key, now);
             let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry {
                 tries: VecDeque::new(),
+                undecided: 0,
                 strikes: 0,
                 blocked_until: now,
                 last: now,
             });
             entry.tries.push_back(now);
+            entry.undecided += 1;
             entry.last = now;
             while entry.tries.len() > MAX_TRIES {
                 entry.tries.pop_front();
@@ -90,9 +94,11 @@ impl Throttle {
     /// It was the right password: the try never was.
     pub(crate) fn right(&mut self, done: &Try) {
         for key in &done.keys {
-            if let Some(entry) = self.entries.get_mut(key)
-                && let Some(index) = entry.tries.iter().rposition(|at| *at == done.began)
-            {
+            let Some(entry) = self.entries.get_mut(key) else {
+                continue;
+            };
+            entry.decided();
+            if let Some(index) = entry.tries.iter().rposition(|at| *at == done.began) {
                 entry.tries.remove(index);
             }
         }
@@ -103,6 +109,7 @@ impl Throttle {
         let allowed = usize::try_from(tries_per_minute).unwrap_or(MAX_TRIES);
         for key in &done.keys {
             if let Some(entry) = self.entries.get_mut(key) {
+                entry.decided();
                 entry.forget_old(now);
                 entry.last = now;
                 if entry.tries.len() >= allowed.clamp(1, MAX_TRIES) {
@@ -131,6 +138,11 @@ impl Throttle {
 }
 
 impl Entry {
+    /// The entry may have been forgotten and made anew while the try was on its way.
+    fn decided(&mut self) {
+        self.undecided = self.undecided.saturating_sub(1);
+    }
+
     fn forget_old(&mut self, now: Instant) {
         while let Some(oldest) = self.tries.front()
             && now.saturating_duration_since(*oldest) >= WINDOW
@@ -145,8 +157,13 @@ impl Entry {
     fn wait(&mut self, allowed: usize, now: Instant) -> Duration {
         self.forget_old(now);
         let blocked = self.blocked_until.saturating_duration_since(now);
-        // As many as are allowed are on their way and not one has turned out right or wrong.
-        let all_undecided = self.strikes == 0 && self.tries.len() >= allowed;
+        // As many as are allowed are on their way and not one has turned out right or wrong;
+        // after a strike they are looked at one by one, or the wait would be for none of them.
+        let all_undecided = if self.strikes == 0 {
+            self.tries.len().max(self.undecided) >= allowed
+        } else {
+            self.undecided > 0
+        };
         if all_undecided {
             blocked.max(Duration::from_secs(1))
         } else {
@@ -259,6 +276,25 @@ mod tests {
             door.throttle.right(tried);
         }
         assert!(admit(&mut door).is_ok());
+    }
+
+    #[test]
+    fn after_a_strike_tries_are_let_through_one_by_one() {
+        let mut door = Door::new();
+        for _ in 0..5 {
+            door.wrong("alice", HERE).unwrap();
+        }
+        for seconds in [1, 2, 4] {
+            door.wait(seconds);
+            let admit = |door: &mut Door| door.throttle.admit("alice", HERE, 5, door.now);
+            let tried = admit(&mut door).unwrap();
+            assert!(admit(&mut door).is_err());
+            door.throttle.wrong(&tried, 5, door.now);
+        }
+        door.wait(8);
+        let tried = door.throttle.admit("alice", HERE, 5, door.now).unwrap();
+        door.throttle.right(&tried);
+        assert!(door.wrong("alice", HERE).is_ok());
     }
 
     #[test]
