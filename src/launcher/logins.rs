@@ -96,7 +96,9 @@ impl Logins {
         let text = serde_json::to_vec(&login)?;
         write_whole(&self.directory.join(hex(&hash)), &text)?;
         let own = |login: &Login| login.account == account.name;
-        let mut ended = self.beyond(MAX_PER_ACCOUNT, own);
+        // The name is another account's now.
+        let mut ended = self.of(|other| own(other) && other.uid != login.uid);
+        ended.extend(self.beyond(MAX_PER_ACCOUNT, own));
         ended.extend(self.beyond(MAX_LOGINS, |_| true));
         for hash in &ended {
             self.forget(hash);
@@ -112,9 +114,12 @@ impl Logins {
         (login.until > now).then_some((hash, login))
     }
 
-    /// Whether that person is signed in anywhere.
-    pub(crate) fn has(&self, account: &UserName) -> bool {
-        self.logins.values().any(|login| login.account == *account)
+    /// The OS account that a person is signed in as, if they are anywhere. There is but one:
+    /// [`Logins::mint`] ends the sign-ins of any other.
+    pub(crate) fn uid(&self, account: &UserName) -> Option<u32> {
+        let mut logins = self.logins.values();
+        let found = logins.find(|login| login.account == *account);
+        found.map(|login| login.uid)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Login> {
@@ -266,6 +271,21 @@ mod tests {
         }
         assert!(logins.find(&first, 100).is_none());
         assert!(logins.find(&bob, 100).is_some());
+    }
+
+    #[test]
+    fn a_name_that_has_become_another_account_ends_the_sign_ins_of_the_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut logins = logins(&directory, 0);
+        let (first, ..) = logins.mint(login("alice", 1), HOUR).unwrap();
+        let other = Login {
+            uid: 1001,
+            ..login("alice", 2)
+        };
+        let (second, _, ended) = logins.mint(other, HOUR).unwrap();
+        assert_eq!(ended, [hash(&first)]);
+        assert!(logins.find(&first, 100).is_none());
+        assert!(logins.find(&second, 100).is_some());
     }
 
     #[test]

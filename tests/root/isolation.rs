@@ -91,6 +91,46 @@ fn others_may_ask_the_launcher_about_their_own_desktops_alone() {
 }
 
 #[test]
+fn a_desktop_is_not_that_of_an_os_account_which_only_shares_its_name() {
+    let (bob, service) = (Person::new("b"), Person::new("s"));
+    let (site, mut front) = Site::new();
+    // Signs in as `bob`, and runs as another account than the machine's `bob`.
+    let name = site.add_local(&bob.name, &service);
+    let handle = front.sign_in_as(&name);
+    front.start(&handle);
+    let desktop = name.parse().unwrap();
+    let run_dir = site.run_dir();
+    let as_bob = || {
+        let mut client = Client::connect(&run_dir).unwrap();
+        assert_eq!(client.list(None).unwrap(), []);
+        for refused in [
+            client.stop(&desktop).err(),
+            client.start(&desktop, None).err(),
+        ] {
+            let Some(ClientError::Refused(Refusal::NoSuchDesktop)) = refused else {
+                panic!("{refused:?}");
+            };
+        }
+    };
+    bob.does(as_bob);
+    front.stop(&handle);
+    // How it ended is not told either.
+    let seen = bob.does(|| Client::connect(&run_dir).unwrap().list(None).unwrap());
+    assert_eq!(seen, []);
+    // Nor is the machine's `bob`'s desktop the local one's, who signs in under his name.
+    Client::connect(&run_dir)
+        .unwrap()
+        .start(&desktop, None)
+        .unwrap();
+    let answer = front.open(&handle, &name).unwrap_err();
+    let Answer::Refused(Refusal::NoSuchDesktop) = answer else {
+        panic!("{answer:?}");
+    };
+    Client::connect(&run_dir).unwrap().stop(&desktop).unwrap();
+    site.assert_nothing_is_left(&[&bob, &service]);
+}
+
+#[test]
 fn nobody_but_root_signs_others_out() {
     let (alice, bob) = (Person::new("a"), Person::new("b"));
     let (site, mut front) = Site::new();

@@ -27,9 +27,18 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     running: BTreeMap<RunId, Running>,
-    ended: BTreeMap<DesktopId, (ProfileId, Lifecycle)>,
+    ended: BTreeMap<DesktopId, Past>,
     /// The ended ones, oldest first.
     order: VecDeque<DesktopId>,
+}
+
+/// How a desktop came to its end.
+#[derive(Debug)]
+struct Past {
+    /// The OS account that it ran as.
+    uid: u32,
+    profile: ProfileId,
+    life: Lifecycle,
 }
 
 /// A desktop that is over.
@@ -64,21 +73,25 @@ impl Registry {
         self.running.keys().cloned().collect()
     }
 
-    /// A person's desktops, or everybody's.
-    pub(crate) fn infos(&self, owner: Option<&UserName>) -> Vec<DesktopInfo> {
-        let running = self
-            .running
-            .values()
-            .map(|running| (&running.desktop, &running.profile, running.life()));
+    /// A person's desktops, or everybody's, and of them those that run as `uid`, or as anybody:
+    /// a local account may have the name of an OS account and run as another.
+    pub(crate) fn infos(&self, owner: Option<&UserName>, uid: Option<u32>) -> Vec<DesktopInfo> {
+        let running = self.running.values().map(|running| {
+            let uid = running.owner.os.uid;
+            (&running.desktop, uid, &running.profile, running.life())
+        });
         let ended = self
             .ended
             .iter()
             .filter(|(desktop, _)| self.find(desktop).is_none())
-            .map(|(desktop, (profile, life))| (desktop, profile, life));
+            .map(|(desktop, past)| (desktop, past.uid, &past.profile, &past.life));
         let mut infos: Vec<DesktopInfo> = running
             .chain(ended)
-            .filter(|(desktop, ..)| owner.is_none_or(|owner| desktop.owner == *owner))
-            .map(|(desktop, profile, life)| DesktopInfo {
+            .filter(|(desktop, runs_as, ..)| {
+                owner.is_none_or(|owner| desktop.owner == *owner)
+                    && uid.is_none_or(|uid| *runs_as == uid)
+            })
+            .map(|(desktop, _, profile, life)| DesktopInfo {
                 id: desktop.clone(),
                 profile: Some(profile.clone()),
                 state: life.state(),
@@ -126,8 +139,10 @@ impl Registry {
     /// Takes in that nothing of a desktop runs any more.
     pub(crate) fn over(&mut self, id: &RunId, place: &Place, unix: u64) -> Option<Ended> {
         let running = self.running.remove(id)?;
+        let uid = running.owner.os.uid;
         let (desktop, profile, life) = running.over(unix);
-        self.remember(&desktop, profile, life);
+        let past = Past { uid, profile, life };
+        self.remember(&desktop, past);
         let left = [place.record(id), place.run_dir(id), place.private_tmp(id)];
         Some(Ended {
             desktop,
@@ -141,9 +156,9 @@ impl Registry {
         self.order.retain(|known| known != desktop);
     }
 
-    fn remember(&mut self, desktop: &DesktopId, profile: ProfileId, life: Lifecycle) {
+    fn remember(&mut self, desktop: &DesktopId, past: Past) {
         self.forget(desktop);
-        self.ended.insert(desktop.clone(), (profile, life));
+        self.ended.insert(desktop.clone(), past);
         self.order.push_back(desktop.clone());
         if self.order.len() > MAX_ENDED
             && let Some(oldest) = self.order.pop_front()

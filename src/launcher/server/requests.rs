@@ -5,9 +5,10 @@ use super::connections::{Asker, Who};
 use super::waiting::{Awaited, Waiting};
 use crate::config::Attach;
 use crate::launcher::access;
-use crate::launcher::desktops::{self, Request as Start};
+use crate::launcher::desktops::{self, Request as Start, Running};
 use crate::launcher::logins::{HandleHash, Login};
 use crate::launcher::owner::Owner;
+use crate::launcher::place::RunId;
 use crate::launcher::profiles;
 use crate::launcher::protocol::{Answer, FromLauncher, Handle, Refusal, Request};
 use crate::launcher::sign_in::own_account;
@@ -52,7 +53,8 @@ impl Server {
             Request::Desktops { handle } => {
                 let (login, _) = self.owner(&handle)?;
                 self.connections.watch(asker, &login.account);
-                Ok(Some(Answer::Desktops(self.desktops_of(&login.account))))
+                let desktops = self.desktops_of(&login.account, login.uid);
+                Ok(Some(Answer::Desktops(desktops)))
             }
             Request::Profiles { handle } => {
                 let (_, owner) = self.owner(&handle)?;
@@ -69,14 +71,15 @@ impl Server {
             }
             Request::Stop { handle, desktop } => {
                 let (login, _) = self.owner(&handle)?;
-                self.stop(asker, &desktops::of(&login.account, desktop))
+                let desktop = desktops::of(&login.account, desktop);
+                self.stop(asker, &desktop, Some(login.uid))
             }
             Request::Open { handle, desktop } => {
                 let (login, _) = self.owner(&handle)?;
                 if desktop.owner != login.account {
                     return Err(Refusal::NoSuchDesktop);
                 }
-                self.open(asker, &desktop)
+                self.open(asker, &desktop, login.uid)
             }
             Request::SetUp {
                 token,
@@ -97,7 +100,8 @@ impl Server {
         match request {
             Request::ListAs { owner } => {
                 let owner = self.nameable(uid, owner)?;
-                Ok(Some(Answer::Desktops(self.desktops.infos(owner.as_ref()))))
+                let desktops = self.desktops.infos(owner.as_ref(), own_only(uid));
+                Ok(Some(Answer::Desktops(desktops)))
             }
             Request::StartAs { desktop, profile } => {
                 self.nameable(uid, Some(desktop.owner.clone()))?;
@@ -106,7 +110,7 @@ impl Server {
             }
             Request::StopAs { desktop } => {
                 self.nameable(uid, Some(desktop.owner.clone()))?;
-                self.stop(asker, &desktop)
+                self.stop(asker, &desktop, own_only(uid))
             }
             Request::ForgetAs { owner } => {
                 if !may_name_anybody(uid) {
@@ -218,8 +222,8 @@ impl Server {
     }
 
     /// Running, remembered and attached ones.
-    pub(super) fn desktops_of(&self, account: &UserName) -> Vec<DesktopInfo> {
-        let mut infos = self.desktops.infos(Some(account));
+    fn desktops_of(&self, account: &UserName, uid: u32) -> Vec<DesktopInfo> {
+        let mut infos = self.desktops.infos(Some(account), Some(uid));
         let attached = self.config.attach.iter();
         let own = attached.filter(|attach| attach.desktop.owner == *account);
         infos.extend(own.map(|attach| DesktopInfo {
@@ -238,8 +242,8 @@ impl Server {
     /// Tells the fronts whose desktops changed in this turn.
     pub(super) fn tell_changes(&mut self) {
         for account in std::mem::take(&mut self.changed) {
-            if self.logins.has(&account) {
-                let desktops = self.desktops_of(&account);
+            if let Some(uid) = self.logins.uid(&account) {
+                let desktops = self.desktops_of(&account, uid);
                 self.connections.tell_watchers(&account, desktops);
             } else {
                 self.connections.unwatch(&account);
@@ -259,7 +263,7 @@ impl Server {
             let reason = "an attached VNC server cannot be started here";
             return Err(Refusal::BadRequest(reason.to_owned()));
         }
-        if let Some((_, running)) = self.desktops.find(&desktop) {
+        if let Some((_, running)) = self.run_of(&desktop, Some(owner.os.uid))? {
             return match running.life().screen_is_up() {
                 // On its way out: the next try finds it gone.
                 Some(false) => Err(Refusal::Busy),
@@ -303,12 +307,27 @@ impl Server {
         Ok(Some(Answer::Done))
     }
 
-    fn stop(&mut self, asker: Asker, desktop: &DesktopId) -> Reply {
+    /// The desktop's run, if it has one. One that runs as another account than `uid` is none of
+    /// the asker's, whatever its name; `None`: whoever it runs as.
+    fn run_of(
+        &self,
+        desktop: &DesktopId,
+        uid: Option<u32>,
+    ) -> Result<Option<(&RunId, &Running)>, Refusal> {
+        match (self.desktops.find(desktop), uid) {
+            (Some((_, running)), Some(uid)) if running.owner.os.uid != uid => {
+                Err(Refusal::NoSuchDesktop)
+            }
+            (found, _) => Ok(found),
+        }
+    }
+
+    fn stop(&mut self, asker: Asker, desktop: &DesktopId, uid: Option<u32>) -> Reply {
         if self.attached(desktop).is_some() {
             let reason = "an attached VNC server cannot be stopped here";
             return Err(Refusal::BadRequest(reason.to_owned()));
         }
-        let Some((run, _)) = self.desktops.find(desktop) else {
+        let Some((run, _)) = self.run_of(desktop, uid)? else {
             return Err(Refusal::NotRunning);
         };
         let run = run.clone();
@@ -319,12 +338,12 @@ impl Server {
         self.await_state(Waiting { asker, run, state })
     }
 
-    fn open(&mut self, asker: Asker, desktop: &DesktopId) -> Reply {
+    fn open(&mut self, asker: Asker, desktop: &DesktopId, uid: u32) -> Reply {
         if let Some(attach) = self.attached(desktop) {
             let attach = attach.clone();
             return self.open_attached(asker, &attach);
         }
-        let Some((run, running)) = self.desktops.find(desktop) else {
+        let Some((run, running)) = self.run_of(desktop, Some(uid))? else {
             return Err(Refusal::NotRunning);
         };
         match running.life().screen_is_up() {
@@ -347,6 +366,11 @@ impl Server {
 /// Root, and the user of an unprivileged launcher.
 fn may_name_anybody(uid: u32) -> bool {
     uid == 0 || uid == deskway_osuser::own_uid()
+}
+
+/// Which account's desktops a user of this machine may name: `None` is everybody's.
+fn own_only(uid: u32) -> Option<u32> {
+    (!may_name_anybody(uid)).then_some(uid)
 }
 
 /// Logs what went wrong on this machine, and says it in words.
