@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use deskway_osuser::Received;
 use rustix::event::PollFlags;
@@ -13,8 +14,11 @@ use crate::launcher::protocol::{
 };
 use crate::model::{DesktopInfo, DesktopState, UserName};
 
-/// Most connections of this machine's users at once.
-const MAX_USERS: usize = 16;
+/// Most connections of this machine's users at once, and of them by one; root's do not count.
+const MAX_USERS: usize = 64;
+const MAX_PER_USER: usize = 4;
+/// A user who asks nothing for so long is hung up on: nothing takes longer to be answered.
+const IDLE: Duration = Duration::from_mins(1);
 /// Most messages that wait for one connection to read them; beyond it, it is cut.
 const MAX_WAITING: usize = 512;
 
@@ -48,16 +52,22 @@ struct Connection {
     /// Whose desktops are told to it when they change.
     watched: BTreeSet<UserName>,
     waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
+    /// When it was made or last said something.
+    heard: Instant,
     /// It has said something that is no request: logged once.
     talks_nonsense: bool,
 }
 
 impl Connections {
     /// Keeps a new connection; one user's too many is closed at once.
-    pub(super) fn add(&mut self, socket: OwnedFd, who: Who) {
-        let users = |connection: &&Connection| matches!(connection.who, Who::User(_));
-        if who != Who::Front && self.open.values().filter(users).count() >= MAX_USERS {
-            return;
+    pub(super) fn add(&mut self, socket: OwnedFd, who: Who, now: Instant) {
+        if let Who::User(1..) = who {
+            let others = self.open.values().map(|connection| connection.who);
+            let users = others.clone().filter(|who| matches!(who, Who::User(1..)));
+            let own = others.filter(|other| *other == who);
+            if users.count() >= MAX_USERS || own.count() >= MAX_PER_USER {
+                return;
+            }
         }
         self.next += 1;
         self.open.insert(
@@ -67,6 +77,7 @@ impl Connections {
                 who,
                 watched: BTreeSet::new(),
                 waiting: VecDeque::new(),
+                heard: now,
                 talks_nonsense: false,
             },
         );
@@ -91,11 +102,12 @@ impl Connections {
     }
 
     /// The next request of a connection. What is no request is dropped, and the connection stays.
-    pub(super) fn receive(&mut self, number: u64) -> Option<(Asker, Envelope)> {
+    pub(super) fn receive(&mut self, number: u64, now: Instant) -> Option<(Asker, Envelope)> {
         let connection = self.open.get_mut(&number)?;
         let mut buffer = [0; MAX_REQUEST];
         match deskway_osuser::receive(connection.socket.as_fd(), &mut buffer) {
             Ok(Received::Message(length, _)) => {
+                connection.heard = now;
                 let envelope = decode::<Envelope>(buffer.get(..length)?);
                 buffer.zeroize();
                 match envelope {
@@ -117,6 +129,13 @@ impl Connections {
             }
         }
         None
+    }
+
+    /// Hangs up on users who ask nothing.
+    pub(super) fn close_idle(&mut self, now: Instant) {
+        self.open.retain(|_, connection| {
+            connection.who == Who::Front || now.saturating_duration_since(connection.heard) < IDLE
+        });
     }
 
     pub(super) fn answer(&mut self, asker: Asker, answer: Answer) {
@@ -273,6 +292,49 @@ impl From<Refusal> for Answer {
 mod tests {
     use super::*;
     use crate::model::EndCause;
+
+    /// How many of `count` connections of `who` are kept.
+    fn kept(connections: &mut Connections, who: Who, count: usize, now: Instant) -> usize {
+        let before = connections.open.len();
+        for _ in 0..count {
+            let (here, _) = deskway_osuser::pair().unwrap();
+            connections.add(here, who, now);
+        }
+        connections.open.len() - before
+    }
+
+    #[test]
+    fn one_user_s_connections_leave_room_for_others() {
+        let (mut connections, now) = (Connections::default(), Instant::now());
+        for uid in [1000, 1001] {
+            let kept = kept(&mut connections, Who::User(uid), 100, now);
+            assert_eq!(kept, MAX_PER_USER);
+        }
+        for uid in 2000..3000 {
+            kept(&mut connections, Who::User(uid), 1, now);
+        }
+        assert_eq!(connections.open.len(), MAX_USERS);
+        assert_eq!(kept(&mut connections, Who::User(0), 5, now), 5);
+        assert_eq!(kept(&mut connections, Who::Front, 1, now), 1);
+    }
+
+    #[test]
+    fn a_user_who_asks_nothing_is_hung_up_on_and_the_front_is_not() {
+        let (mut connections, began) = (Connections::default(), Instant::now());
+        let (here, there) = deskway_osuser::pair().unwrap();
+        connections.add(here, Who::User(1000), began);
+        kept(&mut connections, Who::User(1001), 1, began);
+        kept(&mut connections, Who::Front, 1, began);
+        let request = crate::launcher::protocol::Request::ListAs { owner: None };
+        let bytes = encode(&Envelope { id: 1, request }, MAX_REQUEST).unwrap();
+        deskway_osuser::send(there.as_fd(), &bytes).unwrap();
+        assert!(connections.receive(1, began + IDLE / 2).is_some());
+        connections.close_idle(began + IDLE);
+        let left: Vec<Who> = connections.open.values().map(|open| open.who).collect();
+        assert_eq!(left, [Who::User(1000), Who::Front]);
+        connections.close_idle(began + IDLE * 2);
+        assert_eq!(connections.open.len(), 1);
+    }
 
     #[test]
     fn an_answer_with_many_long_logs_is_made_to_fit() {

@@ -41,8 +41,10 @@ use crate::runtime::Clock;
 
 /// Between two tries to reach a front that is not there.
 const DIAL: Duration = Duration::from_millis(200);
-/// How often sign-ins that have run out are looked for.
+/// How often sign-ins that have run out and idle connections are looked for.
 const EXPIRE: Duration = Duration::from_secs(5);
+/// Most connections that are taken in before others have their turn.
+const MAX_ACCEPTED: usize = 16;
 /// How often the OS accounts of those who are signed in are looked at again.
 const RECHECK: Duration = Duration::from_mins(1);
 /// When the launcher ends and takes the desktops with it: so long they have, and so long once
@@ -242,7 +244,8 @@ impl Server {
                 Ready::Listener => self.accept(),
                 Ready::Connection(number) => {
                     self.connections.write_all();
-                    if let Some((asker, envelope)) = self.connections.receive(number) {
+                    let now = self.clock.monotonic();
+                    if let Some((asker, envelope)) = self.connections.receive(number, now) {
                         self.ask(asker, envelope.request);
                     }
                 }
@@ -266,6 +269,7 @@ impl Server {
         if now >= self.next_expiry {
             self.next_expiry = now + EXPIRE;
             self.expire_logins();
+            self.connections.close_idle(now);
         }
         if now >= self.next_recheck {
             self.next_recheck = now + RECHECK;
@@ -313,9 +317,13 @@ impl Server {
     }
 
     fn accept(&mut self) {
-        while let Ok(socket) = deskway_osuser::accept(self.listener.as_fd()) {
+        let now = self.clock.monotonic();
+        for _ in 0..MAX_ACCEPTED {
+            let Ok(socket) = deskway_osuser::accept(self.listener.as_fd()) else {
+                return;
+            };
             if let Ok(peer) = deskway_osuser::peer(socket.as_fd()) {
-                self.connections.add(socket, Who::User(peer.uid));
+                self.connections.add(socket, Who::User(peer.uid), now);
             }
         }
     }
@@ -329,7 +337,8 @@ impl Server {
             // Bound before the front dropped its privileges.
             Ok(peer) if peer.uid == 0 || peer.uid == deskway_osuser::own_uid() => {
                 tracing::info!("connected to the front");
-                self.connections.add(socket, Who::Front);
+                let now = self.clock.monotonic();
+                self.connections.add(socket, Who::Front, now);
             }
             Ok(peer) => tracing::error!(uid = peer.uid, "a stranger listens as the front"),
             Err(error) => tracing::error!(%error, "cannot tell who listens as the front"),
