@@ -10,23 +10,31 @@ use rustix::process::{Pid, Signal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Most errands at once.
-pub(crate) const MAX_JOBS: usize = 128;
+/// Most errands of one [`Purse`] at once.
+const MAX_JOBS: usize = 128;
 /// Most bytes of what a child says.
 const MAX_WORD: usize = 64 * 1024;
+
+/// What an errand is charged to, so that those who ask cannot take the launcher's own places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purse {
+    Asked,
+    Own,
+}
 
 /// The errands that are under way; `T` is what to do with each one's outcome.
 #[derive(Debug)]
 pub(crate) struct Jobs<T> {
     running: Vec<Job<T>>,
     /// Have said their word, or were killed, and only have to be reaped.
-    ending: Vec<Child>,
+    ending: Vec<(Purse, Child)>,
     next: u64,
 }
 
 #[derive(Debug)]
 struct Job<T> {
     number: u64,
+    purse: Purse,
     child: Child,
     words: OwnedFd,
     deadline: Instant,
@@ -40,6 +48,8 @@ pub(crate) enum Outcome {
     /// The child ended without a word.
     Died,
     TimedOut,
+    /// There was no child.
+    NotStarted,
 }
 
 impl Outcome {
@@ -47,7 +57,7 @@ impl Outcome {
     pub(crate) fn word<W: DeserializeOwned>(self) -> Option<(W, Option<OwnedFd>)> {
         match self {
             Self::Said(bytes, descriptor) => Some((postcard::from_bytes(&bytes).ok()?, descriptor)),
-            Self::Died | Self::TimedOut => None,
+            Self::Died | Self::TimedOut | Self::NotStarted => None,
         }
     }
 }
@@ -91,17 +101,19 @@ impl<T> Jobs<T> {
     /// When there are too many errands, processes or descriptors; `then` comes back.
     pub(crate) fn start(
         &mut self,
+        purse: Purse,
         limit: Duration,
         then: T,
         work: impl FnOnce(&Outlet) -> i32,
     ) -> Result<(), (T, io::Error)> {
-        let (child, words) = match self.fork(work) {
+        let (child, words) = match self.fork(purse, work) {
             Ok(forked) => forked,
             Err(error) => return Err((then, error)),
         };
         self.next += 1;
         self.running.push(Job {
             number: self.next,
+            purse,
             child,
             words,
             deadline: Instant::now() + limit,
@@ -110,8 +122,12 @@ impl<T> Jobs<T> {
         Ok(())
     }
 
-    fn fork(&self, work: impl FnOnce(&Outlet) -> i32) -> io::Result<(Child, OwnedFd)> {
-        if self.running.len() + self.ending.len() >= MAX_JOBS {
+    fn fork(
+        &self,
+        purse: Purse,
+        work: impl FnOnce(&Outlet) -> i32,
+    ) -> io::Result<(Child, OwnedFd)> {
+        if !self.has_room(purse) {
             return Err(io::Error::other("too many errands at once"));
         }
         let (words, outlet) = deskway_osuser::pair()?;
@@ -132,6 +148,13 @@ impl<T> Jobs<T> {
         Ok((child, words))
     }
 
+    /// Whether one more errand of that purse may be started.
+    pub(crate) fn has_room(&self, purse: Purse) -> bool {
+        let running = self.running.iter().filter(|job| job.purse == purse).count();
+        let ending = self.ending.iter().filter(|(of, _)| *of == purse).count();
+        running + ending < MAX_JOBS
+    }
+
     /// How many errands `counts` picks.
     pub(crate) fn count(&self, counts: impl Fn(&T) -> bool) -> usize {
         self.running.iter().filter(|job| counts(&job.then)).count()
@@ -146,12 +169,12 @@ impl<T> Jobs<T> {
 
     /// What to poll for being readable before [`Jobs::reap`].
     pub(crate) fn ending(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.ending.iter().map(Child::handle)
+        self.ending.iter().map(|(_, child)| child.handle())
     }
 
     /// Takes ended children off the process table.
     pub(crate) fn reap(&mut self) {
-        self.ending.retain(|child| !child.reap());
+        self.ending.retain(|(_, child)| !child.reap());
     }
 
     /// The outcome of an errand whose socket is readable.
@@ -199,7 +222,7 @@ impl<T> Jobs<T> {
             let itself = job.child.kill(Signal::KILL);
             tracing::trace!(?group, ?itself, "errand over");
         }
-        self.ending.push(job.child);
+        self.ending.push((job.purse, job.child));
         job.then
     }
 }

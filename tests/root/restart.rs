@@ -32,6 +32,35 @@ fn a_killed_launcher_finds_its_desktops_and_sign_ins_again() {
 }
 
 #[test]
+fn a_desktop_whose_agent_cannot_be_reached_is_not_given_up_by_a_new_launcher() {
+    let alice = Person::new("a");
+    let (mut site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let before = process::of_user(alice.uid);
+    site.kill();
+    front.hang_up();
+    let socket = site.desktop_dir().join("agent.sock");
+    let aside = site.desktop_dir().join("aside.sock");
+    std::fs::rename(&socket, &aside).unwrap();
+    let config = site.path().join("deskway.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let impatient = "[desktops]\nscreen_timeout = \"1s\"\n";
+    std::fs::write(&config, text.replace("[desktops]\n", impatient)).unwrap();
+    site.start();
+    front.accept();
+    process::until("the complaint in the log", || {
+        let log = std::fs::read_to_string(site.path().join("log")).unwrap();
+        log.contains("the agent does not answer").then_some(())
+    });
+    std::fs::rename(&aside, &socket).unwrap();
+    front.settled(&handle);
+    assert_eq!(process::of_user(alice.uid), before);
+    front.stop(&handle);
+    site.assert_nothing_is_left(&[&alice]);
+}
+
+#[test]
 fn a_desktop_that_ended_while_no_launcher_ran_is_cleaned_up() {
     let alice = Person::new("a");
     let (mut site, mut front) = Site::new();

@@ -127,6 +127,24 @@ impl Registry {
         self.running.values().filter_map(Running::kill_at).min()
     }
 
+    /// When an agent is next to be connected to.
+    pub(crate) fn next_connect(&self) -> Option<Instant> {
+        let times = self.running.values().map(|running| running.connect_at);
+        times.flatten().min()
+    }
+
+    /// Whose agents are to be connected to now, who has waited longest first.
+    pub(crate) fn unconnected(&self, now: Instant) -> Vec<RunId> {
+        let mut due: Vec<(Instant, RunId)> = self
+            .running
+            .iter()
+            .filter_map(|(id, running)| Some((running.connect_at?, id.clone())))
+            .filter(|(at, _)| *at <= now)
+            .collect();
+        due.sort();
+        due.into_iter().map(|(_, id)| id).collect()
+    }
+
     /// Kills the desktops whose time to stop is over.
     pub(crate) fn kill_late(&mut self, now: Instant) {
         for running in self.running.values_mut() {

@@ -39,6 +39,10 @@ pub(crate) struct Running {
     /// Gone when the session child was adopted.
     reports: Option<OwnedFd>,
     agent: Option<OwnedFd>,
+    /// Whether an earlier launcher started it.
+    is_adopted: bool,
+    /// From when on its agent is to be connected to (again).
+    pub(crate) connect_at: Option<Instant>,
     /// The end of the log, when the session child has told it.
     log: String,
     stop: Stop,
@@ -82,6 +86,8 @@ impl Running {
             process: child.handle().try_clone_to_owned()?,
             reports: Some(reports),
             agent: None,
+            is_adopted: false,
+            connect_at: None,
             log: String::new(),
             stop: Stop::NotAsked,
         })
@@ -99,9 +105,16 @@ impl Running {
             process,
             reports: None,
             agent: None,
+            is_adopted: true,
+            connect_at: None,
             log: String::new(),
             stop: Stop::NotAsked,
         }
+    }
+
+    /// Such a desktop was well once: it is not given up for an agent that does not answer.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.is_adopted
     }
 
     pub(crate) fn life(&self) -> &Lifecycle {
@@ -174,6 +187,7 @@ impl Running {
     /// Tells the session child to kill all of it.
     pub(super) fn kill(&mut self) {
         self.stop = Stop::Killed;
+        self.connect_at = None;
         if let Err(error) = deskway_osuser::signal(self.process.as_fd(), Signal::TERM) {
             tracing::debug!(desktop = %self.desktop, %error, "the session child has ended");
         }

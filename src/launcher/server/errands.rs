@@ -1,14 +1,14 @@
 //! What is done in children for somebody who asked, and what follows from each outcome.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Server;
 use super::connections::Asker;
 use super::rechecks::Standing;
 use super::signing_in::SigningIn;
 use crate::agent::protocol::{AGENT_SOCKET, VNC_SOCKET};
-use crate::launcher::jobs::{Outcome, Outlet};
+use crate::launcher::jobs::{Outcome, Outlet, Purse};
 use crate::launcher::owner::Owner;
 use crate::launcher::place::RunId;
 use crate::launcher::profiles;
@@ -19,6 +19,10 @@ use crate::model::DesktopId;
 
 /// Beyond the time for the screen, how long an agent may take to listen.
 const AGENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two tries to reach the agent of a desktop that runs, or to remove a dead one's files.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Most dead desktops whose files are removed at once: the other places are for agents.
+const MAX_SWEEPS: usize = 16;
 /// How long a look into a home may take.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long removing a dead desktop's files may take.
@@ -44,6 +48,19 @@ pub(super) enum Errand {
     Recheck(Vec<Standing>),
 }
 
+impl Errand {
+    fn purse(&self) -> Purse {
+        match self {
+            Self::Agent(_) | Self::Sweep(_) | Self::Recheck(_) => Purse::Own,
+            Self::SignIn(_)
+            | Self::Screen(..)
+            | Self::XStartup(_)
+            | Self::Attached(..)
+            | Self::SetUp(_) => Purse::Asked,
+        }
+    }
+}
+
 impl Server {
     /// Starts an errand; one that cannot be started ends at once.
     pub(super) fn begin(
@@ -52,9 +69,9 @@ impl Server {
         errand: Errand,
         work: impl FnOnce(&Outlet) -> i32,
     ) {
-        if let Err((errand, error)) = self.jobs.start(limit, errand, work) {
+        if let Err((errand, error)) = self.jobs.start(errand.purse(), limit, errand, work) {
             tracing::error!(%error, "a child cannot be started");
-            self.errand_done(errand, Outcome::Died);
+            self.errand_done(errand, Outcome::NotStarted);
         }
     }
 
@@ -71,6 +88,9 @@ impl Server {
             Errand::Attached(asker, desktop) => self.attached_opened(asker, &desktop, outcome),
             Errand::SetUp(asker) => self.set_up_done(asker, outcome),
             Errand::Recheck(standings) => self.rechecked(&standings, outcome),
+            Errand::Sweep(id) if matches!(outcome, Outcome::NotStarted) => {
+                self.sweep_later(id, self.clock.monotonic() + AGAIN);
+            }
             Errand::Sweep(id) => {
                 if !matches!(outcome.word(), Some((Word::Yes, _))) {
                     tracing::error!(%id, "a dead desktop's files cannot all be removed");
@@ -117,11 +137,17 @@ impl Server {
         }
     }
 
-    /// Connects to the desktop's agent as its owner, as soon as it listens.
+    /// Connects to the desktop's agent as its owner, as soon as it listens and there is a place.
     pub(super) fn connect_agent(&mut self, run: &RunId) {
-        let Some(running) = self.desktops.get(run) else {
+        let now = self.clock.monotonic();
+        let has_room = self.jobs.has_room(Purse::Own);
+        let Some(running) = self.desktops.get_mut(run) else {
             return;
         };
+        running.connect_at = (!has_room).then_some(now);
+        if !has_room {
+            return;
+        }
         let owner = running.owner.os.clone();
         let run_dir = self.place.run_dir(run);
         let limit = self.config.desktops.screen_timeout + AGENT_TIMEOUT;
@@ -131,18 +157,57 @@ impl Server {
     }
 
     fn agent_connected(&mut self, run: &RunId, outcome: Outcome) {
-        let unix = self.clock.unix();
+        let (unix, now) = (self.clock.unix(), self.clock.monotonic());
         let Some(running) = self.desktops.get_mut(run) else {
             return;
         };
+        // Such a child tells nothing of the agent.
+        let unasked = matches!(outcome, Outcome::NotStarted | Outcome::Died);
         let connected = connected(outcome)
             .and_then(|agent| running.connect(agent).map_err(|error| error.to_string()));
         if let Err(reason) = connected {
             let desktop = &running.desktop;
             tracing::error!(user = %desktop.owner, %desktop, %reason, "the agent does not answer");
-            running.give_up("its agent does not answer".to_owned(), unix);
-            self.changed.insert(running.desktop.owner.clone());
+            if unasked || running.is_adopted() {
+                running.connect_at = Some(now + AGAIN);
+            } else {
+                running.give_up("its agent does not answer".to_owned(), unix);
+                self.changed.insert(running.desktop.owner.clone());
+            }
         }
+    }
+
+    /// Starts what had no place, or failed, when it is to be tried again.
+    pub(super) fn try_again(&mut self, now: Instant) {
+        for run in self.desktops.unconnected(now) {
+            if !self.jobs.has_room(Purse::Own) {
+                break;
+            }
+            self.connect_agent(&run);
+        }
+        while self.may_sweep()
+            && let Some((_, id)) = self.unswept.pop_front_if(|(at, _)| *at <= now)
+        {
+            self.sweep(&id);
+        }
+    }
+
+    /// When there is something for [`Server::try_again`]; a place that gets free wakes the loop.
+    pub(super) fn next_try(&self) -> Option<Instant> {
+        let agents = self.desktops.next_connect();
+        let sweeps = self.unswept.front().map(|(at, _)| *at);
+        let agents = agents.filter(|_| self.jobs.has_room(Purse::Own));
+        let sweeps = sweeps.filter(|_| self.may_sweep());
+        agents.into_iter().chain(sweeps).min()
+    }
+
+    fn may_sweep(&self) -> bool {
+        let sweeps = |errand: &Errand| matches!(errand, Errand::Sweep(_));
+        self.jobs.has_room(Purse::Own) && self.jobs.count(sweeps) < MAX_SWEEPS
+    }
+
+    fn sweep_later(&mut self, id: RunId, at: Instant) {
+        self.unswept.push_back((at, id));
     }
 
     /// The answer, or `None` when a child looks into the person's home first.
@@ -165,6 +230,9 @@ impl Server {
 
     /// Removes what a desktop left whose session child did not end as it should.
     pub(super) fn sweep(&mut self, id: &RunId) {
+        if !self.may_sweep() {
+            return self.sweep_later(id.clone(), self.clock.monotonic());
+        }
         let place = self.place.clone();
         self.begin(SWEEP_TIMEOUT, Errand::Sweep(id.clone()), |outlet| {
             let removed = session_child::remove_files(&place, id);

@@ -9,7 +9,7 @@ mod requests;
 mod signing_in;
 mod waiting;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -87,6 +87,8 @@ struct Server {
     refusals: Refusals<connections::Asker>,
     desktops: Registry,
     waiting: Vec<Waiting>,
+    /// Dead desktops whose files are to be removed, and from when on.
+    unswept: VecDeque<(Instant, RunId)>,
     /// Whose desktops changed in this turn.
     changed: BTreeSet<UserName>,
     next_dial: Instant,
@@ -146,6 +148,7 @@ impl Server {
             refusals: Refusals::new(),
             desktops: Registry::default(),
             waiting: Vec::new(),
+            unswept: VecDeque::new(),
             changed: BTreeSet::new(),
             next_dial: now,
             next_expiry: now,
@@ -225,6 +228,7 @@ impl Server {
             self.jobs.next_deadline(),
             self.refusals.next_deadline(),
             self.desktops.next_deadline(),
+            self.next_try(),
             self.waiting.iter().filter_map(Waiting::until).min(),
             ending,
         ];
@@ -263,6 +267,7 @@ impl Server {
             self.errand_done(errand, outcome);
         }
         self.desktops.kill_late(now);
+        self.try_again(now);
         self.tell_refusals(now);
         self.advance_waiting(now);
         self.advance_ending(now);
