@@ -4,6 +4,8 @@
 //! [`LinkEvent`].
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::datagrams::{Datagrams, Listener};
 use crate::launcher::protocol::{
-    Answer, Envelope, FromLauncher, MAX_ANSWER, MAX_REQUEST, Request, decode, encode,
+    Answer, Envelope, FromLauncher, Handle, MAX_ANSWER, MAX_REQUEST, Request, decode, encode,
 };
 use crate::model::{DesktopInfo, UserName};
 use crate::runtime::Tasks;
@@ -25,6 +27,8 @@ use crate::runtime::Tasks;
 const AWAY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests under way at once; one more is refused.
 const MAX_IN_FLIGHT: usize = 256;
+/// Requests under way at once for one sign-in.
+const MAX_OF_LOGIN: usize = 16;
 /// The pause after an accept that failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -73,6 +77,22 @@ pub(super) struct Link {
     connection: watch::Receiver<Option<Arc<Connection>>>,
     next_id: Arc<AtomicU64>,
     in_flight: Arc<Semaphore>,
+    shares: Arc<Shares>,
+}
+
+/// How many requests each sign-in has under way.
+#[derive(Debug, Default)]
+struct Shares {
+    /// Handles are not kept here: two that hash alike share what there is.
+    hasher: RandomState,
+    taken: Mutex<HashMap<u64, usize>>,
+}
+
+/// One request of a share, until it is dropped.
+#[derive(Debug)]
+struct Taken<'a> {
+    shares: &'a Shares,
+    login: u64,
 }
 
 #[derive(Debug)]
@@ -115,6 +135,7 @@ impl LauncherSocket {
             connection,
             next_id: Arc::new(AtomicU64::new(1)),
             in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            shares: Arc::default(),
         }
     }
 
@@ -177,6 +198,10 @@ impl Link {
         limit: Duration,
         again: bool,
     ) -> Result<Reply, NoAnswer> {
+        let _taken = match request.handle() {
+            Some(handle) => Some(self.shares.take(handle).ok_or(NoAnswer::Busy)?),
+            None => None,
+        };
         let Ok(_permit) = self.in_flight.try_acquire() else {
             return Err(NoAnswer::Busy);
         };
@@ -218,6 +243,36 @@ impl Link {
         match tokio::time::timeout(AWAY_TIMEOUT, wait).await {
             Ok(Ok(now)) => now.as_ref().map(Arc::clone).ok_or(NoAnswer::Away),
             _ => Err(NoAnswer::Away),
+        }
+    }
+}
+
+impl Shares {
+    /// `None` when that sign-in has as many under way as it may.
+    fn take(&self, handle: &Handle) -> Option<Taken<'_>> {
+        let login = self.hasher.hash_one(handle.expose());
+        let mut taken = self.taken();
+        let own = taken.entry(login).or_default();
+        if *own >= MAX_OF_LOGIN {
+            return None;
+        }
+        *own += 1;
+        let shares = self;
+        Some(Taken { shares, login })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<u64, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut own) = self.shares.taken().entry(self.login) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
+            }
         }
     }
 }
@@ -334,6 +389,19 @@ mod tests {
         assert!(visitor.read_u8().await.is_err(), "the connection is closed");
         assert!(!link.is_connected());
         assert!(told.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_sign_in_s_share_does_not_touch_another_s_and_comes_back() {
+        let shares = Shares::default();
+        let (hers, his) = (Handle::new([1; 32]), Handle::new([2; 32]));
+        let taken: Vec<_> = (0..MAX_OF_LOGIN).map(|_| shares.take(&hers)).collect();
+        assert!(taken.iter().all(Option::is_some));
+        assert!(shares.take(&hers).is_none());
+        assert!(shares.take(&his).is_some());
+        drop(taken);
+        assert!(shares.take(&hers).is_some());
+        assert!(shares.taken().is_empty());
     }
 
     #[tokio::test]

@@ -125,6 +125,26 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The sign-in that it is asked with, if any.
+    pub fn handle(&self) -> Option<&Handle> {
+        match self {
+            Self::SignOut { handle }
+            | Self::Check { handle }
+            | Self::Desktops { handle }
+            | Self::Profiles { handle }
+            | Self::Start { handle, .. }
+            | Self::Stop { handle, .. }
+            | Self::Open { handle, .. } => Some(handle),
+            Self::SignIn { .. }
+            | Self::SetUp { .. }
+            | Self::ListAs { .. }
+            | Self::StartAs { .. }
+            | Self::StopAs { .. } => None,
+        }
+    }
+}
+
 /// Everything that the launcher says to the front.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum FromLauncher {

@@ -92,6 +92,64 @@ fn a_handle_opens_its_own_desktops_alone() {
 }
 
 #[test]
+fn one_person_cannot_have_more_than_a_few_connections_under_way() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    // It takes connections and never says a word.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let password = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(password.path(), "secret\n").unwrap();
+    let attached = |person: &Person| {
+        format!(
+            "[[attach]]\ndesktop = \"{}/old\"\ntarget = \"{}\"\npassword_file = \"{}\"\n",
+            person.name,
+            server.local_addr().unwrap(),
+            password.path().display()
+        )
+    };
+    let (_site, mut front) = Site::with(
+        "auth required pam_unix.so\naccount required pam_unix.so\n",
+        &(attached(&alice) + &attached(&bob)),
+    );
+    let (hers, his) = (front.sign_in(&alice), front.sign_in(&bob));
+    let old = format!("{}/old", alice.name);
+    for _ in 0..4 {
+        front.send(open(&hers, &old));
+    }
+    let answer = front.open(&hers, &old).unwrap_err();
+    assert!(
+        matches!(answer, Answer::Refused(Refusal::Busy)),
+        "{answer:?}"
+    );
+    let answer = front.open(&his, &format!("{}/old", bob.name)).unwrap_err();
+    assert!(
+        matches!(answer, Answer::Refused(Refusal::Failed(_))),
+        "{answer:?}"
+    );
+}
+
+#[test]
+fn one_person_cannot_have_more_than_a_few_requests_waiting() {
+    let alice = Person::new("a");
+    let (site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let agent = process::one(alice.uid, "deskway agent");
+    // It will not do what it is asked, and is killed for that later.
+    process::signal(agent, rustix::process::Signal::STOP);
+    let waiting: Vec<u64> = (0..8).map(|_| front.send(stop(&handle))).collect();
+    let answer = front.ask(stop(&handle));
+    assert!(
+        matches!(answer, Answer::Refused(Refusal::Busy)),
+        "{answer:?}"
+    );
+    for id in waiting {
+        let (answer, _) = front.answer(id);
+        assert!(matches!(answer, Answer::Done), "{answer:?}");
+    }
+    site.assert_nothing_is_left(&[&alice]);
+}
+
+#[test]
 fn requests_of_the_command_line_are_not_answered_to_the_front() {
     let alice = Person::new("a");
     let (_site, mut front) = Site::new();

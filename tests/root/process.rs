@@ -60,8 +60,12 @@ pub fn command_line(pid: i32) -> String {
 }
 
 pub fn kill(pid: i32) {
+    signal(pid, rustix::process::Signal::KILL);
+}
+
+pub fn signal(pid: i32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 /// Waits for what gives no event to wait for.

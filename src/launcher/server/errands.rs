@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Server;
 use super::connections::Asker;
 use super::rechecks::Standing;
+use super::requests::Reply;
 use super::signing_in::SigningIn;
 use crate::agent::protocol::{AGENT_SOCKET, VNC_SOCKET};
 use crate::launcher::jobs::{Outcome, Outlet, Purse};
@@ -15,7 +16,7 @@ use crate::launcher::profiles;
 use crate::launcher::protocol::{Answer, Greeting, Refusal};
 use crate::launcher::session_child;
 use crate::launcher::user_child::{self, CONNECT_TIMEOUT, Word};
-use crate::model::DesktopId;
+use crate::model::{DesktopId, UserName};
 
 /// Beyond the time for the screen, how long an agent may take to listen.
 const AGENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,6 +24,8 @@ const AGENT_TIMEOUT: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Most dead desktops whose files are removed at once: the other places are for agents.
 const MAX_SWEEPS: usize = 16;
+/// Most errands that one account's requests have under way.
+const MAX_OF_ACCOUNT: usize = 4;
 /// How long a look into a home may take.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long removing a dead desktop's files may take.
@@ -33,11 +36,11 @@ const SWEEP_TIMEOUT: Duration = Duration::from_mins(5);
 pub(super) enum Errand {
     SignIn(SigningIn),
     /// A connection to the desktop's screen, for whoever asked.
-    Screen(Asker, RunId),
+    Screen(Asker, RunId, UserName),
     /// A connection to the desktop's agent, for the launcher.
     Agent(RunId),
     /// Whether a person has an `~/.vnc/xstartup`.
-    XStartup(Asker),
+    XStartup(Asker, UserName),
     /// A connection to a VNC server that runs already.
     Attached(Asker, DesktopId),
     /// The machine's first account.
@@ -54,7 +57,7 @@ impl Errand {
             Self::Agent(_) | Self::Sweep(_) | Self::Recheck(_) => Purse::Own,
             Self::SignIn(_)
             | Self::Screen(..)
-            | Self::XStartup(_)
+            | Self::XStartup(..)
             | Self::Attached(..)
             | Self::SetUp(_) => Purse::Asked,
         }
@@ -62,6 +65,16 @@ impl Errand {
 }
 
 impl Server {
+    /// Whether an account has as many errands under way as it may.
+    pub(super) fn is_busy_for(&self, account: &UserName) -> bool {
+        let own = |errand: &Errand| match errand {
+            Errand::Screen(.., owner) | Errand::XStartup(_, owner) => owner == account,
+            Errand::Attached(_, desktop) => desktop.owner == *account,
+            Errand::SignIn(_) | Errand::Agent(_) | Errand::SetUp(_) | Errand::Sweep(_) => false,
+        };
+        self.jobs.count(own) >= MAX_OF_ACCOUNT
+    }
+
     /// Starts an errand; one that cannot be started ends at once.
     pub(super) fn begin(
         &mut self,
@@ -78,9 +91,9 @@ impl Server {
     pub(super) fn errand_done(&mut self, errand: Errand, outcome: Outcome) {
         match errand {
             Errand::SignIn(try_) => self.signed_in(try_, outcome),
-            Errand::Screen(asker, run) => self.screen_opened(asker, &run, outcome),
+            Errand::Screen(asker, run, _) => self.screen_opened(asker, &run, outcome),
             Errand::Agent(run) => self.agent_connected(&run, outcome),
-            Errand::XStartup(asker) => {
+            Errand::XStartup(asker, _) => {
                 let has = matches!(outcome.word(), Some((Word::Yes, _)));
                 let answer = self.profiles(has);
                 self.connections.answer(asker, answer);
@@ -106,7 +119,7 @@ impl Server {
         };
         let owner = running.owner.os.clone();
         let socket = self.place.run_dir(run).join(VNC_SOCKET);
-        let errand = Errand::Screen(asker, run.clone());
+        let errand = Errand::Screen(asker, run.clone(), running.desktop.owner.clone());
         self.begin(CONNECT_TIMEOUT, errand, |outlet| {
             user_child::open_screen(&owner, &socket, outlet)
         });
@@ -211,15 +224,19 @@ impl Server {
     }
 
     /// The answer, or `None` when a child looks into the person's home first.
-    pub(super) fn offer_profiles(&mut self, asker: Asker, owner: &Owner) -> Option<Answer> {
+    pub(super) fn offer_profiles(&mut self, asker: Asker, owner: &Owner) -> Reply {
         if !self.config.desktops.xstartup {
-            return Some(self.profiles(false));
+            return Ok(Some(self.profiles(false)));
         }
+        if self.is_busy_for(&owner.name) {
+            return Err(Refusal::Busy);
+        }
+        let errand = Errand::XStartup(asker, owner.name.clone());
         let owner = owner.os.clone();
-        self.begin(LOOK_TIMEOUT, Errand::XStartup(asker), |outlet| {
+        self.begin(LOOK_TIMEOUT, errand, |outlet| {
             user_child::has_xstartup(&owner, outlet)
         });
-        None
+        Ok(None)
     }
 
     fn profiles(&self, xstartup: bool) -> Answer {

@@ -18,6 +18,9 @@ const SET_UP: &str = "(set-up)";
 
 impl Server {
     pub(super) fn open_attached(&mut self, asker: Asker, attach: &Attach) -> Reply {
+        if self.is_busy_for(&attach.desktop.owner) {
+            return Err(Refusal::Busy);
+        }
         let password = attach.password_file.as_ref().map(|path| {
             attach::read_password(path).map_err(|error| {
                 let path = path.display();

@@ -58,7 +58,7 @@ impl Server {
             }
             Request::Profiles { handle } => {
                 let (_, owner) = self.owner(&handle)?;
-                Ok(self.offer_profiles(asker, &owner))
+                self.offer_profiles(asker, &owner)
             }
             Request::Start {
                 handle,
@@ -334,8 +334,12 @@ impl Server {
         self.desktops
             .stop(&run, self.clock.unix(), self.clock.monotonic());
         self.changed.insert(desktop.owner.clone());
-        let state = Awaited::Gone;
-        self.await_state(Waiting { asker, run, state })
+        self.await_state(Waiting {
+            asker,
+            account: desktop.owner.clone(),
+            run,
+            state: Awaited::Gone,
+        })
     }
 
     fn open(&mut self, asker: Asker, desktop: &DesktopId, uid: u32) -> Reply {
@@ -348,16 +352,19 @@ impl Server {
         };
         match running.life().screen_is_up() {
             Some(false) => Err(Refusal::NotRunning),
-            Some(true) => {
+            Some(true) if !self.is_busy_for(&desktop.owner) => {
                 let run = run.clone();
                 self.open_screen(asker, &run);
                 Ok(None)
             }
-            None => {
-                let run = run.clone();
+            Some(true) | None => {
                 let until = self.clock.monotonic() + self.config.desktops.screen_timeout;
-                let state = Awaited::Screen { until };
-                self.await_state(Waiting { asker, run, state })
+                self.await_state(Waiting {
+                    asker,
+                    account: desktop.owner.clone(),
+                    run: run.clone(),
+                    state: Awaited::Screen { until },
+                })
             }
         }
     }

@@ -6,14 +6,20 @@ use super::Server;
 use super::connections::Asker;
 use crate::launcher::place::RunId;
 use crate::launcher::protocol::{Answer, Refusal};
+use crate::model::UserName;
 
 /// Most requests that wait at once.
 pub(super) const MAX_WAITING: usize = 256;
+
+/// Most requests for one account's desktops that wait at once, of the front or of one user.
+const MAX_OF_ACCOUNT: usize = 8;
 
 /// One request that waits for a desktop.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) asker: Asker,
+    /// Whose desktop it is.
+    pub(super) account: UserName,
     pub(super) run: RunId,
     pub(super) state: Awaited,
 }
@@ -38,7 +44,12 @@ impl Waiting {
 impl Server {
     /// Keeps a request until its desktop is as far.
     pub(super) fn await_state(&mut self, waiting: Waiting) -> Result<Option<Answer>, Refusal> {
-        if self.waiting.len() >= MAX_WAITING {
+        let alike = |other: &&Waiting| {
+            other.asker.who == waiting.asker.who && other.account == waiting.account
+        };
+        if self.waiting.len() >= MAX_WAITING
+            || self.waiting.iter().filter(alike).count() >= MAX_OF_ACCOUNT
+        {
             return Err(Refusal::Busy);
         }
         self.waiting.push(waiting);
@@ -48,16 +59,20 @@ impl Server {
     /// Answers those whose desktop is as far, or whose time is over.
     pub(super) fn advance_waiting(&mut self, now: Instant) {
         for waiting in std::mem::take(&mut self.waiting) {
-            let Waiting { asker, run, state } = &waiting;
+            let Waiting {
+                asker, run, state, ..
+            } = &waiting;
             let desktop = self.desktops.get(run);
+            let has_place = !self.is_busy_for(&waiting.account);
             match state {
                 Awaited::Gone if desktop.is_none() => {
                     self.connections.answer(*asker, Answer::Done);
                 }
                 Awaited::Screen { until } => {
                     match desktop.map(|desktop| desktop.life().screen_is_up()) {
-                        Some(Some(true)) => self.open_screen(*asker, run),
-                        Some(None) if now < *until => self.waiting.push(waiting),
+                        Some(Some(true)) if has_place => self.open_screen(*asker, run),
+                        Some(None | Some(true)) if now < *until => self.waiting.push(waiting),
+                        Some(Some(true)) => self.connections.answer(*asker, Refusal::Busy.into()),
                         _ => self.connections.answer(*asker, Refusal::NotRunning.into()),
                     }
                 }
