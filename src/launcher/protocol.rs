@@ -140,7 +140,8 @@ impl Request {
             | Self::SetUp { .. }
             | Self::ListAs { .. }
             | Self::StartAs { .. }
-            | Self::StopAs { .. } => None,
+            | Self::StopAs { .. }
+            | Self::ForgetAs { .. } => None,
         }
     }
 }

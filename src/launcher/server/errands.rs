@@ -70,7 +70,11 @@ impl Server {
         let own = |errand: &Errand| match errand {
             Errand::Screen(.., owner) | Errand::XStartup(_, owner) => owner == account,
             Errand::Attached(_, desktop) => desktop.owner == *account,
-            Errand::SignIn(_) | Errand::Agent(_) | Errand::SetUp(_) | Errand::Sweep(_) => false,
+            Errand::SignIn(_)
+            | Errand::Agent(_)
+            | Errand::SetUp(_)
+            | Errand::Sweep(_)
+            | Errand::Recheck(_) => false,
         };
         self.jobs.count(own) >= MAX_OF_ACCOUNT
     }
