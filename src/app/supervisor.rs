@@ -94,9 +94,7 @@ impl Running<'_> {
         match &self.state {
             State::Up { child, since } => {
                 let stable = now.duration_since(*since) >= STABLE;
-                let Some(status) = ended(child) else {
-                    return None;
-                };
+                let status = ended(child)?;
                 if !stable && self.restarts == 0 && status.exit_status().is_some() {
                     return Some(self.role.name);
                 }

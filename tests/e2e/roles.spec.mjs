@@ -51,8 +51,9 @@ test('a local account has its desktop as an account of the machine', async ({ pa
   const after = processesOf(alice).filter((it) => /Xtigervnc/.test(it.args)).length;
   expect(after).toBe(before + 1);
 
-  user(['remove', name]);
-  await page.context().clearCookies();
+  // Whoever is removed is signed out, and their open desktop is cut.
+  user(['remove', name, '--run-dir', deskway.runDir]);
+  await expect(page).toHaveURL(/\/sign-in/);
   await signIn(page, { name, password: 'a long password' });
   await expect(page.getByRole('alert')).toBeVisible();
 });
