@@ -1,4 +1,5 @@
-//! Slows down who guesses passwords: by name and by address, whatever the front says.
+//! Slows down who guesses passwords: by name and by address, whatever the front says. This
+//! machine's own address is everybody's on it, and is no reason to keep one waiting for another.
 //!
 //! Up to `tries_per_minute` wrong passwords within a minute are answered as they come. From
 //! then on each further one doubles a wait (1, 2, 4, … 60 s) during which no try is looked at.
@@ -47,7 +48,7 @@ pub(crate) struct Throttle {
 /// A try that was let through. Give it back to [`Throttle::right`] or [`Throttle::wrong`].
 #[derive(Debug)]
 pub(crate) struct Try {
-    keys: [Key; 2],
+    keys: Vec<Key>,
     began: Instant,
 }
 
@@ -60,7 +61,10 @@ impl Throttle {
         tries_per_minute: u32,
         now: Instant,
     ) -> Result<Try, u32> {
-        let keys = [Key::Name(name.to_owned()), Key::Address(network(peer))];
+        let mut keys = vec![Key::Name(name.to_owned())];
+        if !peer.to_canonical().is_loopback() {
+            keys.push(Key::Address(network(peer)));
+        }
         let allowed = usize::try_from(tries_per_minute).unwrap_or(MAX_TRIES);
         let mut wait = Duration::ZERO;
         for key in &keys {
@@ -254,6 +258,22 @@ mod tests {
         assert!(door.wrong("f", neighbour).is_err(), "the same /64");
         let other = "2001:db8:0:1::1".parse().unwrap();
         assert!(door.wrong("f", other).is_ok());
+    }
+
+    #[test]
+    fn who_guesses_on_this_machine_locks_only_that_name() {
+        for here in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            let mut door = Door::new();
+            let here = here.parse().unwrap();
+            for number in 0..50 {
+                door.wrong(&format!("n{number}"), here).unwrap();
+            }
+            for _ in 0..5 {
+                door.wrong("alice", here).unwrap();
+            }
+            assert!(door.wrong("alice", here).is_err());
+            assert!(door.wrong("bob", here).is_ok());
+        }
     }
 
     #[test]

@@ -34,7 +34,8 @@ struct Counts {
 
 impl Limits {
     /// At most `max` connections, and `max_per_address` of them from one IPv4 address or one
-    /// IPv6 network of 64 bits (a person's usual share).
+    /// IPv6 network of 64 bits (a person's usual share). This machine's own address is that of
+    /// everybody on it, and of a reverse proxy: for it `max` alone counts.
     pub fn new(max: usize, max_per_address: usize) -> Self {
         let counts = Counts {
             max,
@@ -62,7 +63,7 @@ impl Limits {
         }
         let max_per_address = counts.max_per_address;
         let here = counts.by_address.entry(from).or_default();
-        if *here >= max_per_address {
+        if *here >= max_per_address && !address.to_canonical().is_loopback() {
             return Err(Full::ThisAddress);
         }
         *here += 1;
@@ -109,6 +110,20 @@ mod tests {
         let neighbour = limits.enter("2001:db8::ffff".parse().unwrap());
         assert_eq!(neighbour.unwrap_err(), Full::ThisAddress);
         assert!(limits.enter("2001:db8:0:1::1".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn this_machine_s_own_address_is_limited_in_all_alone() {
+        let limits = Limits::new(3, 1);
+        let mut places = Vec::new();
+        for here in ["127.0.0.1", "127.0.0.1", "::1"] {
+            places.push(limits.enter(here.parse().unwrap()).unwrap());
+        }
+        let more = limits.enter("::1".parse().unwrap());
+        assert_eq!(more.unwrap_err(), Full::Everybody);
+        drop(places);
+        let counts = limits.lock();
+        assert!(counts.total == 0 && counts.by_address.is_empty());
     }
 
     #[test]
