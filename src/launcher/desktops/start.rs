@@ -85,7 +85,8 @@ impl Registry {
         let config = request.config;
         let x_server = config.x_server.clone().or_else(find_x_server);
         let x_server = x_server.ok_or(StartError::NoXServer)?;
-        let display = self.free_display().ok_or(StartError::NoDisplay)?;
+        let tmp = shared_tmp(config.private_tmp, deskway_osuser::is_root());
+        let display = self.free_display(tmp).ok_or(StartError::NoDisplay)?;
         let spec = Spec {
             desktop: request.desktop.clone(),
             run_dir: run_dir.to_owned(),
@@ -121,21 +122,27 @@ impl Registry {
         })
     }
 
-    /// One that no desktop of ours has and, as `/tmp` may be shared, none of the machine's.
-    fn free_display(&self) -> Option<u16> {
+    /// One that no desktop of ours has and, where desktops share a `/tmp`, none of the machine's.
+    fn free_display(&self, shared_tmp: Option<&Path>) -> Option<u16> {
         let taken = |number: u16| {
             self.running
                 .values()
                 .any(|running| running.display == number)
-                || [
-                    format!("/tmp/.X11-unix/X{number}"),
-                    format!("/tmp/.X{number}-lock"),
-                ]
-                .iter()
-                .any(|path| Path::new(path).symlink_metadata().is_ok())
+                || shared_tmp.is_some_and(|tmp| {
+                    let files = [format!(".X11-unix/X{number}"), format!(".X{number}-lock")];
+                    let exists = |file: &String| tmp.join(file).symlink_metadata().is_ok();
+                    files.iter().any(exists)
+                })
         };
         DISPLAYS.into_iter().find(|number| !taken(*number))
     }
+}
+
+/// The machine's `/tmp`, when desktops may see it. There anybody can make files with the names of
+/// all displays, so it is not looked at without need. Root's desktops have a private one or do
+/// not start; an ordinary user's do without where the machine does not allow it.
+fn shared_tmp(private_tmp: bool, is_root: bool) -> Option<&'static Path> {
+    (!(private_tmp && is_root)).then_some(Path::new("/tmp"))
 }
 
 fn fork(order: &Order) -> io::Result<(deskway_osuser::Child, std::os::fd::OwnedFd)> {
@@ -165,4 +172,25 @@ fn find_x_server() -> Option<PathBuf> {
 
 fn seconds(duration: std::time::Duration) -> u16 {
     u16::try_from(duration.as_secs()).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_in_tmp_take_displays_only_where_desktops_see_them() {
+        let tmp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(tmp.path().join(".X11-unix")).unwrap();
+        for taken in [".X10-lock", ".X11-unix/X11"] {
+            std::fs::write(tmp.path().join(taken), "").unwrap();
+        }
+        let registry = Registry::default();
+        assert_eq!(registry.free_display(Some(tmp.path())), Some(12));
+        assert_eq!(registry.free_display(None), Some(10));
+        assert_eq!(shared_tmp(true, true), None);
+        for (private_tmp, is_root) in [(false, true), (true, false)] {
+            assert!(shared_tmp(private_tmp, is_root).is_some());
+        }
+    }
 }
