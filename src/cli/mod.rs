@@ -296,7 +296,9 @@ pub enum Error {
     OsUserNeedsRoot,
     #[error(transparent)]
     Launcher(#[from] ClientError),
-    #[error("the account was changed, but `{name}` stays signed in for now: {source}")]
+    #[error(
+        "`{name}` cannot be signed out where it is signed in: {source}; give the command again"
+    )]
     StillSignedIn { name: UserName, source: ClientError },
     /// `log` begins with a newline where it is not empty.
     #[error("`{desktop}` is not ready but {state}{log}")]

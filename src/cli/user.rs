@@ -60,8 +60,10 @@ pub fn run(args: &User) -> Result<(), Error> {
         }
         User::Remove { name, place } => {
             let config = place.load()?;
-            accounts::remove(&config.paths.state, name)?;
+            let removed = accounts::remove(&config.paths.state, name);
+            // Also when it was removed before, and could not be signed out then.
             sign_out(&config.paths.run, name)?;
+            removed?;
             out::print(&format!("`{name}` cannot sign in any more\n"))
         }
         User::List { json, place } => {
