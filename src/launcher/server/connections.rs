@@ -14,6 +14,8 @@ use crate::launcher::protocol::{
 };
 use crate::model::{DesktopInfo, DesktopState, UserName};
 
+/// Most connections that are taken in before others have their turn.
+const MAX_ACCEPTED: usize = 16;
 /// Most connections of this machine's users at once, and of them by one; root's do not count.
 const MAX_USERS: usize = 64;
 const MAX_PER_USER: usize = 4;
@@ -56,6 +58,11 @@ struct Connection {
     heard: Instant,
     /// It has said something that is no request: logged once.
     talks_nonsense: bool,
+}
+
+/// The next connections of a listener; those beyond a turn's share wait for the next.
+pub(super) fn accept(listener: BorrowedFd<'_>) -> impl Iterator<Item = OwnedFd> {
+    (0..MAX_ACCEPTED).map_while(move |_| deskway_osuser::accept(listener).ok())
 }
 
 impl Connections {
@@ -292,6 +299,20 @@ impl From<Refusal> for Answer {
 mod tests {
     use super::*;
     use crate::model::EndCause;
+
+    #[test]
+    fn connections_beyond_a_turn_s_share_wait() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let listener = deskway_osuser::listen(&path).unwrap();
+        let connect = |_| deskway_osuser::connect(&path).unwrap();
+        let clients: Vec<OwnedFd> = (0..=MAX_ACCEPTED).map(connect).collect();
+        let mut turns = (0..3).map(|_| accept(listener.as_fd()).count());
+        assert_eq!(turns.next(), Some(MAX_ACCEPTED));
+        assert_eq!(turns.next(), Some(1));
+        assert_eq!(turns.next(), Some(0));
+        drop(clients);
+    }
 
     /// How many of `count` connections of `who` are kept.
     fn kept(connections: &mut Connections, who: Who, count: usize, now: Instant) -> usize {

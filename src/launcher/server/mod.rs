@@ -43,8 +43,6 @@ use crate::runtime::Clock;
 const DIAL: Duration = Duration::from_millis(200);
 /// How often sign-ins that have run out and idle connections are looked for.
 const EXPIRE: Duration = Duration::from_secs(5);
-/// Most connections that are taken in before others have their turn.
-const MAX_ACCEPTED: usize = 16;
 /// How often the OS accounts of those who are signed in are looked at again.
 const RECHECK: Duration = Duration::from_mins(1);
 /// When the launcher ends and takes the desktops with it: so long they have, and so long once
@@ -323,10 +321,7 @@ impl Server {
 
     fn accept(&mut self) {
         let now = self.clock.monotonic();
-        for _ in 0..MAX_ACCEPTED {
-            let Ok(socket) = deskway_osuser::accept(self.listener.as_fd()) else {
-                return;
-            };
+        for socket in connections::accept(self.listener.as_fd()) {
             if let Ok(peer) = deskway_osuser::peer(socket.as_fd()) {
                 self.connections.add(socket, Who::User(peer.uid), now);
             }
