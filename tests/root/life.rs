@@ -6,7 +6,7 @@ use deskway::model::{DesktopState, EndCause};
 use crate::account::Person;
 use crate::front::greeting;
 use crate::process;
-use crate::site::Site;
+use crate::site::{DESCRIPTORS, Site};
 
 #[test]
 fn a_person_signs_in_starts_opens_and_stops_a_desktop() {
@@ -57,6 +57,31 @@ fn a_desktop_runs_with_its_owner_s_identity_and_home() {
     );
     front.stop(&handle);
     site.assert_nothing_is_left(&[&alice]);
+}
+
+#[test]
+fn the_launcher_may_have_many_descriptors_and_desktops_as_many_as_ever() {
+    let alice = Person::new("a");
+    let (site, mut front) = Site::with(
+        "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_unix.so\n",
+        "",
+    );
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let limits = |pid: i32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Max open files"));
+        let mut fields = line.unwrap().split_whitespace().map(str::to_owned);
+        (fields.next().unwrap(), fields.next().unwrap())
+    };
+    let (soft, hard) = limits(site.pid());
+    assert_eq!(soft, hard);
+    assert_ne!(soft, DESCRIPTORS.to_string());
+    let agent = process::one(alice.uid, "deskway agent");
+    assert_eq!(limits(agent), (DESCRIPTORS.to_string(), hard));
+    front.stop(&handle);
 }
 
 #[test]

@@ -54,6 +54,11 @@ pub fn parent(pid: i32) -> i32 {
     deskway_osuser::parent(pid).unwrap()
 }
 
+/// Whether a process has children, ended ones that nobody has waited for too.
+pub fn has_children(parent: i32) -> bool {
+    all().any(|pid| deskway_osuser::parent(pid).is_ok_and(|of| of == parent))
+}
+
 pub fn command_line(pid: i32) -> String {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&bytes).replace('\0', " ")

@@ -1,11 +1,11 @@
 //! Desktops and sign-ins outlive the launcher, and the launcher outlives the front.
 
 use deskway::launcher::client::Client;
-use deskway::launcher::protocol::{Answer, FromLauncher, Request};
-use rustix::process::Signal;
+use deskway::launcher::protocol::{Answer, FromLauncher, Refusal, Request};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
-use crate::account::Person;
-use crate::front::greeting;
+use crate::account::{PASSWORD, Person};
+use crate::front::{greeting, sign_in};
 use crate::process;
 use crate::site::Site;
 
@@ -86,6 +86,31 @@ fn a_desktop_that_ended_while_no_launcher_ran_is_cleaned_up() {
     front.start(&handle);
     front.stop(&handle);
     site.assert_nothing_is_left(&[&alice]);
+}
+
+#[test]
+fn a_child_that_cannot_be_watched_is_not_left() {
+    let alice = Person::new("a");
+    let (site, mut front) = Site::new();
+    let entries = std::fs::read_dir(format!("/proc/{}/fd", site.pid())).unwrap();
+    let open: Vec<u64> = entries
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+        .collect();
+    // Two for the socket to the child, one to see its process, and none to make sure it is it.
+    let third_free = (0..).filter(|number| !open.contains(number)).nth(2);
+    let limit = Rlimit {
+        current: Some(third_free.unwrap() + 1),
+        maximum: getrlimit(Resource::Nofile).maximum,
+    };
+    let old = prlimit(Pid::from_raw(site.pid()), Resource::Nofile, limit).unwrap();
+    let answer = front.ask(sign_in(&alice.name, PASSWORD));
+    assert!(
+        matches!(answer, Answer::Refused(Refusal::Failed(_))),
+        "{answer:?}"
+    );
+    assert!(!process::has_children(site.pid()));
+    prlimit(Pid::from_raw(site.pid()), Resource::Nofile, old).unwrap();
+    front.sign_in(&alice);
 }
 
 #[test]

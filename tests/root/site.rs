@@ -19,6 +19,9 @@ const UNIX: &str = "auth required pam_unix.so\n\
                     session required pam_limits.so\n\
                     session required pam_unix.so\n";
 
+/// How many descriptors a launcher begins with.
+pub const DESCRIPTORS: u32 = 500;
+
 pub struct Site {
     directory: tempfile::TempDir,
     launcher: Option<Child>,
@@ -110,8 +113,10 @@ impl Site {
             .append(true)
             .open(self.path().join("log"))
             .unwrap();
-        let launcher = Command::new(env!("CARGO_BIN_EXE_deskway"))
-            .args(["launcher", "--config"])
+        // As a machine's services begin: with fewer descriptors than they may have.
+        let launcher = Command::new("prlimit")
+            .arg(format!("--nofile={DESCRIPTORS}:"))
+            .args([env!("CARGO_BIN_EXE_deskway"), "launcher", "--config"])
             .arg(self.path().join("deskway.toml"))
             .stderr(log)
             .spawn()
@@ -127,9 +132,13 @@ impl Site {
     }
 
     pub fn signal(&self, signal: Signal) {
+        process::signal(self.pid(), signal);
+    }
+
+    /// The launcher's.
+    pub fn pid(&self) -> i32 {
         let pid = self.launcher.as_ref().unwrap().id();
-        let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        i32::try_from(pid).unwrap()
     }
 
     /// The run directory of the only desktop.

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::process::{Pid, Signal, WaitOptions};
 
+use crate::limits::restore_descriptor_limit;
 use crate::process::{ProcessId, open_process, start_time};
 use crate::signals::reset_signals;
 
@@ -32,6 +33,11 @@ impl Child {
         crate::process::signal(self.handle.as_fd(), signal)
     }
 
+    /// As [`Child::handle`], to keep.
+    pub fn into_handle(self) -> OwnedFd {
+        self.handle
+    }
+
     /// Takes the ended process off the process table; `false`: it still runs.
     pub fn reap(&self) -> bool {
         let pid = Pid::from_raw(self.id.pid);
@@ -40,14 +46,14 @@ impl Child {
 }
 
 /// Forks, and runs `work` in the child, which ends with the status that it returns (70 when it
-/// panics). Of the descriptors only 0, 1, 2 and `keep` are open in the child; signals are as in
-/// a fresh process.
+/// panics). Of the descriptors only 0, 1, 2 and `keep` are open in the child; signals and the
+/// limit of [`crate::raise_descriptor_limit`] are as in a fresh process.
 ///
 /// Only for a process with a single thread: the child is a copy of this thread alone, and a lock
 /// that another one holds would never open. `work` must use no descriptor besides those.
 ///
 /// # Errors
-/// When there are too many processes or threads.
+/// When there are too many processes, threads or descriptors; there is no child then.
 pub fn run_in_child(keep: &[BorrowedFd<'_>], work: impl FnOnce() -> i32) -> io::Result<Child> {
     if threads()? != 1 {
         return Err(io::Error::other("a fork in a process with several threads"));
@@ -60,6 +66,7 @@ pub fn run_in_child(keep: &[BorrowedFd<'_>], work: impl FnOnce() -> i32) -> io::
         0 => {
             let status = catch_unwind(AssertUnwindSafe(|| {
                 reset_signals();
+                restore_descriptor_limit();
                 close_all_but(keep);
                 work()
             }))
@@ -67,13 +74,26 @@ pub fn run_in_child(keep: &[BorrowedFd<'_>], work: impl FnOnce() -> i32) -> io::
             // SAFETY: ends the child without running what the parent registered for its exit.
             unsafe { libc::_exit(status) }
         }
-        pid => {
-            let start = start_time(pid)?;
-            let id = ProcessId { pid, start };
-            // Not reaped yet, so that the number cannot mean another process.
-            let handle = open_process(id)?;
-            Ok(Child { id, handle })
-        }
+        pid => open_child(pid).inspect_err(|_| end_unknown(pid)),
+    }
+}
+
+/// Not reaped yet, so that the number cannot mean another process.
+fn open_child(pid: i32) -> io::Result<Child> {
+    let start = start_time(pid)?;
+    let id = ProcessId { pid, start };
+    let handle = open_process(id)?;
+    Ok(Child { id, handle })
+}
+
+/// Nobody could ever wait for such a child or end it.
+fn end_unknown(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid)
+        && rustix::process::kill_process(pid, Signal::KILL).is_ok()
+    {
+        // It was killed before it could hang anywhere.
+        let wait = || rustix::process::waitpid(Some(pid), WaitOptions::empty());
+        while wait().is_err_and(|error| error == rustix::io::Errno::INTR) {}
     }
 }
 

@@ -8,6 +8,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 pub(crate) use running::{Running, Source};
 pub(crate) use start::Request;
 
@@ -225,8 +227,11 @@ fn adopt_one(place: &Place, id: &RunId) -> io::Result<Option<Running>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let Ok(process) = deskway_osuser::open_process(record.process()) else {
-        return Ok(None);
+    let process = match deskway_osuser::open_process(record.process()) {
+        Ok(process) => process,
+        Err(error) if is_no_such_process(&error) => return Ok(None),
+        // It may well run.
+        Err(error) => return Err(error),
     };
     let owner = &record.desktop.owner;
     let owner = Owner::find(owner, &record.os_name, record.uid, place)?
@@ -234,7 +239,49 @@ fn adopt_one(place: &Place, id: &RunId) -> io::Result<Option<Running>> {
     Ok(Some(Running::adopted(record, owner, process)))
 }
 
+fn is_no_such_process(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || Errno::from_io_error(error) == Some(Errno::SRCH)
+}
+
 /// The desktop of that name of that person.
 pub(crate) fn of(owner: &UserName, name: DesktopName) -> DesktopId {
     DesktopId::new(owner.clone(), name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Paths;
+
+    #[test]
+    fn only_a_desktop_whose_process_is_surely_gone_is_dead() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths {
+            run: directory.path().join("r"),
+            state: directory.path().join("s"),
+        };
+        let place = Place::new(&paths);
+        place.prepare().unwrap();
+        let write = |pid: i32| {
+            let id = RunId::new().unwrap();
+            let record = Record {
+                desktop: "alice".parse().unwrap(),
+                profile: "xfce".parse().unwrap(),
+                os_name: "alice".to_owned(),
+                uid: 1000,
+                display: 10,
+                since: 1,
+                pid,
+                start: 1,
+            };
+            std::fs::write(place.record(&id), serde_json::to_vec(&record).unwrap()).unwrap();
+            id
+        };
+        let gone = write(i32::MAX);
+        // The kernel has no answer for this one.
+        write(0);
+        let (adopted, dead) = Registry::default().adopt(&place).unwrap();
+        assert_eq!(adopted, []);
+        assert_eq!(dead, [gone]);
+    }
 }

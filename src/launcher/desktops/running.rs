@@ -64,33 +64,30 @@ enum Stop {
 
 impl Running {
     /// A desktop whose session child has just been forked.
-    ///
-    /// # Errors
-    /// When there are too many open descriptors.
     pub(super) fn started(
         desktop: DesktopId,
         profile: ProfileId,
         owner: Owner,
         display: u16,
-        child: &Child,
+        child: Child,
         reports: OwnedFd,
         unix: u64,
-    ) -> io::Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             desktop,
             profile,
             owner,
             display,
             life: Lifecycle::Absent.on(Event::Start, unix),
             id: child.id(),
-            process: child.handle().try_clone_to_owned()?,
+            process: child.into_handle(),
             reports: Some(reports),
             agent: None,
             is_adopted: false,
             connect_at: None,
             log: String::new(),
             stop: Stop::NotAsked,
-        })
+        }
     }
 
     /// A desktop that an earlier launcher started. Its agent says how far it is.

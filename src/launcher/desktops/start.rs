@@ -57,13 +57,13 @@ impl Registry {
         let order = self.order(&request, id.clone(), &run_dir)?;
         let display = order.record.display;
         make_run_dir(&run_dir, &request.owner)?;
-        let started = fork(&order).and_then(|(child, reports)| {
+        let started = fork(&order).map(|(child, reports)| {
             Running::started(
                 request.desktop.clone(),
                 request.profile.id,
                 request.owner,
                 display,
-                &child,
+                child,
                 reports,
                 request.unix,
             )

@@ -125,6 +125,8 @@ impl Server {
         // Nobody but root may look into this process, and it leaves no core behind.
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .map_err(|error| Error::Begin(error.into()))?;
+        // Each desktop takes three descriptors.
+        deskway_osuser::raise_descriptor_limit().map_err(Error::Begin)?;
         let place = Place::new(&config.paths);
         place.prepare().map_err(Error::Files)?;
         let lock = lock(&place)?;
