@@ -2,9 +2,10 @@
 
 use deskway::launcher::protocol::{Answer, Refusal, Request};
 use deskway::model::{DesktopState, EndCause};
+use rustix::process::Signal;
 
 use crate::account::Person;
-use crate::front::greeting;
+use crate::front::{greeting, stop};
 use crate::process;
 use crate::site::{DESCRIPTORS, Site};
 
@@ -105,6 +106,24 @@ fn a_killed_agent_takes_its_desktop_with_it() {
     process::kill(process::one(alice.uid, "deskway agent"));
     let cause = front.failed(&handle);
     assert_eq!(cause, EndCause::AgentDied);
+    site.assert_nothing_is_left(&[&alice]);
+}
+
+#[test]
+fn who_stops_a_desktop_that_hangs_is_told_so() {
+    let alice = Person::new("a");
+    let (site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let session_child = process::parent(process::one(alice.uid, "deskway agent"));
+    process::signal(session_child, Signal::STOP);
+    let answer = front.ask(stop(&handle));
+    process::signal(session_child, Signal::CONT);
+    assert!(
+        matches!(answer, Answer::Refused(Refusal::Failed(_))),
+        "{answer:?}"
+    );
+    front.ended(&handle);
     site.assert_nothing_is_left(&[&alice]);
 }
 

@@ -6,7 +6,7 @@ mod start;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::io::Errno;
 
@@ -23,8 +23,6 @@ use crate::model::{DesktopId, DesktopInfo, DesktopName, ProfileId, UserName};
 const MAX_ENDED: usize = 1000;
 /// Most records that are read at the start.
 const MAX_RECORDS: usize = 10_000;
-/// After an agent was asked to stop its desktop, so long until it is killed.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -121,7 +119,7 @@ impl Registry {
     /// Asks a desktop's agent to end it, and remembers to kill it when that takes too long.
     pub(crate) fn stop(&mut self, id: &RunId, unix: u64, now: Instant) {
         if let Some(running) = self.running.get_mut(id) {
-            running.stop(unix, now + STOP_TIMEOUT);
+            running.stop(unix, now);
         }
     }
 
@@ -147,11 +145,11 @@ impl Registry {
         due.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Kills the desktops whose time to stop is over.
+    /// Kills the desktops whose time to stop, or to die, is over.
     pub(crate) fn kill_late(&mut self, now: Instant) {
         for running in self.running.values_mut() {
             if running.kill_at().is_some_and(|at| at <= now) {
-                running.kill();
+                running.kill(now);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use deskway_osuser::{Child, ProcessId, Received};
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -17,6 +17,12 @@ use crate::model::{DesktopId, EndCause, ProfileId};
 const MAX_REPORT: usize = 64 * 1024;
 /// Most messages that are read of one socket before others have their turn.
 const MAX_READ: usize = 16;
+
+/// After an agent was asked to stop its desktop, so long until it is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a session child has from SIGTERM on, before it is killed itself. It needs up to half
+/// a minute for what is below it; whoever needs longer hangs, in a PAM module or a file system.
+const KILL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where news of a desktop comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +65,12 @@ enum Stop {
     Sent {
         kill_at: Instant,
     },
-    Killed,
+    /// The session child was told to kill all of it.
+    Killed {
+        destroy_at: Instant,
+    },
+    /// The session child was killed itself.
+    Destroyed,
 }
 
 impl Running {
@@ -132,14 +143,14 @@ impl Running {
     ///
     /// # Errors
     /// When whoever listens there is another process.
-    pub(crate) fn connect(&mut self, agent: OwnedFd) -> io::Result<()> {
+    pub(crate) fn connect(&mut self, agent: OwnedFd, now: Instant) -> io::Result<()> {
         let peer = crate::launcher::user_child::check_listener(agent.as_fd(), &self.owner.os)?;
         if deskway_osuser::parent(peer.pid)? != self.id.pid {
             return Err(io::Error::other("the one who listens is not the agent"));
         }
         self.agent = Some(agent);
         if let Stop::Unsent { kill_at } = self.stop {
-            self.ask_agent(kill_at);
+            self.ask_agent(kill_at, now);
         }
         Ok(())
     }
@@ -160,32 +171,46 @@ impl Running {
     }
 
     /// The desktop will not come up: nobody answers where its agent should.
-    pub(crate) fn give_up(&mut self, error: String, unix: u64) {
+    pub(crate) fn give_up(&mut self, error: String, unix: u64, now: Instant) {
         let cause = EndCause::ScreenFailed { error };
         let log = String::new();
         self.apply(Event::Refused(End { cause, log }), unix);
-        self.kill();
+        self.kill(now);
     }
 
-    pub(super) fn stop(&mut self, unix: u64, kill_at: Instant) {
+    pub(super) fn stop(&mut self, unix: u64, now: Instant) {
         self.apply(Event::StopAsked, unix);
         if self.stop == Stop::NotAsked {
-            self.ask_agent(kill_at);
+            self.ask_agent(now + STOP_TIMEOUT, now);
         }
     }
 
     pub(super) fn kill_at(&self) -> Option<Instant> {
         match self.stop {
             Stop::Unsent { kill_at } | Stop::Sent { kill_at } => Some(kill_at),
-            Stop::NotAsked | Stop::Killed => None,
+            Stop::Killed { destroy_at } => Some(destroy_at),
+            Stop::NotAsked | Stop::Destroyed => None,
         }
     }
 
-    /// Tells the session child to kill all of it.
-    pub(super) fn kill(&mut self) {
-        self.stop = Stop::Killed;
+    /// Tells the session child to kill all of it. A session child that was told so long ago is
+    /// killed itself, and what it leaves is swept once it has ended.
+    pub(super) fn kill(&mut self, now: Instant) {
         self.connect_at = None;
-        if let Err(error) = deskway_osuser::signal(self.process.as_fd(), Signal::TERM) {
+        let signal = match self.stop {
+            Stop::Killed { destroy_at } if destroy_at <= now => {
+                tracing::error!(desktop = %self.desktop, "the session child hangs and is killed");
+                self.stop = Stop::Destroyed;
+                Signal::KILL
+            }
+            Stop::Killed { .. } | Stop::Destroyed => return,
+            Stop::NotAsked | Stop::Unsent { .. } | Stop::Sent { .. } => {
+                let destroy_at = now + KILL_TIMEOUT;
+                self.stop = Stop::Killed { destroy_at };
+                Signal::TERM
+            }
+        };
+        if let Err(error) = deskway_osuser::signal(self.process.as_fd(), signal) {
             tracing::debug!(desktop = %self.desktop, %error, "the session child has ended");
         }
     }
@@ -202,7 +227,7 @@ impl Running {
         (self.desktop, self.profile, self.life)
     }
 
-    fn ask_agent(&mut self, kill_at: Instant) {
+    fn ask_agent(&mut self, kill_at: Instant, now: Instant) {
         self.stop = Stop::Unsent { kill_at };
         let Some(agent) = &self.agent else {
             return;
@@ -214,7 +239,7 @@ impl Running {
             Ok(()) => self.stop = Stop::Sent { kill_at },
             Err(error) => {
                 tracing::warn!(desktop = %self.desktop, %error, "the agent cannot be asked to stop");
-                self.kill();
+                self.kill(now);
             }
         }
     }
@@ -293,5 +318,61 @@ fn clean(status: Status) -> Status {
             Status::Ended { cause, log }
         }
         other @ (Status::Starting { .. } | Status::Ready | Status::Stopping) => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::{Command as Process, Stdio};
+
+    use deskway_osuser::Account;
+
+    use super::*;
+
+    #[test]
+    fn a_session_child_that_hangs_is_killed_in_the_end() {
+        let script = "trap '' TERM; echo; exec sleep 600";
+        let mut hanging = Process::new("sh")
+            .args(["-c", script])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = hanging.stdout.take().unwrap();
+        out.read_exact(&mut [0]).unwrap();
+        let pid = i32::try_from(hanging.id()).unwrap();
+        let start = deskway_osuser::start_time(pid).unwrap();
+        let record = Record {
+            desktop: "alice".parse().unwrap(),
+            profile: "xfce".parse().unwrap(),
+            os_name: "alice".to_owned(),
+            uid: 1000,
+            display: 10,
+            since: 1,
+            pid,
+            start,
+        };
+        let owner = Owner {
+            name: "alice".parse().unwrap(),
+            os: Account {
+                name: "alice".to_owned(),
+                uid: 1000,
+                gid: 1000,
+                full_name: String::new(),
+                home: "/home/alice".into(),
+                shell: "".into(),
+            },
+        };
+        let process = deskway_osuser::open_process(record.process()).unwrap();
+        let mut running = Running::adopted(record, owner, process);
+        running.stop(1, Instant::now());
+        for _ in 0..2 {
+            let at = running.kill_at().expect("a deadline for the next step");
+            running.kill(at);
+        }
+        assert_eq!(running.kill_at(), None);
+        let signal = hanging.wait().unwrap().signal();
+        assert_eq!(signal, Some(Signal::KILL.as_raw()));
     }
 }

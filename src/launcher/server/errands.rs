@@ -180,15 +180,18 @@ impl Server {
         };
         // Such a child tells nothing of the agent.
         let unasked = matches!(outcome, Outcome::NotStarted | Outcome::Died);
-        let connected = connected(outcome)
-            .and_then(|agent| running.connect(agent).map_err(|error| error.to_string()));
+        let connected = connected(outcome).and_then(|agent| {
+            running
+                .connect(agent, now)
+                .map_err(|error| error.to_string())
+        });
         if let Err(reason) = connected {
             let desktop = &running.desktop;
             tracing::error!(user = %desktop.owner, %desktop, %reason, "the agent does not answer");
             if unasked || running.is_adopted() {
                 running.connect_at = Some(now + AGAIN);
             } else {
-                running.give_up("its agent does not answer".to_owned(), unix);
+                running.give_up("its agent does not answer".to_owned(), unix, now);
                 self.changed.insert(running.desktop.owner.clone());
             }
         }

@@ -229,7 +229,7 @@ impl Server {
             self.refusals.next_deadline(),
             self.desktops.next_deadline(),
             self.next_try(),
-            self.waiting.iter().filter_map(Waiting::until).min(),
+            self.waiting.iter().map(Waiting::until).min(),
             ending,
         ];
         let next = deadlines.into_iter().flatten().min()?;

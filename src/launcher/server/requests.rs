@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::connections::{Asker, Who};
-use super::waiting::{Awaited, Waiting};
+use super::waiting::{Awaited, GONE_TIMEOUT, Waiting};
 use crate::config::Attach;
 use crate::launcher::access;
 use crate::launcher::desktops::{self, Request as Start, Running};
@@ -338,7 +338,9 @@ impl Server {
             asker,
             account: desktop.owner.clone(),
             run,
-            state: Awaited::Gone,
+            state: Awaited::Gone {
+                until: self.clock.monotonic() + GONE_TIMEOUT,
+            },
         })
     }
 

@@ -1,6 +1,6 @@
 //! Requests that are answered once a desktop has come to a state.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Server;
 use super::connections::Asker;
@@ -11,6 +11,8 @@ use crate::model::UserName;
 /// Most requests that wait at once.
 pub(super) const MAX_WAITING: usize = 256;
 
+/// How long a desktop's end is waited for. One that takes longer hangs somewhere.
+pub(super) const GONE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most requests for one account's desktops that wait at once, of the front or of one user.
 const MAX_OF_ACCOUNT: usize = 8;
 
@@ -26,17 +28,16 @@ pub(super) struct Waiting {
 
 #[derive(Debug)]
 pub(super) enum Awaited {
-    /// Nothing of it runs any more. Stopping is bounded itself.
-    Gone,
+    /// Nothing of it runs any more.
+    Gone { until: Instant },
     /// A viewer can connect, or it is clear that none will.
     Screen { until: Instant },
 }
 
 impl Waiting {
-    pub(super) fn until(&self) -> Option<Instant> {
+    pub(super) fn until(&self) -> Instant {
         match self.state {
-            Awaited::Gone => None,
-            Awaited::Screen { until } => Some(until),
+            Awaited::Gone { until } | Awaited::Screen { until } => until,
         }
     }
 }
@@ -65,7 +66,7 @@ impl Server {
             let desktop = self.desktops.get(run);
             let has_place = !self.is_busy_for(&waiting.account);
             match state {
-                Awaited::Gone if desktop.is_none() => {
+                Awaited::Gone { .. } if desktop.is_none() => {
                     self.connections.answer(*asker, Answer::Done);
                 }
                 Awaited::Screen { until } => {
@@ -76,7 +77,12 @@ impl Server {
                         _ => self.connections.answer(*asker, Refusal::NotRunning.into()),
                     }
                 }
-                Awaited::Gone => self.waiting.push(waiting),
+                Awaited::Gone { until } if now < *until => self.waiting.push(waiting),
+                Awaited::Gone { .. } => {
+                    let words = "the desktop takes long to end".to_owned();
+                    let refusal = Refusal::Failed(words);
+                    self.connections.answer(*asker, refusal.into());
+                }
             }
         }
     }
