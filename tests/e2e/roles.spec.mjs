@@ -56,4 +56,5 @@ test('a local account has its desktop as an account of the machine', async ({ pa
   await expect(page).toHaveURL(/\/sign-in/);
   await signIn(page, { name, password: 'a long password' });
   await expect(page.getByRole('alert')).toBeVisible();
+  execFileSync(PROGRAM, ['desktop', 'stop', '--all', '--run-dir', deskway.runDir]);
 });
