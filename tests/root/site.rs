@@ -181,29 +181,19 @@ impl Site {
                 eprintln!("the launcher: {error}");
             }
         }
-        // Each record names its session child, which ends all below it when it is told to.
-        let records = fs::read_dir(self.run_dir().join("d")).into_iter().flatten();
-        let mut children = Vec::new();
-        for record in records.flatten() {
-            let text = fs::read_to_string(record.path()).unwrap_or_default();
-            let record: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            let pid = record["pid"]
-                .as_i64()
-                .and_then(|pid| i32::try_from(pid).ok());
-            if let Some(pid) = pid.and_then(Pid::from_raw)
-                && kill_process(pid, Signal::TERM).is_ok()
-            {
-                children.push(pid);
+        // Session children, which end all below them when they are told to. They are forks of the
+        // launcher; a very new one has not written its record yet.
+        let of_site = self.path().display().to_string();
+        let told = || {
+            let mut left = process::mentioning(&of_site);
+            left.retain(|pid| process::command_line(*pid).contains(" launcher "));
+            for pid in left.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+                // It may have ended just now.
+                _ = kill_process(pid, Signal::TERM);
             }
-        }
-        for pid in children {
-            let gone = || {
-                rustix::process::test_kill_process(pid)
-                    .is_err()
-                    .then_some(())
-            };
-            process::until("the end of a desktop", gone);
-        }
+            left.is_empty().then_some(())
+        };
+        process::until("the end of the desktops", told);
     }
 }
 
