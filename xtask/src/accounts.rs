@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result};
 
 use crate::run;
 
-/// Marks an account as the demo's own (its GECOS field), so that nobody else's is touched.
+/// Marks an account as the demo's own, so that nobody else's is touched: in its GECOS field after
+/// the full name, where the office would stand.
 const MARK: &str = "Deskway demo account";
 
 /// A person of the demo.
@@ -55,7 +56,7 @@ fn make_os_account(wanted: &str) -> Result<Person> {
         .or_else(free)
         .with_context(|| format!("{wanted} and {wanted}-demo are taken"))?;
     if known.is_none() {
-        make(name)?;
+        make(name, wanted)?;
     }
     let password = new_password()?;
     run::feed(
@@ -68,16 +69,18 @@ fn make_os_account(wanted: &str) -> Result<Person> {
     })
 }
 
-fn make(name: &str) -> Result<()> {
+fn make(name: &str, wanted: &str) -> Result<()> {
     run::note(&format!(
         "Making the throwaway account {name} (`cargo xtask demo --clean` removes it)"
     ));
+    let full_name = if wanted == "alice" { "Alice" } else { "Bob" };
+    let gecos = format!("{full_name},{MARK}");
     let arguments = [
         "--create-home",
         "--shell",
         "/bin/bash",
         "--comment",
-        MARK,
+        &gecos,
         name,
     ];
     run::finish(Command::new("useradd").args(arguments))?;
@@ -98,7 +101,7 @@ fn demo_accounts() -> Result<Vec<String>> {
     let fields = passwd
         .lines()
         .map(|line| line.split(':').collect::<Vec<_>>());
-    let ours = fields.filter(|fields| fields.get(4).is_some_and(|gecos| gecos.starts_with(MARK)));
+    let ours = fields.filter(|fields| fields.get(4).is_some_and(|gecos| gecos.contains(MARK)));
     Ok(ours
         .filter_map(|fields| fields.first().map(|name| (*name).to_owned()))
         .collect())
