@@ -15,6 +15,8 @@ pub mod bridge;
 
 // beside the path
 
+pub mod websockify;
+
 pub mod agent;
 
 pub mod launcher;

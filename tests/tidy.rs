@@ -27,7 +27,8 @@ const LAYERS: &[(&str, &str)] = &[
         "route",
         "auth bridge config desktop launcher listen model runtime store",
     ),
-    ("cli", "config launcher model runtime store"),
+    ("websockify", "bridge listen model runtime"),
+    ("cli", "config launcher model runtime store websockify"),
     ("app", "*"),
 ];
 

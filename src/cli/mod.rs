@@ -20,6 +20,7 @@ use crate::config::{self, Config, Overrides, TlsFiles};
 use crate::launcher::client::ClientError;
 use crate::model::{DesktopId, ProfileId, UserName};
 use crate::store::accounts;
+use crate::websockify;
 
 /// Linux desktops in the browser: one program, one port.
 ///
@@ -69,6 +70,8 @@ pub enum Command {
     /// A line for each check: `fine`, `note` (works, but you should know) or `wrong` (a start
     /// would fail) with the command that mends it. Exit status 1 when anything is wrong.
     Doctor(Doctor),
+    /// Do what Python's websockify does: carry WebSockets to TCP or unix sockets
+    Websockify(websockify::Flags),
 }
 
 /// Where the configuration is, and flags that are stronger than it.

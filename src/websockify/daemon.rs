@@ -1,0 +1,1 @@
+//! Into the background, and sockets that somebody else opened (inetd, systemd).

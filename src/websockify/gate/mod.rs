@@ -1,0 +1,1 @@
+//! Who may connect: what websockify calls authentication plugins.

@@ -1,0 +1,1 @@
+//! The log: standard error, a file, syslog.

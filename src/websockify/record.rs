@@ -1,0 +1,1 @@
+//! Recordings that noVNC's playback page plays.

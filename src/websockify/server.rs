@@ -1,0 +1,1 @@
+//! Takes connections and answers their requests: a WebSocket, or a file.

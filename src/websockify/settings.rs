@@ -1,0 +1,1 @@
+//! Flags → checked settings: what is wrong is said before anything is opened.

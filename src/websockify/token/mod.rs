@@ -1,0 +1,1 @@
+//! A token from the browser → the target that it stands for.

@@ -1,0 +1,1 @@
+//! `--traffic`: a character on standard output for each read and write.

@@ -1,0 +1,1 @@
+//! One WebSocket: token → gate → target → bridge → a line in the log.

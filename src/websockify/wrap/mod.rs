@@ -1,0 +1,1 @@
+//! The wrapped program: started, watched, its port moved out of the way.
