@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use deskway::bridge::{CloseCause, Greeting, Viewer, run, websocket};
+use deskway::bridge::{CloseCause, Greeting, Passage, Viewer, run, websocket};
 use deskway::model::Rights;
-use deskway::runtime::Tasks;
+use deskway::runtime::{Stream, Tasks};
 use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -83,13 +83,24 @@ fn answer(mut request: Request<Incoming>, tasks: &Tasks) -> Response<Empty<Bytes
 
 async fn echo(client: TcpStream, early: Bytes) {
     let viewer = Viewer {
-        rights: Rights::Control,
-        greeting: Greeting::Fresh,
+        passage: Passage::Desktop {
+            rights: Rights::Control,
+            greeting: Greeting::Fresh,
+        },
         traffic: Arc::default(),
+        tap: None,
     };
     let (_stop, stopped) = watch::channel(None);
     let explain = async { CloseCause::Stopped };
-    let outcome = run(client, early, Echo::new(), viewer, stopped, explain).await;
+    let outcome = run(
+        client,
+        early,
+        Stream::over(Echo::new()),
+        viewer,
+        stopped,
+        explain,
+    )
+    .await;
     drop(outcome);
 }
 

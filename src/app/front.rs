@@ -13,7 +13,7 @@ use crate::auth::{Hosts, SignIns};
 use crate::config;
 use crate::config::Config;
 use crate::desktop::{Launcher, LauncherSocket, Registry};
-use crate::listen::{Limits, Listen, Tls, listen};
+use crate::listen::{Limits, Listen, Plain, Tls, listen};
 use crate::route::{Assets, Site, SiteParts, follow_launcher, router};
 use crate::runtime::{Clock, Tasks};
 use crate::store::Sessions;
@@ -77,6 +77,7 @@ impl Front {
         let known = Arc::clone(&site);
         let common = Listen {
             tls: tls.map(|tls| tls.with_known_hosts(move |host| known.knows_host(host))),
+            plain: Plain::Redirect,
             limits: limits.clone(),
             tasks: tasks.clone(),
             service: router(&site),

@@ -180,6 +180,9 @@ const WHATEVER_THE_ARGUMENTS: &[i64] = &[
     libc::SYS_getpeername,
     libc::SYS_getsockopt,
     libc::SYS_setsockopt,
+    // from one of them to the other without a copy
+    libc::SYS_pipe2,
+    libc::SYS_splice,
     // waiting
     libc::SYS_epoll_create1,
     libc::SYS_epoll_ctl,

@@ -24,6 +24,10 @@ pub enum CloseCause {
     Restarting,
     /// The desktop does not answer as a desktop does, or ended and nobody knows why.
     Unreachable,
+    /// A target that nobody explains ended its connection.
+    TargetClosed,
+    /// A target that nobody explains cannot be connected to.
+    TargetRefused,
     /// The browser broke a rule of WebSocket or of RFB; the clause says which.
     Protocol(String),
     /// The browser sent text.
@@ -42,13 +46,13 @@ impl CloseCause {
     /// The close code (RFC 6455 §7.4). 1006 is never sent.
     pub fn code(&self) -> u16 {
         match self {
-            Self::Left => 1000,
+            Self::Left | Self::TargetClosed => 1000,
             Self::Protocol(_) => 1002,
             Self::NotBinary => 1003,
             Self::Vanished => 1006,
             Self::NotUtf8 => 1007,
             Self::TooBig => 1009,
-            Self::Unreachable => 1011,
+            Self::Unreachable | Self::TargetRefused => 1011,
             Self::Restarting => 1012,
             Self::Stopped => 4001,
             Self::Crashed(_) => 4002,
@@ -70,6 +74,8 @@ impl CloseCause {
             Self::TooManyViewers => "The desktop has as many viewers as it may have.",
             Self::Restarting => "The server is restarting.",
             Self::Unreachable => "The desktop cannot be reached.",
+            Self::TargetClosed => "The target closed its connection.",
+            Self::TargetRefused => "The target cannot be connected to.",
             Self::Protocol(rule) => return sentence("The browser sent what it must not", rule),
             Self::NotBinary => "The browser sent text where only binary messages are taken.",
             Self::NotUtf8 => "The browser gave a reason that is not UTF-8.",

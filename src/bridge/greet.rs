@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use deskway_rfb::ClientHandshake;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::Error;
+use crate::runtime::Stream;
 
 /// How long a desktop may take for the whole handshake.
 const GREET_WITHIN: Duration = Duration::from_secs(10);
@@ -17,19 +18,13 @@ const MAX_AHEAD: usize = 8 * 1024;
 
 /// Shakes hands with the VNC server behind `server`, which must offer security type None.
 /// The next bytes that it wants are ClientInit.
-pub(super) async fn greet_desktop<S>(server: &mut S) -> Result<(), Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+pub(super) async fn greet_desktop(server: &mut Stream) -> Result<(), Error> {
     timeout(GREET_WITHIN, greet(server))
         .await
         .unwrap_or(Err(Error::DesktopSilent))
 }
 
-async fn greet<S>(server: &mut S) -> Result<(), Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+async fn greet(server: &mut Stream) -> Result<(), Error> {
     let mut handshake = ClientHandshake::new(None);
     let mut ahead = Vec::new();
     loop {

@@ -10,16 +10,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::Error;
 use super::buffer::Buffer;
 use super::outbound::Outbound;
-use super::rights::{Stream, Verdict};
+use super::rights::{Passing, Verdict};
+use super::tap::Event;
 use super::websocket::{CloseFrame, FrameParser, Mask, Opcode, Parsed, check_close};
-
-/// The longest WebSocket message that a browser may send, in bytes. It is never kept whole.
-pub(super) const MAX_MESSAGE: usize = 1024 * 1024;
+use crate::runtime::Stream;
 
 /// What is on its way to the desktop.
 pub(super) struct Inbound {
@@ -29,9 +28,10 @@ pub(super) struct Inbound {
     frame: Option<Payload>,
     /// The payload of a ping or close so far.
     control: Vec<u8>,
+    ponged: bool,
     /// How the browser ended what it says; acted on when all before it is with the desktop.
     over: Option<Result<CloseFrame, Error>>,
-    stream: Stream,
+    passing: Passing,
     buffer: Buffer,
     ready: Range<usize>,
     partial: Range<usize>,
@@ -52,6 +52,8 @@ struct Payload {
 pub(super) enum Received {
     /// The browser sent something.
     Something,
+    /// A pong was in it.
+    Pong,
     /// So many bytes went to the desktop.
     Passed(usize),
     /// The browser closes the WebSocket.
@@ -61,14 +63,16 @@ pub(super) enum Received {
 }
 
 impl Inbound {
-    pub(super) fn new(early: Bytes, stream: Stream) -> Self {
+    /// No message may be longer than `max_message` bytes; it is never kept whole.
+    pub(super) fn new(early: Bytes, passing: Passing, max_message: usize) -> Self {
         Self {
             early,
-            parser: FrameParser::new(MAX_MESSAGE),
+            parser: FrameParser::new(max_message),
             frame: None,
             control: Vec::new(),
+            ponged: false,
             over: None,
-            stream,
+            passing,
             buffer: Buffer::default(),
             ready: 0..0,
             partial: 0..0,
@@ -79,7 +83,7 @@ impl Inbound {
 
     /// Whether the browser is being greeted, so that nothing of the desktop may reach it.
     pub(super) fn is_greeting(&self) -> bool {
-        matches!(self.stream, Stream::Greeting { .. })
+        matches!(self.passing, Passing::Greeting { .. })
     }
 
     /// Whether the desktop takes nothing, so that the browser is not listened to.
@@ -89,27 +93,25 @@ impl Inbound {
 
     /// From now on nothing goes to the desktop.
     pub(super) fn discard(&mut self) {
-        self.stream = Stream::Discard;
+        self.passing = Passing::Discard;
         self.ready = self.partial.start..self.partial.start;
     }
 
     /// Writes what waits, then reads from the browser. Answers go into `outbound`.
-    pub(super) fn poll<C, S>(
+    pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        client: &mut C,
-        server: &mut S,
+        client: &mut Stream,
+        server: &mut Stream,
         outbound: &mut Outbound,
-    ) -> Poll<Result<Received, Error>>
-    where
-        C: AsyncRead + Unpin,
-        S: AsyncWrite + Unpin,
-    {
+    ) -> Poll<Result<Received, Error>> {
         if !self.ready.is_empty() {
             let rest = &self.buffer.hold()[self.ready.clone()];
             return match ready!(Pin::new(server).poll_write(cx, rest)) {
                 Ok(len) if len > 0 => {
                     self.ready.start += len;
+                    let whole = self.ready.is_empty();
+                    outbound.onlooker().saw(Event::ToDesktop { whole });
                     Poll::Ready(Ok(Received::Passed(len)))
                 }
                 // It takes nothing any more. What it said last must still be read.
@@ -129,15 +131,15 @@ impl Inbound {
         if let Err(error) = self.deframe(outbound) {
             self.over = Some(Err(error));
         }
-        Poll::Ready(Ok(Received::Something))
+        Poll::Ready(Ok(if std::mem::take(&mut self.ponged) {
+            Received::Pong
+        } else {
+            Received::Something
+        }))
     }
 
     /// Reads more behind `raw`.
-    fn poll_fill<C: AsyncRead + Unpin>(
-        &mut self,
-        cx: &mut Context<'_>,
-        client: &mut C,
-    ) -> Poll<io::Result<usize>> {
+    fn poll_fill(&mut self, cx: &mut Context<'_>, client: &mut Stream) -> Poll<io::Result<usize>> {
         self.pack();
         let room = &mut self.buffer.hold()[self.raw.end..];
         if !self.early.is_empty() {
@@ -208,6 +210,7 @@ impl Inbound {
                 self.frame = None;
             }
             if matches!(opcode, Opcode::Binary | Opcode::Continuation) {
+                outbound.onlooker().saw(Event::FromBrowser(payload));
                 self.append(chunk, outbound)?;
             } else {
                 self.control.extend_from_slice(payload);
@@ -223,6 +226,7 @@ impl Inbound {
         let payload = std::mem::take(&mut self.control);
         match opcode {
             Opcode::Ping => outbound.queue(Opcode::Pong, &payload),
+            Opcode::Pong => self.ponged = true,
             Opcode::Close => self.over = Some(Ok(check_close(&payload)?)),
             _ => {}
         }
@@ -246,7 +250,7 @@ impl Inbound {
         let mut answer = Vec::new();
         loop {
             let partial = &mut self.buffer.hold()[self.partial.clone()];
-            match self.stream.next(partial, &mut answer)? {
+            match self.passing.next(partial, &mut answer)? {
                 Verdict::Pass(len) => self.pass(len),
                 Verdict::Drop(len) => self.partial.start += len,
                 Verdict::Wait => break,

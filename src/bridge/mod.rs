@@ -17,8 +17,10 @@ mod greet;
 mod heartbeat;
 mod inbound;
 mod outbound;
+mod pipe;
 mod pump;
 mod rights;
+mod tap;
 mod traffic;
 pub mod websocket;
 
@@ -27,27 +29,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use self::pump::{End, Farewell, Pump};
 use crate::model::Rights;
+use crate::runtime::Stream;
 
 pub use close::CloseCause;
 pub use error::{Error, Fault};
+pub use tap::{Event, Tap};
 pub use traffic::Traffic;
 
 /// How long it may take to learn why a desktop ended.
 const EXPLAIN_WITHIN: Duration = Duration::from_secs(2);
 
-/// One viewer of one desktop.
-#[derive(Clone, Debug)]
+/// One viewer.
 pub struct Viewer {
-    pub rights: Rights,
-    pub greeting: Greeting,
+    pub passage: Passage,
     /// Counts along while the connection lasts.
     pub traffic: Arc<Traffic>,
+    /// Sees all that goes through; costs the fast ways of moving it.
+    pub tap: Option<Box<dyn Tap>>,
+}
+
+/// What may go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// RFB, held to the viewer's rights. A browser that gives no sign of life is given up.
+    Desktop { rights: Rights, greeting: Greeting },
+    /// Any bytes, in messages of any length. A client that never answers a ping is let be.
+    Bytes {
+        /// `None`: every 25 s.
+        ping_every: Option<Duration>,
+    },
 }
 
 /// How far the handshake with the VNC server is.
@@ -79,21 +94,17 @@ pub struct Outcome {
 /// connection with that cause at once, also when the browser does not read (it is dropped after
 /// two seconds then). When the desktop's side ends, `explain` is asked for the cause, for two
 /// seconds at most.
-pub async fn run<C, S>(
-    client: C,
+pub async fn run(
+    client: impl Into<Stream>,
     early: Bytes,
-    server: S,
+    server: impl Into<Stream>,
     viewer: Viewer,
     stop: watch::Receiver<Option<CloseCause>>,
     explain: impl Future<Output = CloseCause>,
-) -> Outcome
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+) -> Outcome {
     let started = Instant::now();
     let traffic = Arc::clone(&viewer.traffic);
-    let mut pump = Pump::new(client, early, server, viewer);
+    let mut pump = Pump::new(client.into(), early, server.into(), viewer);
     let (cause, error, farewell) = tokio::select! {
         biased;
         cause = told_to_stop(stop) => {
@@ -123,14 +134,10 @@ async fn told_to_stop(mut stop: watch::Receiver<Option<CloseCause>>) -> CloseCau
 }
 
 /// Moves bytes until one side ends; what to tell the browser then, if it is still there.
-async fn serve<C, S>(
-    pump: &mut Pump<C, S>,
+async fn serve(
+    pump: &mut Pump,
     explain: impl Future<Output = CloseCause>,
-) -> (CloseCause, Option<Error>, Option<Farewell>)
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+) -> (CloseCause, Option<Error>, Option<Farewell>) {
     let end = match pump.greet().await {
         Ok(()) => poll_fn(|cx| pump.poll(cx)).await,
         Err(error) => Err(error),

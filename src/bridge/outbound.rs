@@ -1,27 +1,47 @@
 //! From the desktop to the browser: what one read brings becomes one frame, written behind its
-//! head from the same buffer.
+//! head.
+//!
+//! Small reads go through a buffer. Once a read shows that much is coming and both ends are
+//! sockets, the kernel moves the bytes from one to the other through a pipe, and only the heads
+//! are written.
 
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::SendFlags;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::Error;
 use super::buffer::{Buffer, PAYLOAD};
+use super::pipe::Pipe;
+use super::tap::{Event, Onlooker};
 use super::websocket::{MAX_CONTROL, MAX_SERVER_HEAD, Opcode, server_head};
+use crate::runtime::Stream;
 
 /// The most bytes of small frames (pongs, pings, answers of the bridge) that wait for a browser
 /// that does not read.
 const MAX_QUEUED: usize = 2048;
 
+/// A read of so many bytes shows that much is coming: the pipe pays from about here on.
+const LARGE: usize = 32 * 1024;
+
+/// The head is not to go alone.
+const MORE: SendFlags = SendFlags::MORE
+    .union(SendFlags::DONTWAIT)
+    .union(SendFlags::NOSIGNAL);
+
 /// What is on its way to the browser.
 #[derive(Default)]
 pub(super) struct Outbound {
     buffer: Buffer,
-    /// The part of the buffer that the browser has not taken yet; ends with its frame.
+    /// The part of the buffer that the browser has not taken yet; ends with its frame, or with
+    /// the head of the frame whose payload is in `pipe`.
     pending: Range<usize>,
+    pipe: Option<Pipe>,
+    /// The last read brought much.
+    large: bool,
     /// Small frames that go when no frame is half written.
     queued: Vec<u8>,
     /// How much of `queued` is written.
@@ -31,6 +51,7 @@ pub(super) struct Outbound {
     blocked: bool,
     /// It took nothing and now does again.
     moved: bool,
+    onlooker: Onlooker,
 }
 
 /// What a poll that is ready brings.
@@ -71,32 +92,38 @@ impl Outbound {
         std::mem::take(&mut self.moved)
     }
 
+    /// From now on `onlooker` sees what goes out.
+    pub(super) fn watched_by(mut self, onlooker: Onlooker) -> Self {
+        self.onlooker = onlooker;
+        self
+    }
+
+    pub(super) fn onlooker(&mut self) -> &mut Onlooker {
+        &mut self.onlooker
+    }
+
     /// Writes what waits, then reads from the desktop, if it may be read. Ready after each read.
-    pub(super) fn poll<C, S>(
+    pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        client: &mut C,
-        server: Option<&mut S>,
-    ) -> Poll<Result<Sent, Error>>
-    where
-        C: AsyncWrite + Unpin,
-        S: AsyncRead + Unpin,
-    {
+        client: &mut Stream,
+        server: Option<&mut Stream>,
+    ) -> Poll<Result<Sent, Error>> {
         ready!(self.poll_drain(cx, client)).map_err(Error::Browser)?;
         if let Some(server) = server {
-            let room = &mut self.buffer.hold()[MAX_SERVER_HEAD..MAX_SERVER_HEAD + PAYLOAD];
-            let mut read = ReadBuf::new(room);
-            if let Poll::Ready(done) = Pin::new(server).poll_read(cx, &mut read) {
-                let len = read.filled().len();
-                done.map_err(Error::Desktop)?;
-                if len == 0 {
-                    self.buffer.release();
-                    return Poll::Ready(Ok(Sent::End));
-                }
-                self.frame(len);
-                return Poll::Ready(Ok(Sent::Bytes(len)));
+            let read = if self.large && self.may_splice(client, server) {
+                self.poll_splice(cx, server)
+            } else {
+                self.poll_read(cx, server)
+            };
+            if let Poll::Ready(len) = read {
+                let len = len.map_err(Error::Desktop)?;
+                self.large = len >= LARGE;
+                return Poll::Ready(Ok(match len {
+                    0 => Sent::End,
+                    len => Sent::Bytes(len),
+                }));
             }
-            self.buffer.release();
         }
         if self.unflushed {
             ready!(Pin::new(client).poll_flush(cx)).map_err(Error::Browser)?;
@@ -105,26 +132,64 @@ impl Outbound {
         Poll::Pending
     }
 
-    /// Makes a frame of the `len` bytes behind the room for its head.
-    fn frame(&mut self, len: usize) {
+    fn may_splice(&self, client: &Stream, server: &Stream) -> bool {
+        client.is_socket() && server.is_socket() && !self.onlooker.is_there()
+    }
+
+    /// A frame through the buffer.
+    fn poll_read(&mut self, cx: &mut Context<'_>, server: &mut Stream) -> Poll<io::Result<usize>> {
+        let room = &mut self.buffer.hold()[MAX_SERVER_HEAD..MAX_SERVER_HEAD + PAYLOAD];
+        let mut read = ReadBuf::new(room);
+        let Poll::Ready(done) = Pin::new(server).poll_read(cx, &mut read) else {
+            self.buffer.release();
+            return Poll::Pending;
+        };
+        let len = read.filled().len();
+        if len == 0 {
+            self.buffer.release();
+        } else {
+            self.onlooker.saw(Event::FromDesktop(read.filled()));
+            self.frame(len, len);
+        }
+        Poll::Ready(done.map(|()| len))
+    }
+
+    /// A frame through a pipe.
+    fn poll_splice(&mut self, cx: &mut Context<'_>, server: &Stream) -> Poll<io::Result<usize>> {
+        let mut pipe = match Pipe::take() {
+            Ok(pipe) => pipe,
+            Err(error) => {
+                // Too many descriptors; there is the buffer.
+                tracing::debug!(%error, "no pipe to be had");
+                self.large = false;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        };
+        let len = ready!(server.poll_readable(cx, |socket| pipe.fill(socket, PAYLOAD)))?;
+        if len > 0 {
+            self.frame(len, 0);
+            self.pipe = Some(pipe);
+        }
+        Poll::Ready(Ok(len))
+    }
+
+    /// Makes the head of a frame of `len` bytes, of which `buffered` stand behind the room for it.
+    fn frame(&mut self, len: usize, buffered: usize) {
         let buffer = self.buffer.hold();
         if let Some(room) = buffer.first_chunk_mut() {
             let head = server_head(room, Opcode::Binary, len);
-            self.pending = MAX_SERVER_HEAD - head..MAX_SERVER_HEAD + len;
+            self.pending = MAX_SERVER_HEAD - head..MAX_SERVER_HEAD + buffered;
         }
     }
 
     /// Writes the frame that is under way, then the small ones.
-    pub(super) fn poll_drain<C: AsyncWrite + Unpin>(
+    pub(super) fn poll_drain(
         &mut self,
         cx: &mut Context<'_>,
-        client: &mut C,
+        client: &mut Stream,
     ) -> Poll<io::Result<()>> {
-        while !self.pending.is_empty() {
-            let rest = &self.buffer.hold()[self.pending.clone()];
-            let written = Pin::new(&mut *client).poll_write(cx, rest);
-            self.pending.start += ready!(self.written(written))?;
-        }
+        ready!(self.poll_pending(cx, client))?;
         while self.queued_sent < self.queued.len() {
             let rest = &self.queued[self.queued_sent..];
             let written = Pin::new(&mut *client).poll_write(cx, rest);
@@ -135,6 +200,46 @@ impl Outbound {
             self.queued_sent = 0;
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_pending(&mut self, cx: &mut Context<'_>, client: &mut Stream) -> Poll<io::Result<()>> {
+        while !self.pending.is_empty() {
+            let rest = &self.buffer.hold()[self.pending.clone()];
+            let written = if self.pipe.is_some() {
+                client.poll_writable(cx, |socket| Ok(rustix::net::send(socket, rest, MORE)?))
+            } else {
+                Pin::new(&mut *client).poll_write(cx, rest)
+            };
+            self.pending.start += ready!(self.written(written))?;
+            let whole = self.pending.is_empty() && self.pipe.is_none();
+            self.onlooker.saw(Event::ToBrowser { whole });
+        }
+        if self.pipe.is_some() {
+            self.buffer.release();
+        }
+        while let Some(pipe) = &mut self.pipe {
+            let written = client.poll_writable(cx, |socket| pipe.empty(socket));
+            if pipe.is_empty() {
+                self.pipe = None;
+            }
+            if self.written(written)?.is_pending() {
+                self.hand_pipe_back()?;
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Copies what waits in the pipe when others want pipes.
+    fn hand_pipe_back(&mut self) -> io::Result<()> {
+        if Pipe::is_wanted_elsewhere()
+            && let Some(mut pipe) = self.pipe.take()
+        {
+            let room = &mut self.buffer.hold()[MAX_SERVER_HEAD..];
+            let len = pipe.copy_out(room)?;
+            self.pending = MAX_SERVER_HEAD..MAX_SERVER_HEAD + len;
+        }
+        Ok(())
     }
 
     fn written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

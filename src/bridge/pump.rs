@@ -6,28 +6,33 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::greet::greet_desktop;
-use super::heartbeat::{Beat, Heartbeat};
+use super::heartbeat::{Beat, Heartbeat, PING_EVERY};
 use super::inbound::{Inbound, Received};
 use super::outbound::{Outbound, Sent};
-use super::rights::Stream;
+use super::rights::Passing;
+use super::tap::Onlooker;
 use super::websocket::{CloseFrame, Opcode};
-use super::{CloseCause, Error, Greeting, Traffic, Viewer};
+use super::{CloseCause, Error, Greeting, Passage, Traffic, Viewer};
 use crate::model::Rights;
+use crate::runtime::Stream;
 
 /// How long the two close frames and the end of the connection may take together.
 pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// The longest WebSocket message that a viewer of a desktop may send, in bytes.
+const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// How many reads and writes one connection does before the others have their turn.
 const ROUNDS: u32 = 64;
 
 /// A connection under way.
-pub(super) struct Pump<C, S> {
-    client: C,
-    server: S,
+pub(super) struct Pump {
+    client: Stream,
+    server: Stream,
     inbound: Inbound,
     outbound: Outbound,
     heartbeat: Heartbeat,
@@ -47,27 +52,35 @@ pub(super) enum End {
     Desktop,
 }
 
-impl<C, S> Pump<C, S>
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    pub(super) fn new(client: C, early: Bytes, server: S, viewer: Viewer) -> Self {
-        let (stream, ungreeted) = match (viewer.greeting, viewer.rights) {
-            (Greeting::Done, rights) => (Stream::greeting(rights), false),
-            (Greeting::Fresh, Rights::View) => (Stream::greeting(Rights::View), true),
-            (Greeting::Fresh, Rights::Control) => (Stream::fresh(Rights::Control), false),
+impl Pump {
+    pub(super) fn new(client: Stream, early: Bytes, server: Stream, viewer: Viewer) -> Self {
+        let (passing, ungreeted, max_message) = match viewer.passage {
+            Passage::Desktop { rights, greeting } => {
+                let (passing, ungreeted) = match (greeting, rights) {
+                    (Greeting::Done, rights) => (Passing::greeting(rights), false),
+                    (Greeting::Fresh, Rights::View) => (Passing::greeting(Rights::View), true),
+                    (Greeting::Fresh, Rights::Control) => (Passing::fresh(Rights::Control), false),
+                };
+                (passing, ungreeted, MAX_MESSAGE)
+            }
+            Passage::Bytes { .. } => (Passing::Opaque, false, isize::MAX.cast_unsigned()),
         };
-        let mut outbound = Outbound::default();
-        if let Some(greeting) = stream.first_words() {
+        let heartbeat = match viewer.passage {
+            Passage::Desktop { .. } => Heartbeat::new(PING_EVERY, true),
+            Passage::Bytes { ping_every } => {
+                Heartbeat::new(ping_every.unwrap_or(PING_EVERY), false)
+            }
+        };
+        let mut outbound = Outbound::default().watched_by(Onlooker(viewer.tap));
+        if let Some(greeting) = passing.first_words() {
             outbound.queue(Opcode::Binary, greeting);
         }
         Self {
             client,
             server,
-            inbound: Inbound::new(early, stream),
+            inbound: Inbound::new(early, passing, max_message),
             outbound,
-            heartbeat: Heartbeat::new(),
+            heartbeat,
             traffic: viewer.traffic,
             ungreeted,
         }
@@ -117,6 +130,7 @@ where
             )?;
         match received {
             Received::Something => self.heartbeat.hear(),
+            Received::Pong => self.heartbeat.hear_pong(),
             Received::Passed(len) => self.traffic.add_from_browser(len),
             Received::Close(frame) => return Poll::Ready(Ok(Some(End::Closed(frame)))),
             Received::End => return Poll::Ready(Ok(Some(End::Vanished))),
@@ -202,16 +216,16 @@ impl Farewell {
 }
 
 /// Reads until the browser's close frame, its end, or something that cannot be understood.
-async fn wait_for_close<C: AsyncRead + Unpin>(inbound: &mut Inbound, client: &mut C) {
-    let (mut nowhere, mut unsent) = (tokio::io::sink(), Outbound::default());
+async fn wait_for_close(inbound: &mut Inbound, client: &mut Stream) {
+    let (mut nowhere, mut unsent) = (Stream::over(tokio::io::empty()), Outbound::default());
     let mut received = async || {
         std::future::poll_fn(|cx| inbound.poll(cx, client, &mut nowhere, &mut unsent)).await
     };
-    while let Ok(Received::Something | Received::Passed(_)) = received().await {}
+    while let Ok(Received::Something | Received::Pong | Received::Passed(_)) = received().await {}
 }
 
 /// Reads until the end and looks at nothing.
-async fn drain<C: AsyncRead + Unpin>(client: &mut C) -> io::Result<()> {
+async fn drain(client: &mut Stream) -> io::Result<()> {
     let mut room = vec![0; 4096];
     while client.read(&mut room).await? > 0 {}
     Ok(())

@@ -7,7 +7,7 @@ use crate::model::Rights;
 
 /// What a viewer's RFB bytes mean, from the first one on.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(super) enum Passing {
     /// The handshake with the desktop is done; the viewer has its own with the bridge.
     Greeting {
         handshake: ServerHandshake,
@@ -32,7 +32,7 @@ pub(super) enum Verdict {
     Wait,
 }
 
-impl Stream {
+impl Passing {
     /// A viewer who shakes hands with the desktop itself.
     pub(super) fn fresh(rights: Rights) -> Self {
         let framer = Framer::from_handshake();

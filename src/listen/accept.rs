@@ -3,19 +3,20 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{Request, Response};
 use axum::body::Body;
-use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 use tracing::{debug, warn};
 
 use super::limits::{Full, Limits, Place};
+use super::listener::Listener;
 use super::tls::Tls;
 use super::{Connection, http, plain};
 use crate::model::Scheme;
-use crate::runtime::Tasks;
+use crate::runtime::{Stream, Tasks};
 
 /// TLS handshake, or the wait for the first byte that says whether there is one.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,17 +31,30 @@ const TLS_HANDSHAKE: u8 = 0x16;
 pub struct Listen<S> {
     /// `None`: plain http.
     pub tls: Option<Tls>,
+    /// What becomes of who does not speak TLS where there is TLS.
+    pub plain: Plain,
     pub limits: Limits,
     pub tasks: Tasks,
     /// Answers the requests.
     pub service: S,
 }
 
+/// What becomes of a client that speaks plain http where TLS is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain {
+    /// It is sent to https.
+    Redirect,
+    /// It is served all the same.
+    Serve,
+    /// Its connection is closed.
+    Refuse,
+}
+
 /// Serves `listener` until the stop begins.
 ///
 /// # Errors
 /// When the socket cannot be used at all.
-pub fn listen<S>(listener: std::net::TcpListener, listen: Listen<S>) -> io::Result<()>
+pub fn listen<S>(listener: impl Into<Listener>, listen: Listen<S>) -> io::Result<()>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
         + Clone
@@ -48,9 +62,8 @@ where
         + 'static,
     S::Future: Send,
 {
-    listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
-    let local = listener.local_addr()?;
+    let listener = listener.into().into_async()?;
+    let local = listener.address()?;
     let tasks = listen.tasks.clone();
     tasks.spawn(async move {
         loop {
@@ -59,7 +72,7 @@ where
                 () = listen.tasks.stopping() => return,
             };
             match accepted {
-                Ok((stream, peer)) => visit(&listen, stream, peer, local),
+                Ok((stream, peer)) => serve_one(&listen, stream, peer, local),
                 Err(error) if is_the_visitors_fault(&error) => {}
                 Err(error) => {
                     warn!(%error, "no connection can be accepted for the moment");
@@ -71,49 +84,48 @@ where
     Ok(())
 }
 
-fn visit<S>(listen: &Listen<S>, stream: TcpStream, peer: SocketAddr, local: SocketAddr)
-where
+/// Serves one connection that somebody else accepted, in a task of its own.
+pub fn serve_one<S>(
+    listen: &Listen<S>,
+    stream: Stream,
+    peer: Option<SocketAddr>,
+    local: Option<SocketAddr>,
+) where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
         + Clone
         + Send
         + 'static,
     S::Future: Send,
 {
-    let place = match listen.limits.enter(peer.ip()) {
+    let connection = Connection {
+        peer,
+        local,
+        scheme: Scheme::Http,
+        client_name: None,
+    };
+    let place = match listen.limits.enter(connection.address()) {
         Ok(place) => place,
         Err(full) => {
             let which = match full {
                 Full::Everybody => "too many connections",
                 Full::ThisAddress => "too many connections from this address",
             };
-            debug!(%peer, "refused: {which}");
+            debug!(?peer, "refused: {which}");
             return;
         }
     };
-    let (tls, tasks) = (listen.tls.clone(), listen.tasks.clone());
-    let service = listen.service.clone();
+    let listen_to = listen.clone();
     listen.tasks.spawn(async move {
-        let connection = Connection {
-            peer,
-            local,
-            scheme: if tls.is_some() {
-                Scheme::Https
-            } else {
-                Scheme::Http
-            },
-        };
-        if let Err(error) = talk(stream, connection, tls, service, &tasks, place).await {
-            debug!(%peer, %error, "connection ended");
+        if let Err(error) = talk(stream, connection, listen_to, place).await {
+            debug!(?peer, %error, "connection ended");
         }
     });
 }
 
 async fn talk<S>(
-    stream: TcpStream,
-    connection: Connection,
-    tls: Option<Tls>,
-    service: S,
-    tasks: &Tasks,
+    stream: Stream,
+    mut connection: Connection,
+    listen: Listen<S>,
     place: Place,
 ) -> io::Result<()>
 where
@@ -123,28 +135,39 @@ where
         + 'static,
     S::Future: Send,
 {
-    stream.set_nodelay(true)?;
-    let Some(tls) = tls else {
-        return http::serve(stream, connection, service, tasks, place).await;
-    };
-    let handshake = async {
-        let mut first = [0];
-        if stream.peek(&mut first).await? == 0 {
-            return Ok(None);
-        }
-        if first == [TLS_HANDSHAKE] {
-            tls.accept(stream).await.map(Some)
-        } else {
-            plain::redirect(stream, tls.hosts()).await.map(|()| None)
+    let stream = match &listen.tls {
+        None => stream,
+        Some(tls) => {
+            let secured = secure(stream, tls, listen.plain, &mut connection);
+            let secured = tokio::select! {
+                secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, secured) => secured??,
+                () = listen.tasks.stopping() => return Ok(()),
+            };
+            let Some(stream) = secured else { return Ok(()) };
+            stream
         }
     };
-    let secured = tokio::select! {
-        secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake) => secured??,
-        () = tasks.stopping() => return Ok(()),
-    };
-    match secured {
-        Some(stream) => http::serve(stream, connection, service, tasks, place).await,
-        None => Ok(()),
+    http::serve(stream, connection, listen.service, &listen.tasks, place).await
+}
+
+/// The stream that HTTP is spoken on; none when the client has been answered already.
+async fn secure(
+    mut stream: Stream,
+    tls: &Tls,
+    plain: Plain,
+    connection: &mut Connection,
+) -> io::Result<Option<Stream>> {
+    match (stream.peek().await?, plain) {
+        (None, _) => Ok(None),
+        (Some(TLS_HANDSHAKE), _) => {
+            let (stream, client_name) = tls.accept(stream).await?;
+            connection.scheme = Scheme::Https;
+            connection.client_name = client_name.map(Arc::from);
+            Ok(Some(stream))
+        }
+        (Some(_), Plain::Serve) => Ok(Some(stream)),
+        (Some(_), Plain::Refuse) => Err(io::Error::other("it does not speak TLS")),
+        (Some(_), Plain::Redirect) => plain::redirect(stream, tls.hosts()).await.map(|()| None),
     }
 }
 

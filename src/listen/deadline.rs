@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::limits::Place;
+use crate::runtime::Stream;
 
 /// From a head's first byte (or the connection's start) to its last.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,21 +67,26 @@ impl Phase {
 
 /// A stream that fails with [`io::ErrorKind::TimedOut`] when a deadline passes.
 #[derive(Debug)]
-pub(super) struct Deadlines<T> {
-    stream: T,
+pub(super) struct Deadlines {
+    stream: Stream,
     phase: Phase,
     head: Option<Pin<Box<Sleep>>>,
     write: Option<Pin<Box<Sleep>>>,
 }
 
-impl<T> Deadlines<T> {
-    pub(super) fn new(stream: T, phase: Phase) -> Self {
+impl Deadlines {
+    pub(super) fn new(stream: Stream, phase: Phase) -> Self {
         Self {
             stream,
             phase,
             head: Some(Box::pin(sleep(HEAD_TIMEOUT))),
             write: None,
         }
+    }
+
+    /// The stream without deadlines, and what counts it.
+    pub(super) fn into_parts(self) -> (Stream, Phase) {
+        (self.stream, self.phase)
     }
 
     /// Whether the head's deadline has passed; if not, the task is woken when it does.
@@ -107,7 +113,7 @@ impl<T> Deadlines<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Deadlines<T> {
+impl AsyncRead for Deadlines {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -132,7 +138,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Deadlines<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Deadlines<T> {
+impl AsyncWrite for Deadlines {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -185,7 +191,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_head_that_trickles_is_cut_off() {
         let (mut peer, stream) = duplex(64);
-        let mut stream = Deadlines::new(stream, phase());
+        let mut stream = Deadlines::new(Stream::over(stream), phase());
         let trickle = async {
             while peer.write_all(b"x").await.is_ok() {
                 sleep(Duration::from_secs(2)).await;
@@ -204,7 +210,7 @@ mod tests {
     async fn a_quiet_connection_between_requests_or_upgraded_is_left_alone() {
         let (_peer, stream) = duplex(64);
         let phase = phase();
-        let mut stream = Deadlines::new(stream, phase.clone());
+        let mut stream = Deadlines::new(Stream::over(stream), phase.clone());
         for enter in [Phase::answering, Phase::upgraded] {
             enter(&phase);
             let waited = tokio::time::timeout(Duration::from_mins(10), stream.read_u8()).await;
@@ -217,7 +223,7 @@ mod tests {
         let (_peer, stream) = duplex(64);
         let phase = phase();
         phase.answering();
-        let mut stream = Deadlines::new(stream, phase);
+        let mut stream = Deadlines::new(Stream::over(stream), phase);
         let error = stream.write_all(&[0; 1000]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -13,13 +13,12 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tower::Service;
 
 use super::Connection;
 use super::deadline::{Deadlines, Phase};
 use super::limits::Place;
-use crate::runtime::Tasks;
+use crate::runtime::{Stream, Tasks};
 
 /// Longest request line and headers together, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -33,15 +32,14 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Serves the requests of one connection. `place` is held until the connection is over, also
 /// when it has become a WebSocket by then.
-pub(super) async fn serve<T, S>(
-    stream: T,
+pub(super) async fn serve<S>(
+    stream: Stream,
     connection: Connection,
     service: S,
     tasks: &Tasks,
     place: Place,
 ) -> io::Result<()>
 where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
         + Clone
         + Send
@@ -53,6 +51,7 @@ where
     let answer = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut service = service.clone();
         let phase = phase.clone();
+        let connection = connection.clone();
         async move {
             phase.answering();
             let response = match whole(request, connection).await {

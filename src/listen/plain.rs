@@ -3,7 +3,8 @@
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+
+use crate::runtime::Stream;
 
 /// Most bytes that are read to find out where the browser wanted to go.
 const MAX_HEAD: usize = 8 * 1024;
@@ -13,7 +14,7 @@ pub(super) type KnownHost = dyn Fn(&str) -> bool + Send + Sync;
 
 /// Reads one request and answers with the https address of the same page; to a request that
 /// names a host that is not ours, with 421.
-pub(super) async fn redirect(mut stream: TcpStream, known: &KnownHost) -> io::Result<()> {
+pub(super) async fn redirect(mut stream: Stream, known: &KnownHost) -> io::Result<()> {
     let mut head = Vec::with_capacity(1024);
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         if head.len() >= MAX_HEAD || stream.read_buf(&mut head).await? == 0 {

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::plain::KnownHost;
+use crate::runtime::Stream;
 
 /// What is needed to speak TLS.
 #[derive(Clone)]
@@ -95,8 +94,23 @@ impl Tls {
         &*self.known
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        self.acceptor.accept(stream).await
+    /// The stream under TLS, and the common name in the client's certificate if it showed one
+    /// that could be verified.
+    pub(super) async fn accept(&self, stream: Stream) -> io::Result<(Stream, Option<String>)> {
+        let stream = self.acceptor.accept(stream).await?;
+        let certificates = stream.get_ref().1.peer_certificates();
+        let name = certificates.and_then(|chain| common_name(chain.first()?));
+        Ok((Stream::over(stream), name))
+    }
+
+    /// With a configuration made elsewhere, for ALPN `http/1.1`.
+    pub fn from_config(config: Arc<rustls::ServerConfig>) -> Self {
+        Self {
+            acceptor: TlsAcceptor::from(config),
+            fingerprint: String::new(),
+            self_signed: false,
+            known: Arc::new(|_| false),
+        }
     }
 
     fn from_pem(
@@ -148,6 +162,13 @@ impl fmt::Debug for Tls {
             .field("self_signed", &self.self_signed)
             .finish_non_exhaustive()
     }
+}
+
+/// The common name of a certificate's subject (RFC 5280 §4.1.2.6).
+fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let name = certificate.subject().iter_common_name().next()?;
+    name.as_str().ok().map(str::to_owned)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

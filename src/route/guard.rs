@@ -147,7 +147,7 @@ async fn ask_launcher(
 }
 
 fn check_sender(site: &Site, request: &Request) -> Result<Host, Error> {
-    let connection = *request
+    let connection = request
         .extensions()
         .get::<Connection>()
         .ok_or(Error::Internal)?;

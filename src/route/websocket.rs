@@ -12,7 +12,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::io::empty;
 use tokio::net::UnixStream;
@@ -24,11 +23,13 @@ use super::guard::TheirDesktop;
 use super::site::Site;
 use crate::auth::Identity;
 use crate::bridge;
-use crate::bridge::CloseCause;
+use crate::bridge::{CloseCause, Passage};
 use crate::desktop::{Ended, LauncherError, NewViewer, Opened, Seat};
 use crate::launcher::protocol::{Greeting, Refusal};
-use crate::listen::Connection;
+use crate::listen;
+use crate::listen::{Connection, Upgraded};
 use crate::model::{DesktopId, Rights};
+use crate::runtime::Stream;
 
 /// How long a desktop that does not run may owe us the reason.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -108,8 +109,8 @@ pub(super) async fn open(
         stop,
     };
     site.tasks.spawn(async move {
-        match upgrade.await {
-            Ok(upgraded) => Box::pin(visit.go(TokioIo::new(upgraded))).await,
+        match listen::upgraded(upgrade).await {
+            Ok(upgraded) => Box::pin(visit.go(upgraded)).await,
             Err(error) => info!(desktop = %visit.desktop, "a viewer left at once: {error}"),
         }
     });
@@ -123,11 +124,9 @@ fn is_set(flag: &str) -> bool {
     !matches!(flag, "" | "0" | "false")
 }
 
-type Browser = TokioIo<hyper::upgrade::Upgraded>;
-
 impl Visit {
     /// From the upgrade to the end.
-    async fn go(self, browser: Browser) {
+    async fn go(self, browser: Upgraded) {
         let (user, desktop) = (&self.person.account.name, &self.desktop);
         let peer = self.connection.address();
         let outcome = match self.stream().await {
@@ -137,10 +136,10 @@ impl Visit {
                 }
                 let viewer = self.viewer(greeting);
                 let explain = async { told(self.site.registry.explain(user, desktop).await) };
-                let (stop, early) = (self.stop.clone(), Bytes::new());
-                bridge::run(browser, early, stream, viewer, stop, explain).await
+                let (stop, early) = (self.stop.clone(), browser.early);
+                bridge::run(browser.stream, early, stream, viewer, stop, explain).await
             }
-            Err(cause) => self.refuse(browser, cause).await,
+            Err(cause) => self.refuse(browser.stream, cause).await,
         };
         if self.glance {
             return;
@@ -206,21 +205,26 @@ impl Visit {
     }
 
     /// Tells the browser the cause in the way that it can see.
-    async fn refuse(&self, browser: Browser, cause: CloseCause) -> bridge::Outcome {
+    async fn refuse(&self, browser: Stream, cause: CloseCause) -> bridge::Outcome {
         let (_told, stop) = watch::channel(Some(cause.clone()));
         let viewer = self.viewer(Greeting::Fresh);
         let explain = async { cause };
-        bridge::run(browser, Bytes::new(), empty(), viewer, stop, explain).await
+        let nothing = Stream::over(empty());
+        bridge::run(browser, Bytes::new(), nothing, viewer, stop, explain).await
     }
 
     fn viewer(&self, greeting: Greeting) -> bridge::Viewer {
+        let greeting = match greeting {
+            Greeting::Fresh => bridge::Greeting::Fresh,
+            Greeting::Done => bridge::Greeting::Done,
+        };
         bridge::Viewer {
-            rights: self.rights,
-            greeting: match greeting {
-                Greeting::Fresh => bridge::Greeting::Fresh,
-                Greeting::Done => bridge::Greeting::Done,
+            passage: Passage::Desktop {
+                rights: self.rights,
+                greeting,
             },
             traffic: Arc::default(),
+            tap: None,
         }
     }
 }

@@ -1,11 +1,16 @@
-//! What every role needs of its process: the time, tasks with an owner, randomness, the log.
+//! What every role needs of its process: the time, tasks with an owner, threads, streams,
+//! randomness, the log.
 
 mod clock;
 mod log;
 mod random;
+mod stream;
 mod tasks;
+mod workers;
 
 pub use clock::Clock;
 pub use log::start_log;
 pub use random::random_bytes;
+pub use stream::{Io, Stream};
 pub use tasks::Tasks;
+pub use workers::{Workers, processors, workers};

@@ -134,9 +134,12 @@ async fn nothing_is_lost_or_changed_in_64_mebibytes_each_way() {
     let (server, desktop) = UnixStream::pair().unwrap();
     let (browser, client) = UnixStream::pair().unwrap();
     let viewer = Viewer {
-        rights: Rights::Control,
-        greeting: Greeting::Fresh,
+        passage: Passage::Desktop {
+            rights: Rights::Control,
+            greeting: Greeting::Fresh,
+        },
         traffic: Arc::default(),
+        tap: None,
     };
     let (_stop, stopped) = watch::channel(None);
     let explain = async { CloseCause::Stopped };

@@ -206,16 +206,19 @@ async fn what_comes_right_behind_the_upgrade_is_not_lost() {
     let handshake = crate::support::frame(0x82, b"RFB 003.008\n\x01\x01");
     let early = [handshake, early].concat();
     let viewer = Viewer {
-        rights: Rights::Control,
-        greeting: Greeting::Fresh,
+        passage: Passage::Desktop {
+            rights: Rights::Control,
+            greeting: Greeting::Fresh,
+        },
         traffic: Arc::default(),
+        tap: None,
     };
     let (_stop, stopped) = watch::channel(None);
     let explain = async { CloseCause::Stopped };
     let bridge = spawn(run(
-        client,
+        Stream::over(client),
         Bytes::from(early),
-        recorder,
+        Stream::over(recorder),
         viewer,
         stopped,
         explain,

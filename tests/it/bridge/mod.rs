@@ -10,8 +10,9 @@ mod upgrade;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use deskway::bridge::{CloseCause, Greeting, Outcome, Traffic, Viewer, run};
+use deskway::bridge::{CloseCause, Greeting, Outcome, Passage, Traffic, Viewer, run};
 use deskway::model::Rights;
+use deskway::runtime::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -53,11 +54,12 @@ impl Bridged {
         let (browser, client) = duplex(room);
         let traffic = Arc::new(Traffic::default());
         let viewer = Viewer {
-            rights,
-            greeting,
+            passage: Passage::Desktop { rights, greeting },
             traffic: Arc::clone(&traffic),
+            tap: None,
         };
         let (stop, stopped) = watch::channel(None);
+        let (client, server) = (Stream::over(client), Stream::over(server));
         let bridge = run(client, Bytes::new(), server, viewer, stopped, explain);
         Self {
             browser: WsClient::over(browser),

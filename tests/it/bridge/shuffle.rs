@@ -154,9 +154,9 @@ async fn shuffled(seed: u64, rights: Rights) {
         Rights::View => (Greeting::Done, 0),
     };
     let viewer = Viewer {
-        rights,
-        greeting,
+        passage: Passage::Desktop { rights, greeting },
         traffic: Arc::default(),
+        tap: None,
     };
     let (early, wire) = (wire[..early].to_vec(), wire[early..].to_vec());
     let (_stop, stopped) = watch::channel(None);
@@ -165,9 +165,9 @@ async fn shuffled(seed: u64, rights: Rights) {
         dice: Dice(seed),
     };
     let bridge = spawn(run(
-        short(client, seed + 1),
+        Stream::over(short(client, seed + 1)),
         Bytes::from(early),
-        short(server, seed + 2),
+        Stream::over(short(server, seed + 2)),
         viewer,
         stopped,
         async { CloseCause::Stopped },

@@ -44,13 +44,16 @@ async fn serve(connection: DuplexStream, desktop: UnixStream) -> Option<Outcome>
     let io = upgrade.await.ok()?.await.ok()?;
     let parts = io.downcast::<TokioIo<DuplexStream>>().ok()?;
     let viewer = Viewer {
-        rights: Rights::Control,
-        greeting: Greeting::Fresh,
+        passage: Passage::Desktop {
+            rights: Rights::Control,
+            greeting: Greeting::Fresh,
+        },
         traffic: Arc::default(),
+        tap: None,
     };
     let (_stop, stopped) = watch::channel(None);
     let explain = async { CloseCause::Stopped };
-    let client = parts.io.into_inner();
+    let client = Stream::over(parts.io.into_inner());
     Some(run(client, parts.read_buf, desktop, viewer, stopped, explain).await)
 }
 

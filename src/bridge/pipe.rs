@@ -1,0 +1,135 @@
+//! Pipes, through which the kernel moves the bytes of one socket to another without a copy. A
+//! connection holds one only while something is in it.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
+
+/// How many pipes a thread keeps for the next connection that needs one.
+const SPARES: usize = 2;
+
+/// How many pipes may be held by connections whose browsers take nothing. Beyond, what is in them
+/// is copied out, so that there are descriptors for those who read.
+const MAX_WAITING: usize = 32;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static SPARE: RefCell<Vec<Ends>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Ends {
+    read: OwnedFd,
+    write: OwnedFd,
+}
+
+/// A pipe and how much is in it.
+pub(super) struct Pipe {
+    /// Always there until it is dropped.
+    ends: Option<Ends>,
+    len: usize,
+}
+
+impl Pipe {
+    /// An empty pipe, taken from the thread's spare ones when there is one.
+    ///
+    /// # Errors
+    /// When there are too many descriptors.
+    pub(super) fn take() -> io::Result<Self> {
+        let spare = SPARE.with_borrow_mut(Vec::pop);
+        let ends = match spare {
+            Some(ends) => ends,
+            None => {
+                let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+                Ends { read, write }
+            }
+        };
+        HELD.fetch_add(1, Ordering::Relaxed);
+        Ok(Self {
+            ends: Some(ends),
+            len: 0,
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether so many are held that one that waits should be emptied by copying.
+    pub(super) fn is_wanted_elsewhere() -> bool {
+        HELD.load(Ordering::Relaxed) > MAX_WAITING
+    }
+
+    /// Moves at most `max` bytes from a socket into the pipe; 0 at the socket's end.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub(super) fn fill(&mut self, socket: BorrowedFd<'_>, max: usize) -> io::Result<usize> {
+        let Some(ends) = &self.ends else { return Ok(0) };
+        let len = splice(
+            socket,
+            None,
+            ends.write.as_fd(),
+            None,
+            max,
+            SpliceFlags::MOVE | SpliceFlags::NONBLOCK,
+        )?;
+        self.len += len;
+        Ok(len)
+    }
+
+    /// Moves what is in the pipe on to a socket, as far as that takes it.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub(super) fn empty(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        let Some(ends) = &self.ends else { return Ok(0) };
+        let len = splice(
+            ends.read.as_fd(),
+            None,
+            socket,
+            None,
+            self.len,
+            SpliceFlags::MOVE | SpliceFlags::NONBLOCK,
+        )?;
+        self.len -= len;
+        Ok(len)
+    }
+
+    /// Copies what is in the pipe to the front of `room`, which must be long enough.
+    ///
+    /// # Errors
+    /// None that is expected.
+    pub(super) fn copy_out(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let Some(ends) = &self.ends else { return Ok(0) };
+        let mut done = 0;
+        while self.len > 0 {
+            let len = rustix::io::read(ends.read.as_fd(), &mut room[done..])?;
+            if len == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            done += len;
+            self.len -= len;
+        }
+        Ok(done)
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        HELD.fetch_sub(1, Ordering::Relaxed);
+        // What is left in one belongs to a connection that has ended.
+        if self.is_empty()
+            && let Some(ends) = self.ends.take()
+        {
+            SPARE.with_borrow_mut(|spare| {
+                if spare.len() < SPARES {
+                    spare.push(ends);
+                }
+            });
+        }
+    }
+}
