@@ -40,12 +40,11 @@ impl Pipe {
     /// When there are too many descriptors.
     pub(super) fn take() -> io::Result<Self> {
         let spare = SPARE.with_borrow_mut(Vec::pop);
-        let ends = match spare {
-            Some(ends) => ends,
-            None => {
-                let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-                Ends { read, write }
-            }
+        let ends = if let Some(ends) = spare {
+            ends
+        } else {
+            let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+            Ends { read, write }
         };
         HELD.fetch_add(1, Ordering::Relaxed);
         Ok(Self {

@@ -12,7 +12,7 @@ use crate::runtime::Stream;
 
 /// A peer of which nothing comes is asked after so long, and again, whether it is still there:
 /// the network between forgets connections that are silent for longer.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_AFTER: Duration = Duration::from_mins(1);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 
 /// A listening socket.

@@ -38,7 +38,8 @@ impl Connection {
     /// Where the browser is: this machine when it came over a unix socket. An IPv4 address that
     /// came over an IPv6 socket is itself again.
     pub fn address(&self) -> IpAddr {
-        self.peer
-            .map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.ip().to_canonical())
+        self.peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| {
+            peer.ip().to_canonical()
+        })
     }
 }
