@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf as _, Bytes};
 use rustix::net::SendFlags;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
@@ -24,8 +25,11 @@ use crate::runtime::Stream;
 /// that does not read.
 const MAX_QUEUED: usize = 2048;
 
-/// A read of so many bytes shows that much is coming: the pipe pays from about here on.
+/// A read of so many bytes into the buffer shows that much is coming, and the pipe pays.
 const LARGE: usize = 32 * 1024;
+
+/// Less than this through the pipe, and the buffer is the cheaper way again.
+const SMALL: usize = 8 * 1024;
 
 /// The head is not to go alone.
 const MORE: SendFlags = SendFlags::MORE
@@ -37,10 +41,12 @@ const MORE: SendFlags = SendFlags::MORE
 pub(super) struct Outbound {
     buffer: Buffer,
     /// The part of the buffer that the browser has not taken yet; ends with its frame, or with
-    /// the head of the frame whose payload is in `pipe`.
+    /// the head of the frame whose payload is in `pipe` or `spilt`.
     pending: Range<usize>,
     pipe: Option<Pipe>,
-    /// The last read brought much.
+    /// What was in a pipe that others wanted.
+    spilt: Bytes,
+    /// Much is coming.
     large: bool,
     /// Small frames that go when no frame is half written.
     queued: Vec<u8>,
@@ -111,14 +117,15 @@ impl Outbound {
     ) -> Poll<Result<Sent, Error>> {
         ready!(self.poll_drain(cx, client)).map_err(Error::Browser)?;
         if let Some(server) = server {
-            let read = if self.large && self.may_splice(client, server) {
+            let spliced = self.large && self.may_splice(client, server);
+            let read = if spliced {
                 self.poll_splice(cx, server)
             } else {
                 self.poll_read(cx, server)
             };
             if let Poll::Ready(len) = read {
                 let len = len.map_err(Error::Desktop)?;
-                self.large = len >= LARGE;
+                self.large = len >= if spliced { SMALL } else { LARGE };
                 return Poll::Ready(Ok(match len {
                     0 => Sent::End,
                     len => Sent::Bytes(len),
@@ -166,7 +173,7 @@ impl Outbound {
                 return Poll::Pending;
             }
         };
-        let len = ready!(server.poll_readable(cx, |socket| pipe.fill(socket, PAYLOAD)))?;
+        let len = ready!(server.poll_readable(cx, |socket| pipe.fill(socket)))?;
         if len > 0 {
             self.frame(len, 0);
             self.pipe = Some(pipe);
@@ -214,32 +221,26 @@ impl Outbound {
             let whole = self.pending.is_empty() && self.pipe.is_none();
             self.onlooker.saw(Event::ToBrowser { whole });
         }
-        if self.pipe.is_some() {
+        if let Some(mut pipe) = self.pipe.take() {
             self.buffer.release();
+            while !pipe.is_empty() {
+                let written = client.poll_writable(cx, |socket| pipe.empty(socket));
+                if self.written(written)?.is_pending() {
+                    if Pipe::is_wanted_elsewhere() {
+                        self.spilt = pipe.spill()?;
+                    } else {
+                        self.pipe = Some(pipe);
+                    }
+                    return Poll::Pending;
+                }
+            }
         }
-        while let Some(pipe) = &mut self.pipe {
-            let written = client.poll_writable(cx, |socket| pipe.empty(socket));
-            if pipe.is_empty() {
-                self.pipe = None;
-            }
-            if self.written(written)?.is_pending() {
-                self.hand_pipe_back()?;
-                return Poll::Pending;
-            }
+        while !self.spilt.is_empty() {
+            let written = Pin::new(&mut *client).poll_write(cx, &self.spilt);
+            let len = ready!(self.written(written))?;
+            self.spilt.advance(len);
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Copies what waits in the pipe when others want pipes.
-    fn hand_pipe_back(&mut self) -> io::Result<()> {
-        if Pipe::is_wanted_elsewhere()
-            && let Some(mut pipe) = self.pipe.take()
-        {
-            let room = &mut self.buffer.hold()[MAX_SERVER_HEAD..];
-            let len = pipe.copy_out(room)?;
-            self.pending = MAX_SERVER_HEAD..MAX_SERVER_HEAD + len;
-        }
-        Ok(())
     }
 
     fn written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

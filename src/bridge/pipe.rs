@@ -6,10 +6,18 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
+use bytes::Bytes;
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
 /// How many pipes a thread keeps for the next connection that needs one.
 const SPARES: usize = 2;
+
+/// The most bytes that one connection has in a pipe.
+const MAX_INSIDE: usize = 256 * 1024;
+
+/// What the kernel is asked to have room for: it counts a whole page for each piece, however
+/// short, and what comes over TCP is in pieces of 1 to 4 kB.
+const ROOM: usize = 1024 * 1024;
 
 /// How many pipes may be held by connections whose browsers take nothing. Beyond, what is in them
 /// is copied out, so that there are descriptors for those who read.
@@ -44,6 +52,8 @@ impl Pipe {
             ends
         } else {
             let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+            // A user may have so many large pipes and no more; a small one does as well.
+            _ = fcntl_setpipe_size(&write, ROOM);
             Ends { read, write }
         };
         HELD.fetch_add(1, Ordering::Relaxed);
@@ -62,18 +72,18 @@ impl Pipe {
         HELD.load(Ordering::Relaxed) > MAX_WAITING
     }
 
-    /// Moves at most `max` bytes from a socket into the pipe; 0 at the socket's end.
+    /// Moves what a socket has into the pipe, at most [`MAX_INSIDE`]; 0 at the socket's end.
     ///
     /// # Errors
     /// The socket's.
-    pub(super) fn fill(&mut self, socket: BorrowedFd<'_>, max: usize) -> io::Result<usize> {
+    pub(super) fn fill(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let Some(ends) = &self.ends else { return Ok(0) };
         let len = splice(
             socket,
             None,
             ends.write.as_fd(),
             None,
-            max,
+            MAX_INSIDE,
             SpliceFlags::MOVE | SpliceFlags::NONBLOCK,
         )?;
         self.len += len;
@@ -98,22 +108,26 @@ impl Pipe {
         Ok(len)
     }
 
-    /// Copies what is in the pipe to the front of `room`, which must be long enough.
+    /// Copies what is in the pipe out of it.
     ///
     /// # Errors
     /// None that is expected.
-    pub(super) fn copy_out(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let Some(ends) = &self.ends else { return Ok(0) };
+    pub(super) fn spill(&mut self) -> io::Result<Bytes> {
+        let Some(ends) = &self.ends else {
+            return Ok(Bytes::new());
+        };
+        let mut spilt = vec![0; self.len];
         let mut done = 0;
         while self.len > 0 {
-            let len = rustix::io::read(ends.read.as_fd(), &mut room[done..])?;
-            if len == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+            match rustix::io::read(ends.read.as_fd(), &mut spilt[done..])? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                len => {
+                    done += len;
+                    self.len -= len;
+                }
             }
-            done += len;
-            self.len -= len;
         }
-        Ok(done)
+        Ok(Bytes::from(spilt))
     }
 }
 
