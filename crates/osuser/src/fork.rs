@@ -78,6 +78,50 @@ pub fn run_in_child(keep: &[BorrowedFd<'_>], work: impl FnOnce() -> i32) -> io::
     }
 }
 
+/// Goes on in the background: in a grandchild of this process, in a session of its own which it
+/// does not lead, so that it can get no terminal. This process ends with status 0 at once, and
+/// nothing that it registered for its exit is run.
+///
+/// Only for a process with a single thread, as [`run_in_child`].
+///
+/// # Errors
+/// When there are too many processes or threads; then this is still the process that it was.
+pub fn detach() -> io::Result<()> {
+    if threads()? != 1 {
+        return Err(io::Error::other("a fork in a process with several threads"));
+    }
+    // SAFETY: the process has one thread (checked above).
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            // Refused to leaders of a group only, which a fresh child is not.
+            let led = rustix::process::setsid();
+            debug_assert!(led.is_ok(), "{led:?}");
+            // SAFETY: a fresh child has one thread.
+            match unsafe { libc::fork() } {
+                0 => Ok(()),
+                // SAFETY: ends the child in the middle, which has nothing of its own.
+                -1 => unsafe { libc::_exit(1) },
+                // SAFETY: as above.
+                _ => unsafe { libc::_exit(0) },
+            }
+        }
+        pid => {
+            let status = loop {
+                match rustix::process::waitpid(Pid::from_raw(pid), WaitOptions::empty()) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    other => break other?,
+                }
+            };
+            if status.is_some_and(|(_, status)| status.exit_status() == Some(0)) {
+                // SAFETY: whatever this process holds, the grandchild has now.
+                unsafe { libc::_exit(0) }
+            }
+            Err(io::Error::other("the second fork was refused"))
+        }
+    }
+}
+
 /// Not reaped yet, so that the number cannot mean another process.
 fn open_child(pid: i32) -> io::Result<Child> {
     let start = start_time(pid)?;
@@ -97,7 +141,7 @@ fn end_unknown(pid: i32) {
     }
 }
 
-fn threads() -> io::Result<usize> {
+pub(crate) fn threads() -> io::Result<usize> {
     Ok(std::fs::read_dir("/proc/self/task")?.count())
 }
 

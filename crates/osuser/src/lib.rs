@@ -13,6 +13,7 @@ mod conversation;
 mod exec;
 mod fork;
 mod identity;
+mod inherited;
 mod limits;
 mod namespace;
 mod pam;
@@ -22,8 +23,9 @@ mod signals;
 
 pub use account::{Account, NOBODY, is_member, uid_min};
 pub use exec::{Program, exec};
-pub use fork::{Child, run_in_child};
+pub use fork::{Child, detach, run_in_child};
 pub use identity::{become_user, become_with_groups, drop_to, is_root, own_uid, take_groups};
+pub use inherited::{adopt, close_inherited, take_variable};
 pub use limits::raise_descriptor_limit;
 pub use namespace::{PrivateTmp, enter_private_tmp};
 pub use pam::{Pam, PamError, PamSetting};
