@@ -1,1 +1,166 @@
 //! Into the background, and sockets that somebody else opened (inetd, systemd).
+//!
+//! All of this is for a process that has no threads yet.
+
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::stdio;
+
+use crate::listen::Listener;
+
+/// The first descriptor that is passed, and the variables that say how many and to whom
+/// (sd_listen_fds(3)).
+const FIRST_PASSED: i32 = 3;
+const PASSED_COUNT: &str = "LISTEN_FDS";
+const PASSED_TO: &str = "LISTEN_PID";
+const PASSED_NAMES: &str = "LISTEN_FDNAMES";
+/// Most sockets that are taken from systemd.
+const MAX_PASSED: i32 = 64;
+/// What a program in the background does not let others do with the files that it makes.
+const BACKGROUND_UMASK: Mode = Mode::WGRP.union(Mode::WOTH);
+
+/// Goes on in the background, in directory `dir`, with nothing on standard input, output and
+/// error. The process that was started ends with status 0. What this program has opened stays
+/// open; what was left open for it is closed.
+///
+/// # Errors
+/// When there is no such directory or there are too many processes. This is then still the
+/// process that was started.
+pub(super) fn daemonize(dir: &Path) -> io::Result<()> {
+    let nothing = open_nothing()?;
+    std::env::set_current_dir(dir)?;
+    // The process that ends would not print what it still holds, and the other prints nothing.
+    io::stdout().flush()?;
+    deskway_osuser::detach()?;
+    // What was stricter stays so.
+    let before = rustix::process::umask(BACKGROUND_UMASK);
+    rustix::process::umask(before | BACKGROUND_UMASK);
+    stdio::dup2_stdin(&nothing)?;
+    stdio::dup2_stdout(&nothing)?;
+    stdio::dup2_stderr(&nothing)?;
+    deskway_osuser::close_inherited()
+}
+
+/// The listening sockets that systemd opened for this process; none when it did not. The
+/// variables that tell of them are removed.
+///
+/// # Errors
+/// When what was passed is not listening sockets.
+pub(super) fn inherited() -> io::Result<Vec<Listener>> {
+    let count = deskway_osuser::take_variable(PASSED_COUNT)?;
+    let to = deskway_osuser::take_variable(PASSED_TO)?;
+    deskway_osuser::take_variable(PASSED_NAMES)?;
+    let number = |value: Option<std::ffi::OsString>| value?.to_str()?.parse::<u32>().ok();
+    if number(to) != Some(std::process::id()) {
+        return Ok(Vec::new());
+    }
+    let count = number(count)
+        .and_then(|count| i32::try_from(count).ok())
+        .filter(|count| *count <= MAX_PASSED)
+        .ok_or_else(|| io::Error::other(format!("{PASSED_COUNT} is not 0 to {MAX_PASSED}")))?;
+    (FIRST_PASSED..FIRST_PASSED + count)
+        .map(|number| {
+            deskway_osuser::adopt(number)
+                .and_then(listener)
+                .map_err(|error| {
+                    io::Error::new(error.kind(), format!("descriptor {number}: {error}"))
+                })
+        })
+        .collect()
+}
+
+/// What inetd starts a program with.
+#[derive(Debug)]
+pub(super) enum Inetd {
+    /// `wait`: a socket that takes connections.
+    Listener(Listener),
+    /// `nowait`: the one connection to serve.
+    Connection(Socket),
+}
+
+/// A connected socket, outside of any runtime.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Takes the socket that is standard input, and leaves nothing there. Where standard output or
+/// error is the same socket there is nothing afterwards either: what is printed would go to the
+/// browser. To be called before anything is.
+///
+/// # Errors
+/// When standard input is no stream socket of IP or unix.
+pub(super) fn inetd() -> io::Result<Inetd> {
+    let socket = rustix::io::fcntl_dupfd_cloexec(stdio::stdin(), FIRST_PASSED)?;
+    let inetd = take(socket)?;
+    let nothing = open_nothing()?;
+    let taken = rustix::fs::fstat(stdio::stdin())?;
+    let is_taken = |descriptor| {
+        rustix::fs::fstat(descriptor)
+            .is_ok_and(|it| (it.st_dev, it.st_ino) == (taken.st_dev, taken.st_ino))
+    };
+    if is_taken(stdio::stdout()) {
+        stdio::dup2_stdout(&nothing)?;
+    }
+    if is_taken(stdio::stderr()) {
+        stdio::dup2_stderr(&nothing)?;
+    }
+    stdio::dup2_stdin(&nothing)?;
+    Ok(inetd)
+}
+
+fn take(socket: OwnedFd) -> io::Result<Inetd> {
+    if sockopt::socket_acceptconn(&socket).map_err(|_| not_a_stream_socket())? {
+        return listener(socket).map(Inetd::Listener);
+    }
+    let family = stream_family(&socket)?;
+    // Fails for a socket that is not connected, which could only wait for ever.
+    rustix::net::getpeername(&socket)?;
+    Ok(Inetd::Connection(if family == AddressFamily::UNIX {
+        Socket::Unix(UnixStream::from(socket))
+    } else {
+        Socket::Tcp(TcpStream::from(socket))
+    }))
+}
+
+fn listener(socket: OwnedFd) -> io::Result<Listener> {
+    let family = stream_family(&socket)?;
+    if !sockopt::socket_acceptconn(&socket)? {
+        return Err(io::Error::other("a socket that does not listen"));
+    }
+    Ok(if family == AddressFamily::UNIX {
+        UnixListener::from(socket).into()
+    } else {
+        TcpListener::from(socket).into()
+    })
+}
+
+fn stream_family(socket: impl AsFd) -> io::Result<AddressFamily> {
+    let family = sockopt::socket_domain(&socket).map_err(|_| not_a_stream_socket())?;
+    let known = [
+        AddressFamily::INET,
+        AddressFamily::INET6,
+        AddressFamily::UNIX,
+    ];
+    if sockopt::socket_type(&socket)? == SocketType::STREAM && known.contains(&family) {
+        Ok(family)
+    } else {
+        Err(not_a_stream_socket())
+    }
+}
+
+fn not_a_stream_socket() -> io::Error {
+    io::Error::other("not a stream socket of IP or unix")
+}
+
+fn open_nothing() -> io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    Ok(rustix::fs::open("/dev/null", flags, Mode::empty())?)
+}

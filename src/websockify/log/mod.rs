@@ -1,1 +1,123 @@
 //! The log: standard error, a file, syslog.
+//!
+//! One event is one line in each of them, whatever was in it. A place that takes nothing loses
+//! lines; it holds nobody up. Only standard error and the file are written to as they are, so
+//! that a terminal that was stopped stops those that log.
+
+mod line;
+mod syslog;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+pub(super) use syslog::SyslogServer;
+
+use self::syslog::{Facility, Format, Syslog};
+
+/// What the log is named after; everything else is heard from when it warns.
+const OWN_TARGETS: [&str; 2] = ["deskway", "websockify"];
+
+/// Where the log goes, besides standard error.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LogSettings {
+    /// Tell more.
+    pub(super) verbose: bool,
+    /// Lines are appended.
+    pub(super) file: Option<PathBuf>,
+    pub(super) syslog: Option<SyslogServer>,
+    /// The BSD format instead of RFC 5424.
+    pub(super) legacy_syslog: bool,
+    /// Whether this program goes into the background: what it tells syslog of itself.
+    pub(super) daemon: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LogError {
+    #[error("the log file {} cannot be opened: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("the syslog server is a socket's path or HOST:PORT, and '{0}' is no port")]
+    Port(String),
+    #[error("the syslog server {server} cannot be found: {error}")]
+    Server { server: String, error: io::Error },
+    #[error("there is a log already")]
+    Started,
+}
+
+/// Starts the log of this process.
+///
+/// # Errors
+/// When the file cannot be opened or the name of the syslog server means nothing. A server that
+/// is away is no error.
+pub(super) fn start(settings: &LogSettings) -> Result<(), LogError> {
+    let level = if settings.verbose {
+        LevelFilter::DEBUG
+    } else {
+        LevelFilter::INFO
+    };
+    let levels = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_targets(OWN_TARGETS.map(|target| (target, level)));
+    tracing_subscriber::registry()
+        .with(Lines::open(settings)?.with_filter(levels))
+        .try_init()
+        .map_err(|_| LogError::Started)
+}
+
+/// Writes each event to all places.
+#[derive(Debug)]
+struct Lines {
+    file: Option<File>,
+    syslog: Option<Syslog>,
+}
+
+impl Lines {
+    fn open(settings: &LogSettings) -> Result<Self, LogError> {
+        let open = |path: &PathBuf| {
+            let file = OpenOptions::new().append(true).create(true).open(path);
+            file.map_err(|error| LogError::File {
+                path: path.clone(),
+                error,
+            })
+        };
+        let connect = |server: &SyslogServer| {
+            let facility = if settings.daemon {
+                Facility::Daemon
+            } else {
+                Facility::User
+            };
+            let format = if settings.legacy_syslog {
+                Format::Bsd
+            } else {
+                Format::Rfc5424
+            };
+            Syslog::new(server, facility, format)
+        };
+        Ok(Self {
+            file: settings.file.as_ref().map(open).transpose()?,
+            syslog: settings.syslog.as_ref().map(connect).transpose()?,
+        })
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = line::of(event);
+        if let Some(syslog) = &self.syslog {
+            syslog.send(*event.metadata().level(), &line);
+        }
+        line.push('\n');
+        // There is nobody left to tell when one of them fails, such as for want of disk space.
+        _ = io::stderr().write_all(line.as_bytes());
+        if let Some(mut file) = self.file.as_ref() {
+            _ = file.write_all(line.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Lines to a syslog server, over a local socket or UDP: RFC 5424, or the older BSD format.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+use time::OffsetDateTime;
+use tracing::Level;
+
+use super::LogError;
+use crate::runtime::Clock;
+
+/// What the lines are said to come from (RFC 5424, 6.2.5).
+const APP_NAME: &str = "websockify";
+/// Longest host name (RFC 5424, 6.2.4).
+const MAX_HOST_NAME: usize = 255;
+
+/// Which server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::websockify) enum SyslogServer {
+    /// A unix socket, as `/dev/log`.
+    Unix(PathBuf),
+    /// `host` is a name or an address without brackets.
+    Udp { host: String, port: u16 },
+}
+
+impl SyslogServer {
+    /// `HOST:PORT`, or the path of a socket, which has no colon.
+    ///
+    /// # Errors
+    /// When what follows the colon is no port.
+    pub(in crate::websockify) fn parse(text: &str) -> Result<Self, LogError> {
+        let Some((host, port)) = text.rsplit_once(':') else {
+            // The working directory may change later.
+            let path = std::path::absolute(text).unwrap_or_else(|_| text.into());
+            return Ok(Self::Unix(path));
+        };
+        let port = port.parse().map_err(|_| LogError::Port(port.to_owned()))?;
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let host = bare.unwrap_or(host).to_owned();
+        Ok(Self::Udp { host, port })
+    }
+}
+
+/// What kind of program speaks (RFC 5424, 6.2.1).
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Facility {
+    User = 1,
+    Daemon = 3,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Format {
+    Rfc5424,
+    Bsd,
+}
+
+/// Sends without waiting. What the server does not take at once is lost.
+#[derive(Debug)]
+pub(super) struct Syslog {
+    to: To,
+    facility: Facility,
+    format: Format,
+    host_name: String,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+enum To {
+    Unix {
+        path: PathBuf,
+        /// `None` while the server is away.
+        socket: Mutex<Option<Local>>,
+    },
+    Udp {
+        server: SocketAddr,
+        socket: UdpSocket,
+    },
+}
+
+#[derive(Debug)]
+struct Local {
+    socket: OwnedFd,
+    kind: SocketType,
+}
+
+impl Syslog {
+    /// # Errors
+    /// When the host has no address. A server that is away is no error.
+    pub(super) fn new(
+        server: &SyslogServer,
+        facility: Facility,
+        format: Format,
+    ) -> Result<Self, LogError> {
+        let to = match server {
+            SyslogServer::Unix(path) => To::Unix {
+                path: path.clone(),
+                socket: Mutex::new(None),
+            },
+            SyslogServer::Udp { host, port } => {
+                let open = || {
+                    let server = (host.as_str(), *port).to_socket_addrs()?.next();
+                    let server = server.ok_or(io::ErrorKind::NotFound)?;
+                    let any = if server.is_ipv4() {
+                        "0.0.0.0:0"
+                    } else {
+                        "[::]:0"
+                    };
+                    let socket = UdpSocket::bind(any)?;
+                    socket.set_nonblocking(true)?;
+                    Ok(To::Udp { server, socket })
+                };
+                open().map_err(|error| LogError::Server {
+                    server: format!("{host}:{port}"),
+                    error,
+                })?
+            }
+        };
+        Ok(Self {
+            to,
+            facility,
+            format,
+            host_name: host_name(),
+            clock: Clock::System,
+        })
+    }
+
+    /// `line` has no control characters.
+    pub(super) fn send(&self, level: Level, line: &str) {
+        let mut message = self.head(level);
+        if !line.is_ascii() && matches!(self.format, Format::Rfc5424) {
+            // RFC 5424, 6.4: what begins so is UTF-8.
+            message.push('\u{feff}');
+        }
+        message.push_str(line);
+        match &self.to {
+            // What the server has not got is lost: nobody waits for it.
+            To::Udp { server, socket } => _ = socket.send_to(message.as_bytes(), server),
+            To::Unix { path, socket } => {
+                let mut socket = socket.lock().unwrap_or_else(PoisonError::into_inner);
+                send_local(path, &mut socket, &message);
+            }
+        }
+    }
+
+    fn head(&self, level: Level) -> String {
+        // RFC 5424, 6.2.1.
+        let severity = match level {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            _ => 7,
+        };
+        let priority = self.facility as u8 * 8 + severity;
+        let process = std::process::id();
+        match self.format {
+            Format::Bsd => format!("<{priority}>{APP_NAME}[{process}]: "),
+            Format::Rfc5424 => {
+                let (now, host) = (self.now(), &self.host_name);
+                format!("<{priority}>1 {now} {host} {APP_NAME} {process} - - ")
+            }
+        }
+    }
+
+    /// RFC 5424, 6.2.3.
+    fn now(&self) -> String {
+        let seconds = i64::try_from(self.clock.unix()).unwrap_or_default();
+        let now = OffsetDateTime::from_unix_timestamp(seconds);
+        let now = now.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (hour, minute, second) = now.to_hms();
+        let (year, month, day) = (now.year(), u8::from(now.month()), now.day());
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
+/// A server that was started anew is connected to anew, once for each line.
+fn send_local(path: &Path, socket: &mut Option<Local>, message: &str) {
+    for _ in 0..2 {
+        if socket.is_none() {
+            *socket = connect(path).ok();
+        }
+        let Some(local) = socket else {
+            return;
+        };
+        match local.send(message) {
+            // It does not read fast enough, or wants no such line.
+            Ok(()) | Err(Errno::AGAIN | Errno::NOBUFS | Errno::MSGSIZE) => return,
+            Err(_) => *socket = None,
+        }
+    }
+}
+
+impl Local {
+    fn send(&self, message: &str) -> rustix::io::Result<()> {
+        if self.kind == SocketType::DGRAM {
+            return rustix::net::send(&self.socket, message.as_bytes(), SendFlags::NOSIGNAL)
+                .map(|_| ());
+        }
+        let message = format!("{message}\n");
+        let sent = rustix::net::send(&self.socket, message.as_bytes(), SendFlags::NOSIGNAL)?;
+        if sent == message.len() {
+            Ok(())
+        } else {
+            // The rest of the line could only come late, in the middle of the next.
+            Err(Errno::PIPE)
+        }
+    }
+}
+
+/// Datagrams where the server takes them, else a stream.
+fn connect(path: &Path) -> rustix::io::Result<Local> {
+    let address = SocketAddrUnix::new(path)?;
+    let open = |kind| {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?;
+        rustix::net::connect(&socket, &address)?;
+        Ok(Local { socket, kind })
+    };
+    match open(SocketType::DGRAM) {
+        Err(Errno::PROTOTYPE) => open(SocketType::STREAM),
+        opened => opened,
+    }
+}
+
+fn host_name() -> String {
+    let system = rustix::system::uname();
+    let name = system.nodename().to_str().unwrap_or_default();
+    let name: String = name
+        .chars()
+        .filter(char::is_ascii_graphic)
+        .take(MAX_HOST_NAME)
+        .collect();
+    if name.is_empty() {
+        "-".to_owned()
+    } else {
+        name
+    }
+}

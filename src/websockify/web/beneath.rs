@@ -1,0 +1,48 @@
+//! Opens what is below the root, and nothing else.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use super::walk::walk;
+
+/// A directory that was opened once; paths are looked up from it.
+#[derive(Debug)]
+pub(super) struct Root(OwnedFd);
+
+impl Root {
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(dir, flags, Mode::empty())?;
+        // Whether it may be entered is found out now, not with the first request.
+        rustix::fs::statat(&root, ".", rustix::fs::AtFlags::empty())?;
+        Ok(Self(root))
+    }
+
+    /// Opens what `names` lead to. The kernel sees to it that nothing leads out of the root. Only
+    /// when a link does, or where the kernel is older than Linux 5.6 or may not be asked, it is
+    /// walked by name, which lets links out that may be trusted.
+    pub(super) fn find(&self, names: &[OsString], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let path = joined(names);
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let flags = flags | OFlags::CLOEXEC;
+        match rustix::fs::openat2(&self.0, &path, flags, Mode::empty(), resolve) {
+            Err(Errno::XDEV | Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {
+                walk(self.0.as_fd(), names, flags)
+            }
+            found => found,
+        }
+    }
+}
+
+fn joined(names: &[OsString]) -> OsString {
+    if names.is_empty() {
+        ".".into()
+    } else {
+        names.join(OsStr::new("/"))
+    }
+}

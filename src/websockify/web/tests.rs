@@ -1,0 +1,1 @@
+//! Paths of all kinds, against a directory with everything in it.
