@@ -2,6 +2,7 @@
 //!
 //! All of this is for a process that has no threads yet.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -56,14 +57,7 @@ pub(super) fn inherited() -> io::Result<Vec<Listener>> {
     let count = deskway_osuser::take_variable(PASSED_COUNT)?;
     let to = deskway_osuser::take_variable(PASSED_TO)?;
     deskway_osuser::take_variable(PASSED_NAMES)?;
-    let number = |value: Option<std::ffi::OsString>| value?.to_str()?.parse::<u32>().ok();
-    if number(to) != Some(std::process::id()) {
-        return Ok(Vec::new());
-    }
-    let count = number(count)
-        .and_then(|count| i32::try_from(count).ok())
-        .filter(|count| *count <= MAX_PASSED)
-        .ok_or_else(|| io::Error::other(format!("{PASSED_COUNT} is not 0 to {MAX_PASSED}")))?;
+    let count = passed(count.as_deref(), to.as_deref(), std::process::id())?;
     (FIRST_PASSED..FIRST_PASSED + count)
         .map(|number| {
             deskway_osuser::adopt(number)
@@ -73,6 +67,18 @@ pub(super) fn inherited() -> io::Result<Vec<Listener>> {
                 })
         })
         .collect()
+}
+
+/// How many descriptors are passed to the process with number `own`.
+fn passed(count: Option<&OsStr>, to: Option<&OsStr>, own: u32) -> io::Result<i32> {
+    let number = |value: &OsStr| value.to_str()?.parse::<u32>().ok();
+    let Some(count) = count.filter(|_| to.and_then(number) == Some(own)) else {
+        return Ok(0);
+    };
+    number(count)
+        .and_then(|count| i32::try_from(count).ok())
+        .filter(|count| *count <= MAX_PASSED)
+        .ok_or_else(|| io::Error::other(format!("{PASSED_COUNT} is not 0 to {MAX_PASSED}")))
 }
 
 /// What inetd starts a program with.
@@ -163,4 +169,70 @@ fn not_a_stream_socket() -> io::Error {
 fn open_nothing() -> io::Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     Ok(rustix::fs::open("/dev/null", flags, Mode::empty())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    #[test]
+    fn standard_input_may_listen_or_be_connected() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(address).unwrap();
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let taken = take(stream.into());
+            assert!(
+                matches!(taken, Ok(Inetd::Connection(Socket::Tcp(_)))),
+                "{taken:?}"
+            );
+            let taken = take(listener.into());
+            assert!(
+                matches!(taken, Ok(Inetd::Listener(Listener::Tcp(_)))),
+                "{taken:?}"
+            );
+        }
+        let place = tempfile::TempDir::new().unwrap();
+        let listener = UnixListener::bind(place.path().join("socket")).unwrap();
+        let taken = take(listener.into());
+        assert!(
+            matches!(taken, Ok(Inetd::Listener(Listener::Unix(_)))),
+            "{taken:?}"
+        );
+        let (stream, _peer) = UnixStream::pair().unwrap();
+        let taken = take(stream.into());
+        assert!(
+            matches!(taken, Ok(Inetd::Connection(Socket::Unix(_)))),
+            "{taken:?}"
+        );
+    }
+
+    #[test]
+    fn what_can_serve_nobody_is_refused() {
+        let (pipe, _writer) = io::pipe().unwrap();
+        let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let idle = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        for descriptor in [OwnedFd::from(pipe), datagrams.into(), idle] {
+            assert!(take(descriptor).is_err());
+        }
+        let (stream, _peer) = UnixStream::pair().unwrap();
+        assert!(listener(stream.into()).is_err());
+    }
+
+    #[test]
+    fn sockets_are_passed_to_the_process_that_they_name() {
+        let passed = |count: Option<&'static str>, to: Option<&'static str>| {
+            passed(count.map(OsStr::new), to.map(OsStr::new), 7)
+        };
+        assert_eq!(passed(None, None).unwrap(), 0);
+        assert_eq!(passed(Some("1"), None).unwrap(), 0);
+        assert_eq!(passed(Some("1"), Some("8")).unwrap(), 0);
+        assert_eq!(passed(None, Some("7")).unwrap(), 0);
+        assert_eq!(passed(Some("2"), Some("7")).unwrap(), 2);
+        for wrong in ["", "-1", "x", "65", "4294967295", "99999999999"] {
+            assert!(passed(Some(wrong), Some("7")).is_err(), "{wrong}");
+        }
+    }
 }

@@ -57,3 +57,36 @@ impl<W: Write + Send> Tap for Traffic<W> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use super::*;
+
+    #[test]
+    fn each_step_has_its_sign() {
+        let mut printed = Vec::new();
+        let mut traffic = Traffic::on(&mut printed);
+        for event in [
+            Event::FromBrowser(b"a"),
+            Event::ToDesktop { whole: false },
+            Event::ToDesktop { whole: true },
+            Event::FromDesktop(b"b"),
+            Event::ToBrowser { whole: false },
+            Event::ToBrowser { whole: true },
+        ] {
+            traffic.saw(event);
+        }
+        let printed = String::from_utf8(printed).unwrap();
+        assert_eq!(printed.strip_prefix(LEGEND), Some("}.>>{<.<"));
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_ends_nothing_else() {
+        let nobody = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut traffic = Traffic::on(nobody);
+        traffic.saw(Event::FromBrowser(b"a"));
+        assert!(traffic.out.is_none());
+    }
+}

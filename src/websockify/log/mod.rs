@@ -74,6 +74,8 @@ pub(super) fn start(settings: &LogSettings) -> Result<(), LogError> {
 /// Writes each event to all places.
 #[derive(Debug)]
 struct Lines {
+    /// `None` in tests.
+    errors: Option<io::Stderr>,
     file: Option<File>,
     syslog: Option<Syslog>,
 }
@@ -101,6 +103,7 @@ impl Lines {
             Syslog::new(server, facility, format)
         };
         Ok(Self {
+            errors: Some(io::stderr()),
             file: settings.file.as_ref().map(open).transpose()?,
             syslog: settings.syslog.as_ref().map(connect).transpose()?,
         })
@@ -115,9 +118,64 @@ impl<S: Subscriber> Layer<S> for Lines {
         }
         line.push('\n');
         // There is nobody left to tell when one of them fails, such as for want of disk space.
-        _ = io::stderr().write_all(line.as_bytes());
+        if let Some(mut errors) = self.errors.as_ref() {
+            _ = errors.write_all(line.as_bytes());
+        }
         if let Some(mut file) = self.file.as_ref() {
             _ = file.write_all(line.as_bytes());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+    use tracing::{info, subscriber, warn};
+    use tracing_subscriber::registry;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_whatever_is_in_it() {
+        let place = TempDir::new().unwrap();
+        let file = place.path().join("log");
+        fs::write(&file, "before\n").unwrap();
+        let settings = LogSettings {
+            file: Some(file.clone()),
+            ..LogSettings::default()
+        };
+        let mut lines = Lines::open(&settings).unwrap();
+        lines.errors = None;
+        subscriber::with_default(registry().with(lines), || {
+            info!("proxying from :6080 to localhost:5900");
+            let path = "/\r\nforged \u{1b}[2J\u{7f}\u{85}\u{2028}\u{202e}";
+            warn!(path, error = %"gone\n", "a file cannot be served");
+            info!("{}", "\u{e4}".repeat(10_000));
+        });
+        let log = fs::read_to_string(file).unwrap();
+        let lines: Vec<&str> = log.lines().collect();
+        assert_eq!(
+            lines[..3],
+            [
+                "before",
+                "proxying from :6080 to localhost:5900",
+                "a file cannot be served path=/\\r\\nforged \\u{1b}[2J\\u{7f}\\u{85}\\u{2028}\\u{202e} \
+                 error=gone\\n",
+            ]
+        );
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[3].len(), 8192);
+    }
+
+    #[test]
+    fn a_log_file_that_cannot_be_opened_is_named() {
+        let settings = LogSettings {
+            file: Some("/nothing/here".into()),
+            ..LogSettings::default()
+        };
+        let error = Lines::open(&settings).unwrap_err();
+        assert!(error.to_string().contains("/nothing/here"), "{error}");
     }
 }

@@ -242,3 +242,130 @@ fn host_name() -> String {
         name
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::net::{UnixDatagram, UnixListener};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+    use std::time::Duration;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// How long anything that a test waits for may take.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn to(path: &Path, format: Format) -> Syslog {
+        let server = SyslogServer::Unix(path.to_owned());
+        let mut syslog = Syslog::new(&server, Facility::User, format).unwrap();
+        syslog.host_name = "gate".to_owned();
+        // The example of RFC 9110, 5.6.7.
+        syslog.clock = Clock::Manual(Arc::new(AtomicU64::new(784_111_777)));
+        syslog
+    }
+
+    fn received(server: &UnixDatagram) -> String {
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut message = [0; 1000];
+        let length = server.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn messages_have_the_form_of_their_protocol() {
+        let place = TempDir::new().unwrap();
+        let path = place.path().join("log");
+        let server = UnixDatagram::bind(&path).unwrap();
+        let process = std::process::id();
+        let syslog = to(&path, Format::Rfc5424);
+        syslog.send(Level::INFO, "hello");
+        let head = format!("1994-11-06T08:49:37Z gate websockify {process} - - ");
+        assert_eq!(received(&server), format!("<14>1 {head}hello"));
+        syslog.send(Level::WARN, "gr\u{fc}n");
+        assert_eq!(received(&server), format!("<12>1 {head}\u{feff}gr\u{fc}n"));
+        let mut syslog = to(&path, Format::Bsd);
+        syslog.facility = Facility::Daemon;
+        syslog.send(Level::DEBUG, "gr\u{fc}n");
+        assert_eq!(
+            received(&server),
+            format!("<31>websockify[{process}]: gr\u{fc}n")
+        );
+    }
+
+    #[test]
+    fn a_server_that_comes_back_gets_the_next_line() {
+        let place = TempDir::new().unwrap();
+        let path = place.path().join("log");
+        let syslog = to(&path, Format::Bsd);
+        syslog.send(Level::INFO, "lost");
+        for line in ["first", "second"] {
+            let server = UnixDatagram::bind(&path).unwrap();
+            syslog.send(Level::INFO, line);
+            assert!(received(&server).ends_with(line));
+            drop(server);
+            std::fs::remove_file(&path).unwrap();
+            syslog.send(Level::INFO, "lost");
+        }
+    }
+
+    #[test]
+    fn a_server_of_streams_gets_lines() {
+        let place = TempDir::new().unwrap();
+        let path = place.path().join("log");
+        let server = UnixListener::bind(&path).unwrap();
+        let syslog = to(&path, Format::Bsd);
+        syslog.send(Level::INFO, "first");
+        syslog.send(Level::INFO, "second");
+        let (stream, _) = server.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut lines = BufReader::new(stream).lines();
+        assert!(lines.next().unwrap().unwrap().ends_with("first"));
+        assert!(lines.next().unwrap().unwrap().ends_with("second"));
+    }
+
+    /// It would hang here for ever.
+    #[test]
+    fn a_server_that_does_not_read_holds_nobody_up() {
+        let place = TempDir::new().unwrap();
+        let (datagrams, streams) = (place.path().join("d"), place.path().join("s"));
+        let _datagrams = UnixDatagram::bind(&datagrams).unwrap();
+        let _streams = UnixListener::bind(&streams).unwrap();
+        for path in [datagrams, streams] {
+            let syslog = to(&path, Format::Rfc5424);
+            for _ in 0..5000 {
+                syslog.send(Level::INFO, &"x".repeat(1000));
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_may_be_reached_over_udp() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
+        let address = SyslogServer::parse(&server.local_addr().unwrap().to_string()).unwrap();
+        let syslog = Syslog::new(&address, Facility::User, Format::Bsd).unwrap();
+        syslog.send(Level::ERROR, "hello");
+        let mut message = [0; 100];
+        let length = server.recv(&mut message).unwrap();
+        assert!(message[..length].starts_with(b"<11>websockify["));
+        assert!(message[..length].ends_with(b"]: hello"));
+    }
+
+    #[test]
+    fn a_server_is_a_path_or_a_host_with_a_port() {
+        let udp = |host: &str, port| SyslogServer::Udp {
+            host: host.to_owned(),
+            port,
+        };
+        let parse = |text| SyslogServer::parse(text).unwrap();
+        assert_eq!(parse("/dev/log"), SyslogServer::Unix("/dev/log".into()));
+        assert_eq!(parse("log.example:514"), udp("log.example", 514));
+        assert_eq!(parse("[::1]:514"), udp("::1", 514));
+        for wrong in ["host:", "host:x", "host:65536", "host:-1"] {
+            assert!(SyslogServer::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

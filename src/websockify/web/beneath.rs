@@ -12,15 +12,22 @@ use super::walk::walk;
 
 /// A directory that was opened once; paths are looked up from it.
 #[derive(Debug)]
-pub(super) struct Root(OwnedFd);
+pub(super) struct Root {
+    pub(super) directory: OwnedFd,
+    /// Whose links may lead out of it, as numbers of users; see [`walk`].
+    pub(super) trusted: Vec<u32>,
+}
 
 impl Root {
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(dir, flags, Mode::empty())?;
+        let directory = rustix::fs::open(dir, flags, Mode::empty())?;
         // Whether it may be entered is found out now, not with the first request.
-        rustix::fs::statat(&root, ".", rustix::fs::AtFlags::empty())?;
-        Ok(Self(root))
+        rustix::fs::statat(&directory, ".", rustix::fs::AtFlags::empty())?;
+        Ok(Self {
+            directory,
+            trusted: vec![0, rustix::process::geteuid().as_raw()],
+        })
     }
 
     /// Opens what `names` lead to. The kernel sees to it that nothing leads out of the root. Only
@@ -30,9 +37,9 @@ impl Root {
         let path = joined(names);
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let flags = flags | OFlags::CLOEXEC;
-        match rustix::fs::openat2(&self.0, &path, flags, Mode::empty(), resolve) {
+        match rustix::fs::openat2(&self.directory, &path, flags, Mode::empty(), resolve) {
             Err(Errno::XDEV | Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {
-                walk(self.0.as_fd(), names, flags)
+                walk(self.directory.as_fd(), names, flags, &self.trusted)
             }
             found => found,
         }

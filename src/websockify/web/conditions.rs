@@ -90,8 +90,9 @@ pub(super) fn answer(
 /// with the whole, as is allowed.
 fn range(asked: &str, length: u64) -> Answer {
     let Some((first, last)) = asked
-        .strip_prefix("bytes=")
-        .and_then(|range| range.trim().split_once('-'))
+        .split_once('=')
+        .filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"))
+        .and_then(|(_, range)| range.trim().split_once('-'))
     else {
         return Answer::Whole;
     };
@@ -123,5 +124,94 @@ fn number(text: &str) -> Number {
         Number::Is(text.parse().unwrap_or(u64::MAX))
     } else {
         Number::Bad
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_range_is_cut_to_the_file() {
+        let cases = [
+            ("bytes=0-0", Answer::Part(0..1)),
+            ("Bytes=2-4", Answer::Part(2..5)),
+            ("bytes=2-", Answer::Part(2..10)),
+            ("bytes=-3", Answer::Part(7..10)),
+            ("bytes=-99", Answer::Part(0..10)),
+            ("bytes=9-99999999999999999999999", Answer::Part(9..10)),
+            ("bytes=10-", Answer::OutOfRange),
+            ("bytes=10-12", Answer::OutOfRange),
+            ("bytes=99999999999999999999999-", Answer::OutOfRange),
+            ("bytes=-0", Answer::OutOfRange),
+        ];
+        for (asked, expected) in cases {
+            assert_eq!(range(asked, 10), expected, "{asked}");
+        }
+        assert_eq!(range("bytes=0-", 0), Answer::OutOfRange);
+    }
+
+    #[test]
+    fn what_is_no_single_range_gets_the_whole_file() {
+        for asked in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=4-2",
+            "bytes=a-b",
+            "bytes=+1-2",
+            "bytes=1-2-3",
+            "bytes=0-1,3-4",
+            "lines=0-1",
+        ] {
+            assert_eq!(range(asked, 10), Answer::Whole, "{asked}");
+        }
+    }
+
+    fn asked(headers: &[(http::HeaderName, &str)]) -> Answer {
+        let version = Version {
+            etag: "\"a\"".to_owned(),
+            // 1994-11-06 08:49:37, the example of RFC 9110.
+            modified: Some(UNIX_EPOCH + Duration::from_secs(784_111_777)),
+        };
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+            .collect();
+        answer(&Method::GET, &headers, &version, 10)
+    }
+
+    #[test]
+    fn a_tag_decides_before_a_date() {
+        const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let known = [IF_NONE_MATCH, IF_MODIFIED_SINCE];
+        let [tag, date] = known;
+        for (headers, expected) in [
+            (vec![(tag.clone(), "\"b\", W/\"a\"")], Answer::NotModified),
+            (vec![(tag.clone(), "*")], Answer::NotModified),
+            (vec![(date.clone(), DATE)], Answer::NotModified),
+            (
+                vec![(tag.clone(), "\"b\""), (date.clone(), DATE)],
+                Answer::Whole,
+            ),
+            (
+                vec![(date.clone(), "Sun, 06 Nov 1994 08:49:36 GMT")],
+                Answer::Whole,
+            ),
+            (vec![(date, "yesterday")], Answer::Whole),
+        ] {
+            assert_eq!(asked(&headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_another_version_gets_the_whole_file() {
+        let part = |validator| asked(&[(RANGE, "bytes=0-1"), (IF_RANGE, validator)]);
+        assert_eq!(part("\"a\""), Answer::Part(0..2));
+        assert_eq!(part("Sun, 06 Nov 1994 08:49:37 GMT"), Answer::Part(0..2));
+        assert_eq!(part("\"b\""), Answer::Whole);
+        assert_eq!(part("W/\"a\""), Answer::Whole);
+        assert_eq!(part("Sun, 06 Nov 1994 08:49:38 GMT"), Answer::Whole);
     }
 }

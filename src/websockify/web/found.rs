@@ -111,6 +111,5 @@ fn is_about_the_path(error: Errno) -> bool {
             | Errno::XDEV
             | Errno::NAMETOOLONG
             | Errno::NXIO
-            | Errno::INVAL
     )
 }

@@ -1,10 +1,10 @@
 //! A path walked name by name, following links only as far as they may be trusted.
 //!
-//! A link may lead out of the root when root or the user that this server runs as made it: they
-//! can read what it points to without this server. Packages of noVNC have had such links, and
-//! people make them. A link that anybody else made (who may write to the web directory, or to one
-//! below it) stays inside, or they could read with the server's rights. Outside, no link but a
-//! trusted one is followed at all.
+//! A link may lead out of the root when one of the trusted made it: root, or the user that this
+//! server runs as. They can read what it points to without this server. Packages have such links,
+//! and people make them. A link that anybody else made (who may write to the web directory, or to
+//! one below it) stays inside, or they could read with the server's rights. Outside, no link but
+//! a trusted one is followed at all.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -20,8 +20,13 @@ const MAX_LINKS: u32 = 40;
 const STEP: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens what `names` lead to from `root`, with `flags`. Each step is from an open directory, so
-/// that what is renamed meanwhile leads nowhere else.
-pub(super) fn walk(root: BorrowedFd<'_>, names: &[OsString], flags: OFlags) -> Result<OwnedFd> {
+/// that what is renamed meanwhile leads nowhere else. `trusted` are users, by number.
+pub(super) fn walk(
+    root: BorrowedFd<'_>,
+    names: &[OsString],
+    flags: OFlags,
+    trusted: &[u32],
+) -> Result<OwnedFd> {
     let mut place = Place::Inside(Vec::new());
     let mut steps: VecDeque<Step> = names.iter().map(|name| Step::asked(name)).collect();
     let mut links = 0;
@@ -33,7 +38,10 @@ pub(super) fn walk(root: BorrowedFd<'_>, names: &[OsString], flags: OFlags) -> R
         let entered = rustix::fs::openat(place.directory(root), &*step.name, STEP, Mode::empty())?;
         let found = rustix::fs::fstat(&entered)?;
         if FileType::from_raw_mode(found.st_mode) != FileType::Symlink {
-            if steps.is_empty() && !flags.contains(OFlags::PATH) {
+            if steps.is_empty() {
+                if flags.contains(OFlags::PATH) {
+                    return Ok(entered);
+                }
                 let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let directory = place.directory(root);
                 return rustix::fs::openat(directory, &*step.name, flags, Mode::empty());
@@ -45,7 +53,7 @@ pub(super) fn walk(root: BorrowedFd<'_>, names: &[OsString], flags: OFlags) -> R
         if links > MAX_LINKS {
             return Err(Errno::LOOP);
         }
-        let trusted = is_trusted(found.st_uid);
+        let trusted = trusted.contains(&found.st_uid);
         if !trusted && matches!(place, Place::Outside(_)) {
             return Err(Errno::XDEV);
         }
@@ -119,8 +127,4 @@ impl Place {
         *self = Self::Outside(above);
         Ok(())
     }
-}
-
-fn is_trusted(owner: u32) -> bool {
-    owner == 0 || owner == rustix::process::geteuid().as_raw()
 }

@@ -120,3 +120,91 @@ fn line(out: &mut impl Write, sign: char, milliseconds: u128, bytes: &[u8]) -> i
     }
     out.write_all(b"',\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// What websockify 0.13 with Python 3.11 records of every byte once each way, at 0 ms.
+    const EVERY_BYTE: &str = include_str!("every_byte.js");
+
+    fn record_every_byte(path: &Path) {
+        let every: Vec<u8> = (0..=255).collect();
+        let mut record = Record::create(path).unwrap();
+        record.saw(Event::FromDesktop(&every));
+        record.saw(Event::ToBrowser { whole: true });
+        record.saw(Event::FromBrowser(&every));
+        record.saw(Event::ToDesktop { whole: true });
+    }
+
+    /// With 0 for the milliseconds, which stand between the first two signs of a line.
+    fn at_zero(recording: &str) -> String {
+        let line = |line: &str| {
+            let Some((sign, rest)) = line
+                .strip_prefix('\'')
+                .and_then(|it| it.split_at_checked(1))
+            else {
+                return line.to_owned();
+            };
+            match rest.split_once(sign) {
+                Some((_, bytes)) if "{}".contains(sign) => format!("'{sign}0{sign}{bytes}"),
+                _ => line.to_owned(),
+            }
+        };
+        recording
+            .split('\n')
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    #[test]
+    fn a_recording_is_websockifys_byte_for_byte() {
+        let place = TempDir::new().unwrap();
+        let path = Record::numbered(&place.path().join("session"), 12);
+        assert!(path.ends_with("session.12"));
+        record_every_byte(&path);
+        assert_eq!(at_zero(&fs::read_to_string(path).unwrap()), EVERY_BYTE);
+    }
+
+    #[test]
+    fn nobody_else_may_read_it_and_what_was_there_is_gone() {
+        let place = TempDir::new().unwrap();
+        let path = place.path().join("session.1");
+        fs::write(&path, "x".repeat(100_000)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        record_every_byte(&path);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(at_zero(&fs::read_to_string(path).unwrap()), EVERY_BYTE);
+    }
+
+    #[test]
+    fn nothing_is_recorded_through_a_link_or_into_a_pipe() {
+        let place = TempDir::new().unwrap();
+        let (link, pipe) = (place.path().join("link"), place.path().join("pipe"));
+        fs::write(place.path().join("precious"), "kept").unwrap();
+        std::os::unix::fs::symlink("precious", &link).unwrap();
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(Record::create(&link).is_err());
+        assert!(Record::create(&pipe).is_err());
+        assert_eq!(fs::read(link).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_recording_alone() {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut record = Record {
+            path: "/dev/full".into(),
+            start: Instant::now(),
+            out: Some(BufWriter::with_capacity(BUFFER, full)),
+        };
+        record.saw(Event::FromDesktop(&[0; BUFFER]));
+        assert!(record.out.is_none());
+        record.saw(Event::FromDesktop(&[0; BUFFER]));
+    }
+}
