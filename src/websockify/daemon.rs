@@ -33,7 +33,7 @@ const BACKGROUND_UMASK: Mode = Mode::WGRP.union(Mode::WOTH);
 /// # Errors
 /// When there is no such directory or there are too many processes. This is then still the
 /// process that was started.
-pub(super) fn daemonize(dir: &Path) -> io::Result<()> {
+pub(crate) fn daemonize(dir: &Path) -> io::Result<()> {
     let nothing = open_nothing()?;
     std::env::set_current_dir(dir)?;
     // The process that ends would not print what it still holds, and the other prints nothing.
@@ -53,7 +53,7 @@ pub(super) fn daemonize(dir: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When what was passed is not listening sockets.
-pub(super) fn inherited() -> io::Result<Vec<Listener>> {
+pub(crate) fn inherited() -> io::Result<Vec<Listener>> {
     let count = deskway_osuser::take_variable(PASSED_COUNT)?;
     let to = deskway_osuser::take_variable(PASSED_TO)?;
     deskway_osuser::take_variable(PASSED_NAMES)?;
@@ -83,7 +83,7 @@ fn passed(count: Option<&OsStr>, to: Option<&OsStr>, own: u32) -> io::Result<i32
 
 /// What inetd starts a program with.
 #[derive(Debug)]
-pub(super) enum Inetd {
+pub(crate) enum Inetd {
     /// `wait`: a socket that takes connections.
     Listener(Listener),
     /// `nowait`: the one connection to serve.
@@ -92,7 +92,7 @@ pub(super) enum Inetd {
 
 /// A connected socket, outside of any runtime.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -103,7 +103,7 @@ pub(super) enum Socket {
 ///
 /// # Errors
 /// When standard input is no stream socket of IP or unix.
-pub(super) fn inetd() -> io::Result<Inetd> {
+pub(crate) fn inetd() -> io::Result<Inetd> {
     let socket = rustix::io::fcntl_dupfd_cloexec(stdio::stdin(), FIRST_PASSED)?;
     let inetd = take(socket)?;
     let nothing = open_nothing()?;

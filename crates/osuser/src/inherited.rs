@@ -91,13 +91,13 @@ mod tests {
 
     #[test]
     fn a_descriptor_that_this_program_opened_is_not_adopted() {
-        let (_reader, writer) = std::io::pipe().unwrap();
+        let (_reader, writer) = io::pipe().unwrap();
         assert!(adopt(writer.as_raw_fd()).is_err());
     }
 
     #[test]
     fn an_inherited_descriptor_is_adopted_once() {
-        let (mut reader, writer) = std::io::pipe().unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
         // What dup(2) makes stays open at exec, as what a parent process leaves.
         // SAFETY: makes a new descriptor of one that is open.
         let number = unsafe { libc::dup(writer.as_raw_fd()) };

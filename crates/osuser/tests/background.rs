@@ -43,7 +43,7 @@ fn a_detached_process_has_a_session_and_descriptors_of_its_own() -> Outcome {
     let mut answer = String::new();
     answers.read_to_string(&mut answer)?;
     let [own, session, kept] = answer.split_whitespace().collect::<Vec<_>>()[..] else {
-        panic!("not three words: {answer}");
+        return Err(format!("not three words: {answer}").into());
     };
     assert_ne!(own, pid, "another process");
     assert_ne!(session, own, "which leads no session");

@@ -18,7 +18,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-pub(super) use syslog::SyslogServer;
+pub(crate) use syslog::SyslogServer;
 
 use self::syslog::{Facility, Format, Syslog};
 
@@ -27,20 +27,20 @@ const OWN_TARGETS: [&str; 2] = ["deskway", "websockify"];
 
 /// Where the log goes, besides standard error.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LogSettings {
+pub(crate) struct LogSettings {
     /// Tell more.
-    pub(super) verbose: bool,
+    pub(crate) verbose: bool,
     /// Lines are appended.
-    pub(super) file: Option<PathBuf>,
-    pub(super) syslog: Option<SyslogServer>,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) syslog: Option<SyslogServer>,
     /// The BSD format instead of RFC 5424.
-    pub(super) legacy_syslog: bool,
+    pub(crate) legacy_syslog: bool,
     /// Whether this program goes into the background: what it tells syslog of itself.
-    pub(super) daemon: bool,
+    pub(crate) daemon: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LogError {
+pub(crate) enum LogError {
     #[error("the log file {} cannot be opened: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
     #[error("the syslog server is a socket's path or HOST:PORT, and '{0}' is no port")]
@@ -56,7 +56,7 @@ pub(super) enum LogError {
 /// # Errors
 /// When the file cannot be opened or the name of the syslog server means nothing. A server that
 /// is away is no error.
-pub(super) fn start(settings: &LogSettings) -> Result<(), LogError> {
+pub(crate) fn start(settings: &LogSettings) -> Result<(), LogError> {
     let level = if settings.verbose {
         LevelFilter::DEBUG
     } else {

@@ -21,7 +21,7 @@ const MAX_HOST_NAME: usize = 255;
 
 /// Which server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::websockify) enum SyslogServer {
+pub(crate) enum SyslogServer {
     /// A unix socket, as `/dev/log`.
     Unix(PathBuf),
     /// `host` is a name or an address without brackets.
@@ -33,7 +33,7 @@ impl SyslogServer {
     ///
     /// # Errors
     /// When what follows the colon is no port.
-    pub(in crate::websockify) fn parse(text: &str) -> Result<Self, LogError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, LogError> {
         let Some((host, port)) = text.rsplit_once(':') else {
             // The working directory may change later.
             let path = std::path::absolute(text).unwrap_or_else(|_| text.into());

@@ -203,8 +203,9 @@ mod tests {
             start: Instant::now(),
             out: Some(BufWriter::with_capacity(BUFFER, full)),
         };
-        record.saw(Event::FromDesktop(&[0; BUFFER]));
+        let bytes = vec![0; BUFFER];
+        record.saw(Event::FromDesktop(&bytes));
         assert!(record.out.is_none());
-        record.saw(Event::FromDesktop(&[0; BUFFER]));
+        record.saw(Event::FromDesktop(&bytes));
     }
 }

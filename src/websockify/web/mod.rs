@@ -39,14 +39,14 @@ const CHUNK: usize = 64 * 1024;
 
 /// The web server of one directory.
 #[derive(Clone, Debug)]
-pub(super) struct Web {
+pub(crate) struct Web {
     root: Arc<Root>,
     listing: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("the web directory {} cannot be opened: {error}", path.display())]
-pub(super) struct WebError {
+pub(crate) struct WebError {
     path: PathBuf,
     error: io::Error,
 }
@@ -57,7 +57,7 @@ impl Web {
     ///
     /// # Errors
     /// When it is no directory or may not be entered.
-    pub(super) fn new(dir: &Path, listing: bool) -> Result<Self, WebError> {
+    pub(crate) fn new(dir: &Path, listing: bool) -> Result<Self, WebError> {
         let root = Root::open(dir).map_err(|error| WebError {
             path: dir.to_owned(),
             error,
@@ -69,7 +69,7 @@ impl Web {
     }
 
     /// Answers a request for a file. The request's body is not looked at.
-    pub(super) async fn answer(&self, request: &Parts) -> Response<Body> {
+    pub(crate) async fn answer(&self, request: &Parts) -> Response<Body> {
         let mut response = match request.method {
             Method::GET => self.get(request).await,
             Method::HEAD => {

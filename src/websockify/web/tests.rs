@@ -41,7 +41,7 @@ fn everything() -> TempDir {
     for (name, content) in files {
         fs::write(web.join(std::ffi::OsStr::from_bytes(name)), content).unwrap();
     }
-    let long: Vec<u8> = (0..LONG).map(|i| (i % 251) as u8).collect();
+    let long: Vec<u8> = (0..=250).cycle().take(LONG).collect();
     fs::write(web.join("long"), long).unwrap();
     fs::create_dir(place.path().join("beside")).unwrap();
     fs::write(place.path().join("beside/secret"), "secret").unwrap();
@@ -252,7 +252,7 @@ fn the_walk_agrees_with_the_kernel() {
                     (found.st_dev, found.st_ino)
                 })
             };
-            let walked = super::walk::walk(root.directory.as_fd(), &names, flags, &[]);
+            let walked = walk::walk(root.directory.as_fd(), &names, flags, &[]);
             assert_eq!(id(walked), id(root.find(&names, flags)), "{path}");
         }
     }
