@@ -16,7 +16,7 @@ use crate::fork::threads;
 pub fn adopt(number: RawFd) -> io::Result<OwnedFd> {
     if !is_inherited(number)? {
         return Err(io::Error::other(
-            "this program has opened that descriptor itself",
+            "the parent process has not passed that descriptor",
         ));
     }
     // SAFETY: changes a flag of an open descriptor.
