@@ -6,14 +6,14 @@
 mod beneath;
 mod conditions;
 mod content_type;
+mod disk;
 mod found;
 mod listing;
 mod page;
 mod request_path;
 mod walk;
 
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,22 +25,19 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use tokio::io::AsyncReadExt;
-use tokio_util::io::ReaderStream;
 use tracing::warn;
 
 use self::beneath::Root;
 use self::conditions::{Answer, Version};
+use self::disk::Disk;
 use self::found::{Found, Regular};
 use self::request_path::RequestPath;
-
-/// How much of a file is read at once and held, in bytes.
-const CHUNK: usize = 64 * 1024;
 
 /// The web server of one directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Web {
     root: Arc<Root>,
+    disk: Disk,
     listing: bool,
 }
 
@@ -64,6 +61,7 @@ impl Web {
         })?;
         Ok(Self {
             root: Arc::new(root),
+            disk: Disk::new(),
             listing,
         })
     }
@@ -91,8 +89,7 @@ impl Web {
         };
         let (root, listing) = (Arc::clone(&self.root), self.listing);
         let look = move || found::look(&root, &path, listing).map(|found| (found, path));
-        let looked = tokio::task::spawn_blocking(look).await;
-        let (found, path) = match looked.map_err(io::Error::other).and_then(|found| found) {
+        let (found, path) = match self.disk.run(look).await {
             Ok(found) => found,
             Err(error) => {
                 warn!(path = request.uri.path(), %error, "a file cannot be served");
@@ -103,8 +100,47 @@ impl Web {
             Found::Nothing => page::error(StatusCode::NOT_FOUND),
             Found::Directory => see_directory(&path, request.uri.query()),
             Found::Listing(html) => page::html(StatusCode::OK, html),
-            Found::File(file) => serve(file, &request.method, &request.headers),
+            Found::File(file) => self.serve(file, request),
         }
+    }
+
+    fn serve(&self, file: Regular, request: &Parts) -> Response<Body> {
+        let version = Version::of(&file);
+        let length = file.length;
+        let answer = conditions::answer(&request.method, &request.headers, &version, length);
+        let mut response = match answer {
+            Answer::NotModified => empty(StatusCode::NOT_MODIFIED),
+            Answer::Whole => self.send(file, 0..length),
+            Answer::Part(range) => {
+                let said = format!("bytes {}-{}/{length}", range.start, range.end - 1);
+                let mut response = self.send(file, range);
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                insert(response.headers_mut(), CONTENT_RANGE, said);
+                response
+            }
+            Answer::OutOfRange => {
+                let mut response = page::error(StatusCode::RANGE_NOT_SATISFIABLE);
+                let said = format!("bytes */{length}");
+                insert(response.headers_mut(), CONTENT_RANGE, said);
+                return response;
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        insert(headers, ETAG, version.etag);
+        if let Some(modified) = version.modified {
+            insert(headers, LAST_MODIFIED, httpdate::fmt_http_date(modified));
+        }
+        response
+    }
+
+    fn send(&self, file: Regular, part: Range<u64>) -> Response<Body> {
+        let length = part.end - part.start;
+        let mut response = Response::new(self.disk.stream(file.open, part));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, file.content_type);
+        headers.insert(CONTENT_LENGTH, length.into());
+        response
     }
 }
 
@@ -121,53 +157,6 @@ fn see_directory(path: &RequestPath, query: Option<&str>) -> Response<Body> {
     let mut response = empty(StatusCode::MOVED_PERMANENTLY);
     response.headers_mut().insert(LOCATION, location);
     response.headers_mut().insert(CONTENT_LENGTH, 0.into());
-    response
-}
-
-fn serve(file: Regular, method: &Method, request: &HeaderMap) -> Response<Body> {
-    let version = Version::of(&file);
-    let length = file.length;
-    let mut response = match conditions::answer(method, request, &version, length) {
-        Answer::NotModified => empty(StatusCode::NOT_MODIFIED),
-        Answer::Whole => send(file, 0..length, StatusCode::OK),
-        Answer::Part(range) => {
-            let said = format!("bytes {}-{}/{length}", range.start, range.end - 1);
-            let mut response = send(file, range, StatusCode::PARTIAL_CONTENT);
-            insert(response.headers_mut(), CONTENT_RANGE, said);
-            response
-        }
-        Answer::OutOfRange => {
-            let mut response = page::error(StatusCode::RANGE_NOT_SATISFIABLE);
-            let said = format!("bytes */{length}");
-            insert(response.headers_mut(), CONTENT_RANGE, said);
-            return response;
-        }
-    };
-    let headers = response.headers_mut();
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    insert(headers, ETAG, version.etag);
-    if let Some(modified) = version.modified {
-        insert(headers, LAST_MODIFIED, httpdate::fmt_http_date(modified));
-    }
-    response
-}
-
-/// A file that shrinks on the way ends the connection, since its length was said before.
-fn send(file: Regular, range: Range<u64>, status: StatusCode) -> Response<Body> {
-    let length = range.end - range.start;
-    let mut open: File = file.open;
-    if let Err(error) = open.seek(SeekFrom::Start(range.start)) {
-        warn!(%error, "a file cannot be served");
-        return page::error(StatusCode::INTERNAL_SERVER_ERROR);
-    }
-    let mut reader = tokio::fs::File::from_std(open);
-    reader.set_max_buf_size(CHUNK);
-    let chunks = ReaderStream::with_capacity(reader.take(length), CHUNK);
-    let mut response = Response::new(Body::from_stream(chunks));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, file.content_type);
-    headers.insert(CONTENT_LENGTH, length.into());
     response
 }
 

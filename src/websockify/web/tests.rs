@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use tempfile::TempDir;
 
+use super::disk::CHUNK;
 use super::*;
 
 /// Longer than several chunks, and not a multiple of one.
@@ -79,6 +80,7 @@ fn web_of_strangers(place: &TempDir) -> Web {
     root.trusted.clear();
     Web {
         root: Arc::new(root),
+        disk: Disk::new(),
         listing: true,
     }
 }
