@@ -3,7 +3,8 @@
 //!
 //! Small reads go through a buffer. Once a read shows that much is coming and both ends are
 //! sockets, the kernel moves the bytes from one to the other through a pipe, and only the heads
-//! are written.
+//! are written. What the pipe takes at once becomes several frames: a browser sees a message when
+//! it is whole, and should not wait for a long one.
 
 use std::io;
 use std::ops::Range;
@@ -41,9 +42,11 @@ const MORE: SendFlags = SendFlags::MORE
 pub(super) struct Outbound {
     buffer: Buffer,
     /// The part of the buffer that the browser has not taken yet; ends with its frame, or with
-    /// the head of the frame whose payload is in `pipe` or `spilt`.
+    /// the head of the frame whose payload is in `pipe`.
     pending: Range<usize>,
     pipe: Option<Pipe>,
+    /// How much of the pipe belongs to the frame whose head is written or pending.
+    framed: usize,
     /// What was in a pipe that others wanted.
     spilt: Bytes,
     /// Much is coming.
@@ -175,10 +178,20 @@ impl Outbound {
         };
         let len = ready!(server.poll_readable(cx, |socket| pipe.fill(socket)))?;
         if len > 0 {
-            self.frame(len, 0);
             self.pipe = Some(pipe);
+            self.frame_next();
         }
         Poll::Ready(Ok(len))
+    }
+
+    /// Makes the head of the next frame whose payload is in the pipe.
+    fn frame_next(&mut self) {
+        self.framed = self.pipe.as_ref().map_or(0, Pipe::len).min(PAYLOAD);
+        if self.framed > 0 {
+            self.frame(self.framed, 0);
+        } else {
+            self.pipe = None;
+        }
     }
 
     /// Makes the head of a frame of `len` bytes, of which `buffered` stand behind the room for it.
@@ -197,6 +210,15 @@ impl Outbound {
         client: &mut Stream,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_pending(cx, client))?;
+        while self.pipe.is_some() {
+            self.frame_next();
+            ready!(self.poll_pending(cx, client))?;
+        }
+        while !self.spilt.is_empty() {
+            let written = Pin::new(&mut *client).poll_write(cx, &self.spilt);
+            let len = ready!(self.written(written))?;
+            self.spilt.advance(len);
+        }
         while self.queued_sent < self.queued.len() {
             let rest = &self.queued[self.queued_sent..];
             let written = Pin::new(&mut *client).poll_write(cx, rest);
@@ -221,26 +243,41 @@ impl Outbound {
             let whole = self.pending.is_empty() && self.pipe.is_none();
             self.onlooker.saw(Event::ToBrowser { whole });
         }
-        if let Some(mut pipe) = self.pipe.take() {
+        if self.pipe.is_some() {
             self.buffer.release();
-            while !pipe.is_empty() {
-                let written = client.poll_writable(cx, |socket| pipe.empty(socket));
-                if self.written(written)?.is_pending() {
-                    if Pipe::is_wanted_elsewhere() {
-                        self.spilt = pipe.spill()?;
-                    } else {
-                        self.pipe = Some(pipe);
-                    }
+        }
+        while let Some(pipe) = &mut self.pipe
+            && self.framed > 0
+        {
+            let written = client.poll_writable(cx, |socket| pipe.empty(socket, self.framed));
+            match self.written(written)? {
+                Poll::Ready(len) => self.framed -= len,
+                Poll::Pending if Pipe::is_wanted_elsewhere() => {
+                    self.spill()?;
                     return Poll::Pending;
                 }
+                Poll::Pending => return Poll::Pending,
             }
         }
-        while !self.spilt.is_empty() {
-            let written = Pin::new(&mut *client).poll_write(cx, &self.spilt);
-            let len = ready!(self.written(written))?;
-            self.spilt.advance(len);
-        }
         Poll::Ready(Ok(()))
+    }
+
+    /// Copies what waits in the pipe, framed, so that others can have the pipe.
+    fn spill(&mut self) -> io::Result<()> {
+        let Some(mut pipe) = self.pipe.take() else {
+            return Ok(());
+        };
+        let payload = pipe.spill()?;
+        let (begun, rest) = payload.split_at(std::mem::take(&mut self.framed));
+        let mut spilt = begun.to_vec();
+        for payload in rest.chunks(PAYLOAD) {
+            let mut room = [0; MAX_SERVER_HEAD];
+            let head = server_head(&mut room, Opcode::Binary, payload.len());
+            spilt.extend(&room[MAX_SERVER_HEAD - head..]);
+            spilt.extend(payload);
+        }
+        self.spilt = Bytes::from(spilt);
+        Ok(())
     }
 
     fn written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

@@ -6,7 +6,6 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
 /// How many pipes a thread keeps for the next connection that needs one.
@@ -63,8 +62,9 @@ impl Pipe {
         })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
+    /// How many bytes are in it.
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     /// Whether so many are held that one that waits should be emptied by copying.
@@ -90,18 +90,18 @@ impl Pipe {
         Ok(len)
     }
 
-    /// Moves what is in the pipe on to a socket, as far as that takes it.
+    /// Moves at most `max` bytes on to a socket, as far as that takes them.
     ///
     /// # Errors
     /// The socket's.
-    pub(super) fn empty(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+    pub(super) fn empty(&mut self, socket: BorrowedFd<'_>, max: usize) -> io::Result<usize> {
         let Some(ends) = &self.ends else { return Ok(0) };
         let len = splice(
             ends.read.as_fd(),
             None,
             socket,
             None,
-            self.len,
+            max,
             SpliceFlags::MOVE | SpliceFlags::NONBLOCK,
         )?;
         self.len -= len;
@@ -112,9 +112,9 @@ impl Pipe {
     ///
     /// # Errors
     /// None that is expected.
-    pub(super) fn spill(&mut self) -> io::Result<Bytes> {
+    pub(super) fn spill(&mut self) -> io::Result<Vec<u8>> {
         let Some(ends) = &self.ends else {
-            return Ok(Bytes::new());
+            return Ok(Vec::new());
         };
         let mut spilt = vec![0; self.len];
         let mut done = 0;
@@ -127,7 +127,7 @@ impl Pipe {
                 }
             }
         }
-        Ok(Bytes::from(spilt))
+        Ok(spilt)
     }
 }
 
@@ -135,7 +135,7 @@ impl Drop for Pipe {
     fn drop(&mut self) {
         HELD.fetch_sub(1, Ordering::Relaxed);
         // What is left in one belongs to a connection that has ended.
-        if self.is_empty()
+        if self.len == 0
             && let Some(ends) = self.ends.take()
         {
             SPARE.with_borrow_mut(|spare| {
