@@ -1,1 +1,133 @@
-//! A token from the browser → the target that it stands for.
+//! What a token stands for: websockify's token plugins, and programs of the admin's own.
+//!
+//! Every lookup ends within [`LOOKUP_LIMIT`], reads a bounded number of bytes and blocks no
+//! worker. Tokens are as good as passwords: none is ever logged.
+
+mod error;
+mod file;
+mod read;
+mod target_text;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+pub(crate) use error::{LookupError, PluginError};
+
+use self::file::TokenFile;
+use crate::websockify::Target;
+
+/// How long a lookup may take, whatever it asks.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(10);
+/// Longest token that is looked up, in bytes; signed and encrypted ones are long.
+const MAX_TOKEN: usize = 16 << 10;
+
+/// Where the original's own plugins are, for those who name them in full.
+const PYTHON_MODULE: &str = "websockify.token_plugins.";
+
+/// A token plugin that is ready to be asked.
+#[derive(Clone)]
+pub(crate) struct Tokens(Arc<Plugin>);
+
+enum Plugin {
+    File(TokenFile),
+}
+
+impl Tokens {
+    /// `plugin` is a name as `--token-plugin` takes it: short, dotted, or `exec:/path/to/program`.
+    /// `source` is what `--token-source` says.
+    pub(crate) fn new(plugin: &str, source: Option<&str>) -> Result<Self, PluginError> {
+        let class = plugin.strip_prefix(PYTHON_MODULE).unwrap_or(plugin);
+        let source = || {
+            source
+                .filter(|text| !text.is_empty())
+                .ok_or_else(|| PluginError::NoSource {
+                    plugin: class.to_owned(),
+                })
+        };
+        let plugin = match class {
+            "TokenFile" => Plugin::File(TokenFile::read_each_time(source()?)),
+            "ReadOnlyTokenFile" => Plugin::File(TokenFile::read_once(source()?)),
+            _ => return Err(PluginError::Unknown(plugin.to_owned())),
+        };
+        Ok(Self(Arc::new(plugin)))
+    }
+
+    /// What the token stands for; `None` when it stands for nothing.
+    pub(crate) async fn lookup(&self, token: &str) -> Result<Option<Target>, LookupError> {
+        if token.is_empty() || token.len() > MAX_TOKEN || token.contains(char::is_control) {
+            return Ok(None);
+        }
+        timeout(LOOKUP_LIMIT, self.ask(token))
+            .await
+            .map_err(|_| LookupError::TooSlow {
+                plugin: self.name(),
+            })?
+    }
+
+    /// The plugin's name, without the token source (which may hold a password).
+    pub(crate) fn name(&self) -> &'static str {
+        match &*self.0 {
+            Plugin::File(file) => file.name(),
+        }
+    }
+
+    async fn ask(&self, token: &str) -> Result<Option<Target>, LookupError> {
+        match &*self.0 {
+            Plugin::File(file) => file.lookup(token).await,
+        }
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tokens").field(&self.name()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_goes_by_its_short_and_its_dotted_name() {
+        for name in ["TokenFile", "websockify.token_plugins.TokenFile"] {
+            assert_eq!(
+                Tokens::new(name, Some("/nowhere")).unwrap().name(),
+                "TokenFile"
+            );
+        }
+    }
+
+    #[test]
+    fn a_class_of_the_users_own_is_refused_by_name_with_what_to_do() {
+        for name in [
+            "OurTokens",
+            "ours.TokenFile",
+            "websockify.token_plugins.BasePlugin",
+        ] {
+            let said = Tokens::new(name, Some("x")).unwrap_err().to_string();
+            assert!(said.contains(name), "{said}");
+            assert!(said.contains("exec:/path/to/program"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_without_its_source_is_refused() {
+        for source in [None, Some("")] {
+            let said = Tokens::new("TokenFile", source).unwrap_err().to_string();
+            assert!(said.contains("--token-source"), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_no_token_can_be_is_not_even_looked_up() {
+        let tokens = Tokens::new("TokenFile", Some("/nowhere")).unwrap();
+        let long = "x".repeat(MAX_TOKEN + 1);
+        for token in ["", "a\0b", "a\nb", "a\r", long.as_str()] {
+            assert_eq!(tokens.lookup(token).await.unwrap(), None);
+        }
+    }
+}
