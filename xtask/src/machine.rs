@@ -27,7 +27,14 @@ pub(crate) const TO_RUN: &[&str] = &[
 ];
 
 /// What the tests need besides: a browser, and clients of the X server.
-pub(crate) const TO_TEST: &[&str] = &["chromium", "procps", "x11-utils", "xclip", "xterm"];
+pub(crate) const TO_TEST: &[&str] = &[
+    "chromium",
+    "procps",
+    "redis-server",
+    "x11-utils",
+    "xclip",
+    "xterm",
+];
 
 /// What the benchmarks need besides: the chain that Deskway replaces.
 pub(crate) const TO_BENCH: &[&str] = &["nginx-light", "novnc", "websockify", "tigervnc-common"];
