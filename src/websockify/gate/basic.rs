@@ -85,6 +85,6 @@ fn ask(reason: &str) -> Denied {
     Denied {
         status: StatusCode::UNAUTHORIZED,
         headers,
-        reason: reason.to_owned(),
+        reason: reason.into(),
     }
 }

@@ -16,7 +16,9 @@ use self::origin::ExpectOrigin;
 const PYTHON_MODULE: &str = "websockify.auth_plugins.";
 
 /// An auth plugin that is ready to be asked.
-pub(crate) enum Gate {
+pub(crate) struct Gate(Plugin);
+
+enum Plugin {
     Basic(BasicHttpAuth),
     Origin(ExpectOrigin),
     ClientNames(ClientNames),
@@ -44,7 +46,7 @@ pub(crate) struct Denied {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// For the log; holds no password.
-    pub(crate) reason: String,
+    pub(crate) reason: Box<str>,
 }
 
 impl Gate {
@@ -52,12 +54,13 @@ impl Gate {
     /// `--auth-source` says.
     pub(crate) fn new(plugin: &str, source: Option<&str>) -> Result<Self, PluginError> {
         let source = source.unwrap_or_default();
-        Ok(match plugin.strip_prefix(PYTHON_MODULE).unwrap_or(plugin) {
-            "BasicHTTPAuth" => Self::Basic(BasicHttpAuth::new(source)?),
-            "ExpectOrigin" => Self::Origin(ExpectOrigin::new(source)?),
-            "ClientCertCNAuth" => Self::ClientNames(ClientNames::new(source)?),
+        let plugin = match plugin.strip_prefix(PYTHON_MODULE).unwrap_or(plugin) {
+            "BasicHTTPAuth" => Plugin::Basic(BasicHttpAuth::new(source)?),
+            "ExpectOrigin" => Plugin::Origin(ExpectOrigin::new(source)?),
+            "ClientCertCNAuth" => Plugin::ClientNames(ClientNames::new(source)?),
             _ => return Err(PluginError::Unknown(plugin.to_owned())),
-        })
+        };
+        Ok(Self(plugin))
     }
 
     /// Whether the visitor with these request headers may come in. `client_name` is the common
@@ -67,19 +70,19 @@ impl Gate {
         headers: &HeaderMap,
         client_name: Option<&str>,
     ) -> Result<(), Denied> {
-        match self {
-            Self::Basic(basic) => basic.check(headers),
-            Self::Origin(origin) => origin.check(headers),
-            Self::ClientNames(names) => names.check(client_name),
+        match &self.0 {
+            Plugin::Basic(basic) => basic.check(headers),
+            Plugin::Origin(origin) => origin.check(headers),
+            Plugin::ClientNames(names) => names.check(client_name),
         }
     }
 
     /// The plugin's name, without its source (which may hold a password).
     pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Basic(_) => "BasicHTTPAuth",
-            Self::Origin(_) => "ExpectOrigin",
-            Self::ClientNames(_) => "ClientCertCNAuth",
+        match &self.0 {
+            Plugin::Basic(_) => "BasicHTTPAuth",
+            Plugin::Origin(_) => "ExpectOrigin",
+            Plugin::ClientNames(_) => "ClientCertCNAuth",
         }
     }
 }
@@ -91,7 +94,7 @@ impl fmt::Debug for Gate {
 }
 
 impl Denied {
-    fn forbidden(reason: impl Into<String>) -> Self {
+    fn forbidden(reason: impl Into<Box<str>>) -> Self {
         Self {
             status: StatusCode::FORBIDDEN,
             headers: HeaderMap::new(),

@@ -1,3 +1,5 @@
+//! What a visitor needs to come in, plugin by plugin.
+
 use http::HeaderName;
 use http::header::{AUTHORIZATION, ORIGIN, WWW_AUTHENTICATE};
 
@@ -7,7 +9,7 @@ fn gate(plugin: &str, source: &str) -> Gate {
     Gate::new(plugin, Some(source)).unwrap()
 }
 
-fn with(name: HeaderName, values: &[&[u8]]) -> HeaderMap {
+fn with(name: &HeaderName, values: &[&[u8]]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for value in values {
         headers.append(name.clone(), http::HeaderValue::from_bytes(value).unwrap());
@@ -54,7 +56,7 @@ fn the_right_name_and_password_come_in() {
     let gate = gate("BasicHTTPAuth", "alice:a:b%");
     for value in ["Basic YWxpY2U6YTpiJQ==", "basic YWxpY2U6YTpiJQ"] {
         assert_eq!(
-            status(&gate, &with(AUTHORIZATION, &[value.as_bytes()])),
+            status(&gate, &with(&AUTHORIZATION, &[value.as_bytes()])),
             None
         );
     }
@@ -65,7 +67,7 @@ fn umlauts_come_in_as_utf8_and_as_latin1() {
     let gate = gate("BasicHTTPAuth", "alice:ä");
     for value in ["Basic YWxpY2U6w6Q=", "Basic YWxpY2U65A=="] {
         assert_eq!(
-            status(&gate, &with(AUTHORIZATION, &[value.as_bytes()])),
+            status(&gate, &with(&AUTHORIZATION, &[value.as_bytes()])),
             None
         );
     }
@@ -76,8 +78,8 @@ fn a_missing_or_wrong_password_is_asked_for() {
     let gate = gate("BasicHTTPAuth", "alice:secret");
     for headers in [
         HeaderMap::new(),
-        with(AUTHORIZATION, &[b"Basic YWxpY2U6d3Jvbmc="]), // alice:wrong
-        with(AUTHORIZATION, &[b"Basic Og=="]),             // :
+        with(&AUTHORIZATION, &[b"Basic YWxpY2U6d3Jvbmc="]), // alice:wrong
+        with(&AUTHORIZATION, &[b"Basic Og=="]),             // :
     ] {
         let denied = gate.check(&headers, Some("alice")).unwrap_err();
         assert_eq!(denied.status, StatusCode::UNAUTHORIZED);
@@ -101,7 +103,7 @@ fn an_authorization_that_is_not_basic_is_forbidden() {
         "Basic YWxpY2U=",
         "Basic\u{e4} x",
     ] {
-        let headers = with(AUTHORIZATION, &[value.as_bytes()]);
+        let headers = with(&AUTHORIZATION, &[value.as_bytes()]);
         assert_eq!(status(&gate, &headers), Some(403), "{value}");
     }
 }
@@ -113,7 +115,7 @@ fn only_pages_of_the_listed_origins_come_in() {
         "https://Desk.example/ \n http://10.0.0.1:6080",
     );
     for origin in ["https://desk.example", "http://10.0.0.1:6080"] {
-        assert_eq!(status(&gate, &with(ORIGIN, &[origin.as_bytes()])), None);
+        assert_eq!(status(&gate, &with(&ORIGIN, &[origin.as_bytes()])), None);
     }
     let refused: &[&[&[u8]]] = &[
         &[],
@@ -126,7 +128,7 @@ fn only_pages_of_the_listed_origins_come_in() {
     ];
     for values in refused {
         assert_eq!(
-            status(&gate, &with(ORIGIN, values)),
+            status(&gate, &with(&ORIGIN, values)),
             Some(403),
             "{values:?}"
         );
@@ -142,6 +144,6 @@ fn only_a_verified_certificate_tells_the_common_name() {
         assert_eq!(denied.status, StatusCode::FORBIDDEN);
     }
     // The original takes the name from a header that a visitor can write in lower case.
-    let forged = with(HeaderName::from_static("ssl_client_s_dn_cn"), &[b"alice"]);
+    let forged = with(&HeaderName::from_static("ssl_client_s_dn_cn"), &[b"alice"]);
     assert_eq!(status(&gate, &forged), Some(403));
 }
