@@ -5,7 +5,9 @@
 
 mod error;
 mod file;
+mod file_name;
 mod read;
+mod socket_directory;
 mod target_text;
 
 use std::fmt;
@@ -17,6 +19,8 @@ use tokio::time::timeout;
 pub(crate) use error::{LookupError, PluginError};
 
 use self::file::TokenFile;
+use self::file_name::TokenFileName;
+use self::socket_directory::SocketDirectory;
 use crate::websockify::Target;
 
 /// How long a lookup may take, whatever it asks.
@@ -33,6 +37,8 @@ pub(crate) struct Tokens(Arc<Plugin>);
 
 enum Plugin {
     File(TokenFile),
+    FileName(TokenFileName),
+    Sockets(SocketDirectory),
 }
 
 impl Tokens {
@@ -50,6 +56,8 @@ impl Tokens {
         let plugin = match class {
             "TokenFile" => Plugin::File(TokenFile::read_each_time(source()?)),
             "ReadOnlyTokenFile" => Plugin::File(TokenFile::read_once(source()?)),
+            "TokenFileName" => Plugin::FileName(TokenFileName::new(source()?)?),
+            "UnixDomainSocketDirectory" => Plugin::Sockets(SocketDirectory::new(source()?)),
             _ => return Err(PluginError::Unknown(plugin.to_owned())),
         };
         Ok(Self(Arc::new(plugin)))
@@ -71,12 +79,16 @@ impl Tokens {
     pub(crate) fn name(&self) -> &'static str {
         match &*self.0 {
             Plugin::File(file) => file.name(),
+            Plugin::FileName(_) => file_name::NAME,
+            Plugin::Sockets(_) => socket_directory::NAME,
         }
     }
 
     async fn ask(&self, token: &str) -> Result<Option<Target>, LookupError> {
         match &*self.0 {
             Plugin::File(file) => file.lookup(token).await,
+            Plugin::FileName(directory) => directory.lookup(token).await,
+            Plugin::Sockets(directory) => directory.lookup(token).await,
         }
     }
 }

@@ -3,12 +3,26 @@
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use rustix::fs::OFlags;
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use super::LookupError;
+
+/// The whole path of what `--token-source` names, whatever the working directory becomes. What is
+/// not there is reported only: it may be made later.
+pub(super) fn place(source: &str) -> PathBuf {
+    let path = absolute(source).unwrap_or_else(|_| PathBuf::from(source));
+    if !path.exists() {
+        warn!(
+            "{} is not there yet; until it is, no token counts",
+            path.display()
+        );
+    }
+    path
+}
 
 /// The bytes of a regular file of at most `limit` bytes.
 pub(super) fn whole(path: &Path, limit: u64) -> io::Result<Vec<u8>> {

@@ -3,6 +3,8 @@
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
+use serde::Deserialize;
+
 use crate::websockify::Target;
 
 /// The host that says that the port is the path of a unix socket.
@@ -22,19 +24,49 @@ pub(crate) enum BadTarget {
     Host,
     #[error("after unix_socket: comes no path")]
     Path,
+    #[error("it is not UTF-8")]
+    Encoding,
+    #[error("it is not a JSON object with a host and a port")]
+    Json,
+}
+
+/// A target in JSON: `{"host": "10.0.0.1", "port": 5900}`; the port may be a text.
+#[derive(Deserialize)]
+pub(super) struct HostAndPort {
+    host: String,
+    port: Port,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Port {
+    Number(u64),
+    Text(String),
+}
+
+impl HostAndPort {
+    pub(super) fn target(&self) -> Result<Target, BadTarget> {
+        match &self.port {
+            Port::Number(port) => pair(&self.host, &port.to_string()),
+            Port::Text(port) => pair(&self.host, port),
+        }
+    }
+}
+
+/// What a file or a program holds.
+pub(super) fn from_bytes(bytes: &[u8]) -> Result<Target, BadTarget> {
+    parse(str::from_utf8(bytes).map_err(|_| BadTarget::Encoding)?)
 }
 
 /// Reads `host:port`, `[::1]:5900`, or `unix_socket:/path`; white space around it is dropped. The
 /// last colon is where the port begins, so `::1:5900` is an IPv6 address and a port too.
 pub(super) fn parse(text: &str) -> Result<Target, BadTarget> {
     let text = text.trim();
-    match text.split_once(':') {
-        Some((UNIX_SOCKET, path)) => pair(UNIX_SOCKET, path),
-        _ => {
-            let (host, port) = text.rsplit_once(':').ok_or(BadTarget::NoPort)?;
-            pair(host, port)
-        }
+    if let Some((UNIX_SOCKET, path)) = text.split_once(':') {
+        return pair(UNIX_SOCKET, path);
     }
+    let (host, port) = text.rsplit_once(':').ok_or(BadTarget::NoPort)?;
+    pair(host, port)
 }
 
 /// A host and a port, or [`UNIX_SOCKET`] and a path, that came apart.
@@ -49,7 +81,7 @@ pub(super) fn pair(host: &str, port: &str) -> Result<Target, BadTarget> {
     }
     let host = check_host(host.trim())?;
     let port = port.trim();
-    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+    if port.contains(|c: char| !c.is_ascii_digit()) {
         return Err(BadTarget::Port);
     }
     match port.parse() {
@@ -89,25 +121,25 @@ fn check_host(host: &str) -> Result<&str, BadTarget> {
 mod tests {
     use super::*;
 
-    fn tcp(host: &str, port: u16) -> Result<Target, BadTarget> {
-        Ok(Target::Tcp {
+    fn tcp(host: &str, port: u16) -> Target {
+        Target::Tcp {
             host: host.to_owned(),
             port,
-        })
+        }
     }
 
     #[test]
     fn names_addresses_and_unix_sockets_are_targets() {
-        assert_eq!(parse("vm1.example:5901"), tcp("vm1.example", 5901));
-        assert_eq!(parse(" 10.0.0.1:5900\r\n"), tcp("10.0.0.1", 5900));
-        assert_eq!(parse("[::1]:5900"), tcp("::1", 5900));
-        assert_eq!(parse("::1:5900"), tcp("::1", 5900));
-        assert_eq!(parse("[fe80::1%eth0]:5900"), tcp("fe80::1%eth0", 5900));
+        assert_eq!(parse("vm1.example:5901"), Ok(tcp("vm1.example", 5901)));
+        assert_eq!(parse(" 10.0.0.1:5900\r\n"), Ok(tcp("10.0.0.1", 5900)));
+        assert_eq!(parse("[::1]:5900"), Ok(tcp("::1", 5900)));
+        assert_eq!(parse("::1:5900"), Ok(tcp("::1", 5900)));
+        assert_eq!(parse("[fe80::1%eth0]:5900"), Ok(tcp("fe80::1%eth0", 5900)));
         assert_eq!(
             parse("unix_socket:/run/a:b"),
             Ok(Target::Unix("/run/a:b".into()))
         );
-        assert_eq!(pair("::1", "5900"), tcp("::1", 5900));
+        assert_eq!(pair("::1", "5900"), Ok(tcp("::1", 5900)));
     }
 
     #[test]

@@ -1,14 +1,16 @@
+//! Token files as admins write them, well and badly.
+
 use std::os::unix::fs::symlink;
 
 use tempfile::tempdir;
 
 use super::*;
 
-fn tcp(host: &str, port: u16) -> Option<Target> {
-    Some(Target::Tcp {
+fn tcp(host: &str, port: u16) -> Target {
+    Target::Tcp {
         host: host.to_owned(),
         port,
-    })
+    }
 }
 
 fn line(text: &str) -> Result<Option<(&str, Target)>, LineFault> {
@@ -18,16 +20,9 @@ fn line(text: &str) -> Result<Option<(&str, Target)>, LineFault> {
 #[test]
 fn a_line_is_a_token_a_colon_with_white_space_and_a_target() {
     for text in ["vm1: h:1", "vm1:\th:1", "  vm1:   h:1  \r", "vm1:\u{a0}h:1"] {
-        assert_eq!(
-            line(text),
-            Ok(Some(("vm1", tcp("h", 1).unwrap()))),
-            "{text:?}"
-        );
+        assert_eq!(line(text), Ok(Some(("vm1", tcp("h", 1)))), "{text:?}");
     }
-    assert_eq!(
-        line("a:b: [::1]:5900"),
-        Ok(Some(("a:b", tcp("::1", 5900).unwrap())))
-    );
+    assert_eq!(line("a:b: [::1]:5900"), Ok(Some(("a:b", tcp("::1", 5900)))));
     assert_eq!(
         line("s: unix_socket:/run/vm.sock"),
         Ok(Some(("s", Target::Unix("/run/vm.sock".into()))))
@@ -60,9 +55,9 @@ async fn a_bad_line_does_not_hide_the_good_ones() {
     let path = dir.path().join("tokens");
     fs::write(&path, b"a: h:1\nnonsense\n\xff: h:2\nb: h\nc: h:3\na: h:4").unwrap();
     let file = TokenFile::read_each_time(path.to_str().unwrap());
-    assert_eq!(file.lookup("a").await.unwrap(), tcp("h", 4));
+    assert_eq!(file.lookup("a").await.unwrap(), Some(tcp("h", 4)));
     assert_eq!(file.lookup("b").await.unwrap(), None);
-    assert_eq!(file.lookup("c").await.unwrap(), tcp("h", 3));
+    assert_eq!(file.lookup("c").await.unwrap(), Some(tcp("h", 3)));
     assert_eq!(file.lookup("nonsense").await.unwrap(), None);
 }
 
@@ -74,11 +69,11 @@ async fn a_token_file_is_read_anew_and_a_read_only_one_once() {
     let (again, once) = (TokenFile::read_each_time(name), TokenFile::read_once(name));
     assert!(once.lookup("a").await.is_err(), "it is not there yet");
     fs::write(&path, "a: h:1").unwrap();
-    assert_eq!(again.lookup("a").await.unwrap(), tcp("h", 1));
-    assert_eq!(once.lookup("a").await.unwrap(), tcp("h", 1));
+    assert_eq!(again.lookup("a").await.unwrap(), Some(tcp("h", 1)));
+    assert_eq!(once.lookup("a").await.unwrap(), Some(tcp("h", 1)));
     fs::write(&path, "a: h:2\nb: h:3").unwrap();
-    assert_eq!(again.lookup("a").await.unwrap(), tcp("h", 2));
-    assert_eq!(once.lookup("a").await.unwrap(), tcp("h", 1));
+    assert_eq!(again.lookup("a").await.unwrap(), Some(tcp("h", 2)));
+    assert_eq!(once.lookup("a").await.unwrap(), Some(tcp("h", 1)));
     assert_eq!(once.lookup("b").await.unwrap(), None);
 }
 
@@ -90,9 +85,9 @@ async fn a_directory_is_all_its_files_and_one_that_is_none_stops_nobody() {
     fs::create_dir(dir.path().join("3")).unwrap();
     symlink("/nowhere", dir.path().join("4")).unwrap();
     let file = TokenFile::read_each_time(dir.path().to_str().unwrap());
-    assert_eq!(file.lookup("a").await.unwrap(), tcp("h", 1));
-    assert_eq!(file.lookup("b").await.unwrap(), tcp("h", 2));
-    assert_eq!(file.lookup("both").await.unwrap(), tcp("h", 2));
+    assert_eq!(file.lookup("a").await.unwrap(), Some(tcp("h", 1)));
+    assert_eq!(file.lookup("b").await.unwrap(), Some(tcp("h", 2)));
+    assert_eq!(file.lookup("both").await.unwrap(), Some(tcp("h", 2)));
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ impl TokenFile {
     /// `TokenFile`: what the file says when somebody comes.
     pub(super) fn read_each_time(path: &str) -> Self {
         Self {
-            path: PathBuf::from(path),
+            path: read::place(path),
             once: None,
         }
     }
