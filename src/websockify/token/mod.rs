@@ -4,6 +4,7 @@
 //! worker. Tokens are as good as passwords: none is ever logged.
 
 mod error;
+mod exec;
 mod file;
 mod file_name;
 mod read;
@@ -18,6 +19,7 @@ use tokio::time::timeout;
 
 pub(crate) use error::{LookupError, PluginError};
 
+use self::exec::Program;
 use self::file::TokenFile;
 use self::file_name::TokenFileName;
 use self::socket_directory::SocketDirectory;
@@ -39,12 +41,16 @@ enum Plugin {
     File(TokenFile),
     FileName(TokenFileName),
     Sockets(SocketDirectory),
+    Program(Program),
 }
 
 impl Tokens {
     /// `plugin` is a name as `--token-plugin` takes it: short, dotted, or `exec:/path/to/program`.
     /// `source` is what `--token-source` says.
     pub(crate) fn new(plugin: &str, source: Option<&str>) -> Result<Self, PluginError> {
+        if let Some(path) = plugin.strip_prefix("exec:") {
+            return Ok(Self(Arc::new(Plugin::Program(Program::new(path, source)?))));
+        }
         let class = plugin.strip_prefix(PYTHON_MODULE).unwrap_or(plugin);
         let source = || {
             source
@@ -81,6 +87,7 @@ impl Tokens {
             Plugin::File(file) => file.name(),
             Plugin::FileName(_) => file_name::NAME,
             Plugin::Sockets(_) => socket_directory::NAME,
+            Plugin::Program(_) => exec::NAME,
         }
     }
 
@@ -89,6 +96,7 @@ impl Tokens {
             Plugin::File(file) => file.lookup(token).await,
             Plugin::FileName(directory) => directory.lookup(token).await,
             Plugin::Sockets(directory) => directory.lookup(token).await,
+            Plugin::Program(program) => program.lookup(token).await,
         }
     }
 }
