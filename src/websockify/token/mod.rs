@@ -8,6 +8,7 @@ mod exec;
 mod file;
 mod file_name;
 mod read;
+mod redis;
 mod socket_directory;
 mod target_text;
 
@@ -22,6 +23,7 @@ pub(crate) use error::{LookupError, PluginError};
 use self::exec::Program;
 use self::file::TokenFile;
 use self::file_name::TokenFileName;
+use self::redis::TokenRedis;
 use self::socket_directory::SocketDirectory;
 use crate::websockify::Target;
 
@@ -40,6 +42,7 @@ pub(crate) struct Tokens(Arc<Plugin>);
 enum Plugin {
     File(TokenFile),
     FileName(TokenFileName),
+    Redis(TokenRedis),
     Sockets(SocketDirectory),
     Program(Program),
 }
@@ -63,6 +66,7 @@ impl Tokens {
             "TokenFile" => Plugin::File(TokenFile::read_each_time(source()?)),
             "ReadOnlyTokenFile" => Plugin::File(TokenFile::read_once(source()?)),
             "TokenFileName" => Plugin::FileName(TokenFileName::new(source()?)?),
+            "TokenRedis" => Plugin::Redis(TokenRedis::new(source()?)?),
             "UnixDomainSocketDirectory" => Plugin::Sockets(SocketDirectory::new(source()?)),
             _ => return Err(PluginError::Unknown(plugin.to_owned())),
         };
@@ -86,6 +90,7 @@ impl Tokens {
         match &*self.0 {
             Plugin::File(file) => file.name(),
             Plugin::FileName(_) => file_name::NAME,
+            Plugin::Redis(_) => redis::NAME,
             Plugin::Sockets(_) => socket_directory::NAME,
             Plugin::Program(_) => exec::NAME,
         }
@@ -95,6 +100,7 @@ impl Tokens {
         match &*self.0 {
             Plugin::File(file) => file.lookup(token).await,
             Plugin::FileName(directory) => directory.lookup(token).await,
+            Plugin::Redis(redis) => redis.lookup(token).await,
             Plugin::Sockets(directory) => directory.lookup(token).await,
             Plugin::Program(program) => program.lookup(token).await,
         }
