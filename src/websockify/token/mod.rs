@@ -3,6 +3,7 @@
 //! Every lookup ends within [`LOOKUP_LIMIT`], reads a bounded number of bytes and blocks no
 //! worker. Tokens are as good as passwords: none is ever logged.
 
+mod api;
 mod error;
 mod exec;
 mod file;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 
 pub(crate) use error::{LookupError, PluginError};
 
+use self::api::{Answer, TokenApi};
 use self::exec::Program;
 use self::file::TokenFile;
 use self::file_name::TokenFileName;
@@ -42,6 +44,7 @@ pub(crate) struct Tokens(Arc<Plugin>);
 enum Plugin {
     File(TokenFile),
     FileName(TokenFileName),
+    Api(TokenApi),
     Redis(TokenRedis),
     Sockets(SocketDirectory),
     Program(Program),
@@ -66,6 +69,8 @@ impl Tokens {
             "TokenFile" => Plugin::File(TokenFile::read_each_time(source()?)),
             "ReadOnlyTokenFile" => Plugin::File(TokenFile::read_once(source()?)),
             "TokenFileName" => Plugin::FileName(TokenFileName::new(source()?)?),
+            "JSONTokenApi" => Plugin::Api(TokenApi::new(Answer::Json, source()?)?),
+            "BaseTokenAPI" => Plugin::Api(TokenApi::new(Answer::Text, source()?)?),
             "TokenRedis" => Plugin::Redis(TokenRedis::new(source()?)?),
             "UnixDomainSocketDirectory" => Plugin::Sockets(SocketDirectory::new(source()?)),
             _ => return Err(PluginError::Unknown(plugin.to_owned())),
@@ -90,6 +95,7 @@ impl Tokens {
         match &*self.0 {
             Plugin::File(file) => file.name(),
             Plugin::FileName(_) => file_name::NAME,
+            Plugin::Api(api) => api.name(),
             Plugin::Redis(_) => redis::NAME,
             Plugin::Sockets(_) => socket_directory::NAME,
             Plugin::Program(_) => exec::NAME,
@@ -100,6 +106,7 @@ impl Tokens {
         match &*self.0 {
             Plugin::File(file) => file.lookup(token).await,
             Plugin::FileName(directory) => directory.lookup(token).await,
+            Plugin::Api(api) => api.lookup(token).await,
             Plugin::Redis(redis) => redis.lookup(token).await,
             Plugin::Sockets(directory) => directory.lookup(token).await,
             Plugin::Program(program) => program.lookup(token).await,
@@ -154,6 +161,26 @@ mod tests {
         let long = "x".repeat(MAX_TOKEN + 1);
         for token in ["", "a\0b", "a\nb", "a\r", long.as_str()] {
             assert_eq!(tokens.lookup(token).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_never_answers_is_not_waited_for_for_ever() {
+        // The kernel takes connections for it; nobody ever accepts them.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        let api = format!("http://{address}/%s");
+        for (plugin, source) in [
+            ("JSONTokenApi", api.as_str()),
+            ("TokenRedis", address.to_string().as_str()),
+            ("exec:/bin/sleep", "1000"),
+        ] {
+            let said = Tokens::new(plugin, Some(source))
+                .unwrap()
+                .lookup("vm1")
+                .await;
+            let said = said.unwrap_err().to_string();
+            assert!(said.contains("no answer within 10 s"), "{said}");
         }
     }
 }
