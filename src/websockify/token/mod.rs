@@ -8,6 +8,7 @@ mod error;
 mod exec;
 mod file;
 mod file_name;
+mod jwt;
 mod read;
 mod redis;
 mod socket_directory;
@@ -25,6 +26,7 @@ use self::api::{Answer, TokenApi};
 use self::exec::Program;
 use self::file::TokenFile;
 use self::file_name::TokenFileName;
+use self::jwt::TokenKey;
 use self::redis::TokenRedis;
 use self::socket_directory::SocketDirectory;
 use crate::websockify::Target;
@@ -45,6 +47,7 @@ enum Plugin {
     File(TokenFile),
     FileName(TokenFileName),
     Api(TokenApi),
+    Key(TokenKey),
     Redis(TokenRedis),
     Sockets(SocketDirectory),
     Program(Program),
@@ -71,6 +74,7 @@ impl Tokens {
             "TokenFileName" => Plugin::FileName(TokenFileName::new(source()?)?),
             "JSONTokenApi" => Plugin::Api(TokenApi::new(Answer::Json, source()?)?),
             "BaseTokenAPI" => Plugin::Api(TokenApi::new(Answer::Text, source()?)?),
+            "JWTTokenApi" => Plugin::Key(TokenKey::new(source()?)),
             "TokenRedis" => Plugin::Redis(TokenRedis::new(source()?)?),
             "UnixDomainSocketDirectory" => Plugin::Sockets(SocketDirectory::new(source()?)),
             _ => return Err(PluginError::Unknown(plugin.to_owned())),
@@ -96,6 +100,7 @@ impl Tokens {
             Plugin::File(file) => file.name(),
             Plugin::FileName(_) => file_name::NAME,
             Plugin::Api(api) => api.name(),
+            Plugin::Key(_) => jwt::NAME,
             Plugin::Redis(_) => redis::NAME,
             Plugin::Sockets(_) => socket_directory::NAME,
             Plugin::Program(_) => exec::NAME,
@@ -107,6 +112,7 @@ impl Tokens {
             Plugin::File(file) => file.lookup(token).await,
             Plugin::FileName(directory) => directory.lookup(token).await,
             Plugin::Api(api) => api.lookup(token).await,
+            Plugin::Key(key) => key.lookup(token).await,
             Plugin::Redis(redis) => redis.lookup(token).await,
             Plugin::Sockets(directory) => directory.lookup(token).await,
             Plugin::Program(program) => program.lookup(token).await,
