@@ -96,14 +96,10 @@ impl Pipe {
     /// The socket's.
     pub(super) fn empty(&mut self, socket: BorrowedFd<'_>, max: usize) -> io::Result<usize> {
         let Some(ends) = &self.ends else { return Ok(0) };
-        let len = splice(
-            ends.read.as_fd(),
-            None,
-            socket,
-            None,
-            max,
-            SpliceFlags::MOVE | SpliceFlags::NONBLOCK,
-        )?;
+        let mut flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        // Short segments, and with them the receiver's waking, wait for the last frame.
+        flags.set(SpliceFlags::MORE, self.len > max);
+        let len = splice(ends.read.as_fd(), None, socket, None, max, flags)?;
         self.len -= len;
         Ok(len)
     }
