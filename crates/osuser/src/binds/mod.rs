@@ -1,0 +1,243 @@
+//! Programs whose bind(2) is answered by us: seccomp's user notification, seccomp_unotify(2).
+//!
+//! The filter holds for a program and all that it starts. It guards nothing: a program that wants
+//! to can get around it.
+
+mod filter;
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command};
+
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal};
+
+use crate::seqpacket::{Received, pair, receive_with_descriptor, send, send_with_descriptor};
+
+/// Longest address that is looked at: an IPv6 one (`struct sockaddr_in6`, ipv6(7)).
+const ADDRESS_LEN: usize = 28;
+
+/// The calls of one program and of all that it started.
+#[derive(Debug)]
+pub struct Binds(OwnedFd);
+
+/// A program that waits in bind(2). It waits until one of [`Bind::done`], [`Bind::failed`] and
+/// [`Bind::go_on`] is called.
+#[derive(Debug)]
+pub struct Bind<'a> {
+    binds: &'a Binds,
+    id: u64,
+    thread: u32,
+    /// Its number there.
+    socket: i32,
+    /// Where the address is in its memory.
+    place: u64,
+    len: usize,
+}
+
+/// Why a program could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// It was not tried.
+    #[error("its calls of bind cannot be watched: {0}")]
+    Watch(io::Error),
+    #[error(transparent)]
+    Start(io::Error),
+}
+
+/// Starts `command`, with `ignored` signals ignored and the others as in a fresh process. Of its
+/// calls of bind(2) those are told that may be for an IPv4 or IPv6 address.
+///
+/// A process without CAP_SYS_ADMIN may do so only for a program that gains no privileges by
+/// execve(2) (PR_SET_NO_NEW_PRIVS): `sudo` and the like do not work in it.
+pub fn spawn_with_binds(
+    command: &mut Command,
+    ignored: &[Signal],
+) -> Result<(Child, Binds), SpawnError> {
+    filter::check_sizes().map_err(SpawnError::Watch)?;
+    let (here, there) = pair().map_err(SpawnError::Watch)?;
+    let ignored: Vec<i32> = ignored.iter().map(|signal| signal.as_raw()).collect();
+    let prepare = move || {
+        for signal in &ignored {
+            // SAFETY: to ignore a signal runs no code of this process.
+            unsafe { libc::signal(*signal, libc::SIG_IGN) };
+        }
+        match filter::install() {
+            Ok(calls) => send_with_descriptor(there.as_fd(), b"calls", calls.as_fd()),
+            Err(error) => {
+                let number = error.raw_os_error().unwrap_or(libc::EIO);
+                send(there.as_fd(), &number.to_ne_bytes())?;
+                Err(error)
+            }
+        }
+    };
+    // SAFETY: between fork and exec this makes system calls only; it takes no lock and no memory.
+    unsafe { command.pre_exec(prepare) };
+    let spawned = command.spawn();
+    let mut message = [0; 8];
+    let received = receive_with_descriptor(here.as_fd(), &mut message);
+    match (spawned, received) {
+        (Ok(child), Ok(Received::Message(_, Some(calls)))) => Ok((child, Binds(calls))),
+        (Ok(_), _) => Err(SpawnError::Watch(io::ErrorKind::UnexpectedEof.into())),
+        (Err(_), Ok(Received::Message(4, None))) => {
+            let [a, b, c, d, ..] = message;
+            let number = i32::from_ne_bytes([a, b, c, d]);
+            Err(SpawnError::Watch(io::Error::from_raw_os_error(number)))
+        }
+        (Err(error), _) => Err(SpawnError::Start(error)),
+    }
+}
+
+impl AsFd for Binds {
+    /// Readable when somebody waits; hung up (POLLHUP) when all of them have ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Binds {
+    /// The next call. Waits for one; `None`: who called has given up.
+    ///
+    /// # Errors
+    /// Never while there are programs.
+    pub fn next(&self) -> io::Result<Option<Bind<'_>>> {
+        // SAFETY: plain numbers, for which zero is a valid value, as the kernel demands.
+        let mut call: libc::seccomp_notif = unsafe { MaybeUninit::zeroed().assume_init() };
+        let (calls, recv) = (self.0.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV);
+        // SAFETY: `call` has the size that the kernel writes (`check_sizes`).
+        if unsafe { libc::ioctl(calls, recv, &raw mut call) } != 0 {
+            let error = io::Error::last_os_error();
+            return match error.raw_os_error() {
+                Some(libc::ENOENT | libc::EINTR) => Ok(None),
+                _ => Err(error),
+            };
+        }
+        let [socket, place, len, ..] = call.data.args;
+        Ok(Some(Bind {
+            binds: self,
+            id: call.id,
+            thread: call.pid,
+            #[expect(clippy::cast_possible_truncation, reason = "it is an int, bind(2)")]
+            socket: socket as i32,
+            place,
+            len: usize::try_from(len).unwrap_or(usize::MAX),
+        }))
+    }
+}
+
+impl Bind<'_> {
+    /// The address; `None`: it is neither IPv4 nor IPv6.
+    ///
+    /// # Errors
+    /// When the memory cannot be read: by other accounts, or because the program has ended.
+    pub fn address(&self) -> io::Result<Option<SocketAddr>> {
+        let memory = std::fs::File::open(format!("/proc/{}/mem", self.thread))?;
+        let mut bytes = [0; ADDRESS_LEN];
+        let len = self.len.min(ADDRESS_LEN);
+        let bytes = bytes.get_mut(..len).unwrap_or_default();
+        memory.read_exact_at(bytes, self.place)?;
+        self.still_waits()?;
+        Ok(parse(bytes))
+    }
+
+    /// The socket itself, as a second descriptor.
+    ///
+    /// # Errors
+    /// When that is not allowed (pidfd_getfd(2)), or the program has ended.
+    pub fn socket(&self) -> io::Result<OwnedFd> {
+        let process = Pid::from_raw(self.process()?).ok_or(io::ErrorKind::NotFound)?;
+        let process = rustix::process::pidfd_open(process, PidfdFlags::empty())?;
+        self.still_waits()?;
+        let flags = PidfdGetfdFlags::empty();
+        Ok(rustix::process::pidfd_getfd(process, self.socket, flags)?)
+    }
+
+    /// Writes another address of the same family over that in the program's memory.
+    ///
+    /// # Errors
+    /// As [`Bind::address`]; when the family is another.
+    pub fn write_address(&self, address: SocketAddr) -> io::Result<()> {
+        let same = self.address()?.map(|old| old.is_ipv6());
+        if same != Some(address.is_ipv6()) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let path = format!("/proc/{}/mem", self.thread);
+        let memory = std::fs::File::options().write(true).open(path)?;
+        self.still_waits()?;
+        // The family's two bytes stay; see `parse` for the rest.
+        memory.write_all_at(&address.port().to_be_bytes(), self.place + 2)?;
+        match address {
+            SocketAddr::V4(v4) => memory.write_all_at(&v4.ip().octets(), self.place + 4),
+            SocketAddr::V6(v6) => memory.write_all_at(&v6.ip().octets(), self.place + 8),
+        }
+    }
+
+    /// Lets the call succeed without the kernel's doing.
+    pub fn done(self) {
+        self.answer(0, 0);
+    }
+
+    /// Lets the call fail.
+    pub fn failed(self, error: &io::Error) {
+        self.answer(-error.raw_os_error().unwrap_or(libc::EADDRINUSE), 0);
+    }
+
+    /// Lets the kernel do what it does without us.
+    pub fn go_on(self) {
+        self.answer(0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+    }
+
+    fn answer(self, error: i32, flags: libc::c_ulong) {
+        let mut answer = libc::seccomp_notif_resp {
+            id: self.id,
+            val: 0,
+            error,
+            flags: u32::try_from(flags).unwrap_or_default(),
+        };
+        let (calls, send) = (self.binds.0.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND);
+        // SAFETY: `answer` has the size that the kernel reads (`check_sizes`). It fails when the
+        // program has ended, which is as good as an answer.
+        unsafe { libc::ioctl(calls, send, &raw mut answer) };
+    }
+
+    /// Whether it is still the same program that has this number.
+    fn still_waits(&self) -> io::Result<()> {
+        let (calls, valid) = (self.binds.0.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID);
+        // SAFETY: reads eight bytes, which the id has.
+        if unsafe { libc::ioctl(calls, valid, &raw const self.id) } == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+
+    /// The number of the process, of which the caller is a thread.
+    fn process(&self) -> io::Result<i32> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.thread))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
+        let number = line.and_then(|number| number.trim().parse().ok());
+        number.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+}
+
+/// `struct sockaddr_in` (ip(7)) or `sockaddr_in6` (ipv6(7)): the family in the machine's order, the
+/// port in the network's; then the address, which for IPv6 comes after four bytes of flow.
+fn parse(bytes: &[u8]) -> Option<SocketAddr> {
+    let (family, rest) = bytes.split_first_chunk()?;
+    let (port, rest) = rest.split_first_chunk()?;
+    let port = u16::from_be_bytes(*port);
+    match i32::from(u16::from_ne_bytes(*family)) {
+        libc::AF_INET => {
+            let ip: [u8; 4] = *rest.first_chunk()?;
+            Some((ip, port).into())
+        }
+        libc::AF_INET6 => {
+            let ip: [u8; 16] = *rest.get(4..)?.first_chunk()?;
+            Some(SocketAddrV6::new(Ipv6Addr::from(ip), port, 0, 0).into())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,34 @@
+//! The older way: a library of websockify that replaces bind(3), by way of LD_PRELOAD (ld.so(8)).
+//! It does not reach programs that are linked statically.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::keeper::Orders;
+
+/// Where distributions and `make install` put it.
+const PLACES: [&str; 3] = [
+    "/usr/lib/websockify/rebind.so",
+    "/usr/local/lib/websockify/rebind.so",
+    "/usr/local/lib/rebind.so",
+];
+
+/// The library, if it is installed.
+pub(super) fn library() -> Option<PathBuf> {
+    PLACES.iter().map(PathBuf::from).find(|path| path.exists())
+}
+
+/// Has `command` use the library, before others that are to be loaded first.
+pub(super) fn preload(command: &mut Command, library: PathBuf, orders: &Orders) {
+    let mut libraries = OsString::from(library);
+    if let Some(others) = env::var_os("LD_PRELOAD").filter(|others| !others.is_empty()) {
+        libraries.push(":");
+        libraries.push(others);
+    }
+    command
+        .env("LD_PRELOAD", libraries)
+        .env("REBIND_OLD_PORT", orders.old_port.to_string())
+        .env("REBIND_NEW_PORT", orders.new_port.to_string());
+}

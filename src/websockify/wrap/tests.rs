@@ -1,0 +1,166 @@
+//! Wrapped programs, real ones.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+
+use super::*;
+
+/// Listens where its second argument says, on the port that its first one names; when it does, it
+/// connects to that port, where the test listens; says hello to the first who comes, ends with 7.
+const SERVER: &str = "
+import socket, sys
+port, where = int(sys.argv[1]), sys.argv[2]
+six = ':' in where
+server = socket.socket(socket.AF_INET6 if six else socket.AF_INET)
+if six:
+    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(sys.argv[3]))
+server.bind((where, port))
+server.listen()
+tester = socket.create_connection(('127.0.0.1', port))
+client, _ = server.accept()
+client.sendall(b'hello')
+sys.exit(7)
+";
+
+/// A program whose keeper is a thread, since tests may not fork.
+fn wrap(
+    port: u16,
+    mode: WrapMode,
+    words: &[&str],
+) -> (Result<Wrapped, WrapError>, JoinHandle<i32>) {
+    let orders = Orders {
+        command: words.iter().map(OsString::from).collect(),
+        old_port: port,
+        new_port: free_port().unwrap(),
+        ignored: Vec::new(),
+        mode,
+    };
+    let (here, there) = pair().unwrap();
+    let (kept, wrapped) = (orders.clone(), orders);
+    let keeper = thread::spawn(move || Keeper::new(&kept, &there, Reap::Own).run());
+    (Wrapped::over(here, &wrapped), keeper)
+}
+
+fn next(wrapped: &Wrapped) -> Event {
+    wrapped.first_event().unwrap()
+}
+
+fn hello(wrapped: &Wrapped) -> String {
+    let mut text = String::new();
+    let mut server = TcpStream::connect(("localhost", wrapped.port)).unwrap();
+    server.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[tokio::test]
+async fn a_program_listens_on_another_port_than_it_asks_for() {
+    for address in [
+        &["0.0.0.0"][..],
+        &["127.0.0.1"],
+        &["::", "0"],
+        &["::", "1"],
+        &["::1", "0"],
+    ] {
+        let own = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = own.local_addr().unwrap().port();
+        let number = port.to_string();
+        let words = [&["python3", "-c", SERVER, &number], address].concat();
+        let (wrapped, keeper) = wrap(port, WrapMode::Exit, &words);
+        let wrapped = wrapped.unwrap();
+
+        let tester = own.accept().unwrap();
+        assert!(matches!(next(&wrapped), Event::Moved), "{address:?}");
+        assert_eq!(hello(&wrapped), "hello", "{address:?}");
+        assert_eq!(wrapped.ended().await.unwrap(), 7);
+        assert_eq!(keeper.join().unwrap(), 0);
+        drop(tester);
+    }
+}
+
+#[test]
+fn a_program_in_the_background_is_kept_too() {
+    let own = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = own.local_addr().unwrap().port();
+    let number = port.to_string();
+    let script = "python3 -c \"$0\" $1 0.0.0.0 &";
+    let words = ["sh", "-c", script, SERVER, &number];
+    let (wrapped, keeper) = wrap(port, WrapMode::Ignore, &words);
+    let wrapped = wrapped.unwrap();
+
+    let _tester = own.accept().unwrap();
+    let events = [next(&wrapped), next(&wrapped)];
+    assert!(
+        events.iter().any(|it| matches!(it, Event::Ended(0))),
+        "{events:?}"
+    );
+    assert!(
+        events.iter().any(|it| matches!(it, Event::Moved)),
+        "{events:?}"
+    );
+    assert_eq!(hello(&wrapped), "hello");
+    assert_eq!(keeper.join().unwrap(), 0);
+}
+
+#[test]
+fn other_ports_and_unix_sockets_are_not_touched() {
+    let script = "
+import socket
+one, two, three = socket.socket(), socket.socket(socket.AF_UNIX), socket.socket(socket.AF_INET6)
+one.bind(('127.0.0.2', 0))
+assert one.getsockname()[0] == '127.0.0.2'
+two.bind('\\0deskway-test' + '-' * 3)
+two.getsockname()
+three.bind(('::1', 0))
+assert three.getsockname()[0] == '::1'
+";
+    let (wrapped, keeper) = wrap(1, WrapMode::Exit, &["python3", "-c", script]);
+    assert!(matches!(next(&wrapped.unwrap()), Event::Ended(0)));
+    assert_eq!(keeper.join().unwrap(), 0);
+}
+
+#[test]
+fn a_program_that_ends_at_once_is_started_three_times_and_then_waits() {
+    let (wrapped, keeper) = wrap(1, WrapMode::Respawn, &["sh", "-c", "exit 3"]);
+    let wrapped = wrapped.unwrap();
+    for start in 1..=3 {
+        assert!(matches!(next(&wrapped), Event::Ended(3)), "{start}");
+        let expected = if start < 3 {
+            Event::Started
+        } else {
+            Event::TooFast
+        };
+        assert_eq!(next(&wrapped).message(), expected.message());
+    }
+    // Nobody waits for it any more.
+    drop(wrapped);
+    assert_eq!(keeper.join().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_program_that_a_signal_ends_has_the_status_that_shells_give_it() {
+    let (wrapped, keeper) = wrap(1, WrapMode::Exit, &["sh", "-c", "kill -TERM $$"]);
+    assert_eq!(wrapped.unwrap().ended().await.unwrap(), 128 + 15);
+    assert_eq!(keeper.join().unwrap(), 0);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let (wrapped, keeper) = wrap(1, WrapMode::Exit, &["/does/not/exist", "-v"]);
+    let error = wrapped.unwrap_err().to_string();
+    assert!(
+        error.contains("cannot start /does/not/exist -v: No such file"),
+        "{error}"
+    );
+    assert_eq!(keeper.join().unwrap(), 0);
+}
+
+#[test]
+fn a_program_is_not_hindered_by_what_this_process_ignores() {
+    // Rust programs ignore SIGPIPE: `yes` would go on for ever, or complain.
+    let words = ["sh", "-c", "yes | head -n 1 > /dev/null"];
+    let (wrapped, keeper) = wrap(1, WrapMode::Exit, &words);
+    assert!(matches!(next(&wrapped.unwrap()), Event::Ended(0)));
+    assert_eq!(keeper.join().unwrap(), 0);
+    let _flushed = std::io::stdout().flush();
+}
