@@ -125,9 +125,10 @@ async fn connect_tcp(
     })
 }
 
-/// Sorted, IPv4 first, as people's set-ups have come to expect. No host is this machine.
+/// Sorted, IPv4 first, as people's set-ups have come to expect. `localhost` and no host at all are
+/// this machine, whatever the resolver says (RFC 6761, section 6.3).
 async fn addresses(target: &Target, host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
-    if host.is_empty() {
+    if matches!(host, "" | "localhost") {
         return Ok(vec![
             (Ipv4Addr::LOCALHOST, port).into(),
             (Ipv6Addr::LOCALHOST, port).into(),
@@ -192,3 +193,6 @@ fn connecting(target: &Target, error: io::Error) -> DialError {
         error,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,3 +85,35 @@ fn is_bound(socket: &OwnedFd, port: u16) -> bool {
     let address = rustix::net::getsockname(socket).map(SocketAddr::try_from);
     matches!(address, Ok(Ok(address)) if address.port() == port)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use deskway_osuser::spawn_with_binds;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_cannot_be_had_is_moved_by_its_address() {
+        let script = "
+import socket, sys
+for family, where in (socket.AF_INET, '0.0.0.0'), (socket.AF_INET6, '::'):
+    server = socket.socket(family)
+    server.bind((where, 1))
+    assert server.getsockname()[0] in ('127.0.0.1', '::1'), server.getsockname()
+    assert server.getsockname()[1] == int(sys.argv[1]), server.getsockname()
+";
+        let port = std::net::TcpListener::bind("[::1]:0");
+        let port = port.unwrap().local_addr().unwrap().port();
+        let mut command = Command::new("python3");
+        command.args(["-c", script, &port.to_string()]);
+        let (mut program, binds) = spawn_with_binds(&mut command, &[]).unwrap();
+        for _ in 0..2 {
+            let bind = binds.next().unwrap().unwrap();
+            let asked = bind.address().unwrap().unwrap();
+            assert!(matches!(rewrite(bind, asked, port), Answer::Moved));
+        }
+        assert!(program.wait().unwrap().success());
+    }
+}

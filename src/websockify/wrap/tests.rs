@@ -1,10 +1,12 @@
 //! Wrapped programs, real ones.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
 
+use tokio::io::AsyncReadExt as _;
+
 use super::*;
+use crate::websockify::dial::Dialer;
 
 /// Listens where its second argument says, on the port that its first one names; when it does, it
 /// connects to that port, where the test listens; says hello to the first who comes, ends with 7.
@@ -46,10 +48,11 @@ fn next(wrapped: &Wrapped) -> Event {
     wrapped.first_event().unwrap()
 }
 
-fn hello(wrapped: &Wrapped) -> String {
+async fn hello(wrapped: &Wrapped) -> String {
     let mut text = String::new();
-    let mut server = TcpStream::connect(("localhost", wrapped.port)).unwrap();
-    server.read_to_string(&mut text).unwrap();
+    let dialer = Dialer::new(false).unwrap();
+    let mut server = dialer.dial(&wrapped.target()).await.unwrap();
+    server.read_to_string(&mut text).await.unwrap();
     text
 }
 
@@ -71,15 +74,15 @@ async fn a_program_listens_on_another_port_than_it_asks_for() {
 
         let tester = own.accept().unwrap();
         assert!(matches!(next(&wrapped), Event::Moved), "{address:?}");
-        assert_eq!(hello(&wrapped), "hello", "{address:?}");
+        assert_eq!(hello(&wrapped).await, "hello", "{address:?}");
         assert_eq!(wrapped.ended().await.unwrap(), 7);
         assert_eq!(keeper.join().unwrap(), 0);
         drop(tester);
     }
 }
 
-#[test]
-fn a_program_in_the_background_is_kept_too() {
+#[tokio::test]
+async fn a_program_in_the_background_is_kept_too() {
     let own = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = own.local_addr().unwrap().port();
     let number = port.to_string();
@@ -98,7 +101,7 @@ fn a_program_in_the_background_is_kept_too() {
         events.iter().any(|it| matches!(it, Event::Moved)),
         "{events:?}"
     );
-    assert_eq!(hello(&wrapped), "hello");
+    assert_eq!(hello(&wrapped).await, "hello");
     assert_eq!(keeper.join().unwrap(), 0);
 }
 
@@ -162,5 +165,4 @@ fn a_program_is_not_hindered_by_what_this_process_ignores() {
     let (wrapped, keeper) = wrap(1, WrapMode::Exit, &words);
     assert!(matches!(next(&wrapped.unwrap()), Event::Ended(0)));
     assert_eq!(keeper.join().unwrap(), 0);
-    let _flushed = std::io::stdout().flush();
 }

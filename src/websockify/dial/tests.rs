@@ -1,0 +1,83 @@
+//! Dialling real sockets on this machine.
+
+use std::net::TcpListener;
+
+use super::*;
+
+fn tcp(host: &str, port: u16) -> Target {
+    Target::Tcp {
+        host: host.to_owned(),
+        port,
+    }
+}
+
+async fn failure(target: &Target) -> String {
+    let dialer = Dialer::new(false).unwrap();
+    dialer.dial(target).await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn this_machine_is_reached_over_both_protocols() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let listener = TcpListener::bind(address).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["localhost", ""] {
+            let dialer = Dialer::new(false).unwrap();
+            let Stream::Tcp(socket) = dialer.dial(&tcp(host, port)).await.unwrap() else {
+                panic!("not TCP");
+            };
+            assert!(socket.nodelay().unwrap());
+            assert!(sockopt::socket_keepalive(&socket).unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_refuses_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = failure(&tcp("127.0.0.1", port)).await;
+    let expected = format!("cannot connect to 127.0.0.1:{port}: Connection refused");
+    assert!(error.starts_with(&expected), "{error}");
+
+    let path = Path::new("/does/not/exist").to_owned();
+    let error = failure(&Target::Unix(path)).await;
+    let expected = "cannot connect to /does/not/exist: No such file";
+    assert!(error.starts_with(expected), "{error}");
+
+    let error = failure(&tcp("no-such-host.invalid", 1)).await;
+    let expected = "cannot look up the host of no-such-host.invalid:1: ";
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_reached() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("target");
+    let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let dialer = Dialer::new(false).unwrap();
+    let stream = dialer.dial(&Target::Unix(path)).await.unwrap();
+    assert!(matches!(stream, Stream::Unix(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unix_socket_whose_queue_stays_full_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("target");
+    let listener = rustix::net::socket(
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::STREAM,
+        None,
+    );
+    let listener = listener.unwrap();
+    let address = rustix::net::SocketAddrUnix::new(&path).unwrap();
+    rustix::net::bind(&listener, &address).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+
+    let target = Target::Unix(path);
+    let dialer = Dialer::new(false).unwrap();
+    let _first = dialer.dial(&target).await.unwrap();
+    let error = dialer.dial(&target).await.unwrap_err();
+    assert!(matches!(error, DialError::NoAnswer { .. }), "{error}");
+}
