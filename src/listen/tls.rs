@@ -164,10 +164,10 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The common name of a certificate's subject (RFC 5280 §4.1.2.6).
+/// The common name of a certificate's subject (RFC 5280 §4.1.2.6): the last, if there are several.
 fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    let name = certificate.subject().iter_common_name().next()?;
+    let name = certificate.subject().iter_common_name().last()?;
     name.as_str().ok().map(str::to_owned)
 }
 
