@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::sockopt;
+use rustls::CertificateError;
 use rustls_pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -43,7 +44,7 @@ pub(crate) enum DialError {
     Connect { target: Target, error: io::Error },
     #[error("cannot connect to {target}: no answer within {seconds} s", seconds = DIAL_TIMEOUT.as_secs())]
     NoAnswer { target: Target },
-    #[error("cannot speak TLS with {target}: {error}")]
+    #[error("cannot speak TLS with {target}: {}", in_words(.error))]
     Tls { target: Target, error: io::Error },
     #[error("cannot speak TLS with {target}: a certificate cannot be for such a host name")]
     HostName { target: Target },
@@ -185,6 +186,29 @@ async fn secure(
         target: target.clone(),
         error,
     })
+}
+
+/// What is wrong with a certificate is the admin's to mend, who should not have to look it up.
+fn in_words(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    let Some(rustls::Error::InvalidCertificate(wrong)) = inner else {
+        return error.to_string();
+    };
+    match wrong {
+        CertificateError::UnknownIssuer => "nobody whom this machine trusts vouches for its \
+            certificate; SSL_CERT_FILE can name a file with those who do"
+            .to_owned(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is for another name".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet".to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn connecting(target: &Target, error: io::Error) -> DialError {

@@ -51,6 +51,16 @@ async fn a_target_that_refuses_is_named() {
     assert!(error.starts_with(expected), "{error}");
 }
 
+#[test]
+fn a_certificate_that_will_not_do_is_told_in_words() {
+    let target = tcp("vnc.example", 5900);
+    let error = rustls::Error::from(CertificateError::Expired);
+    let error = io::Error::new(io::ErrorKind::InvalidData, error);
+    let error = DialError::Tls { target, error }.to_string();
+    let expected = "cannot speak TLS with vnc.example:5900: its certificate has expired";
+    assert_eq!(error, expected);
+}
+
 #[tokio::test]
 async fn a_unix_socket_is_reached() {
     let dir = tempfile::tempdir().unwrap();

@@ -69,7 +69,7 @@ fn load(
 
 /// All certificates of a PEM file, at least one.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let text = read(path)?;
+    let text = certificate_sections(&read(path)?);
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = match found {
         Ok(found) if found.is_empty() => Err(pem::Error::NoItemsFound),
@@ -79,6 +79,20 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
         let path = path.to_owned();
         listen::TlsError::NoCertificate { path, error }.into()
     })
+}
+
+/// A PEM file without what else is in it, such as a key with header lines (RFC 1421).
+fn certificate_sections(text: &[u8]) -> Vec<u8> {
+    let mut inside = false;
+    let mut kept = Vec::new();
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        inside |= line.starts_with(b"-----BEGIN CERTIFICATE-----");
+        if inside {
+            kept.extend_from_slice(line);
+        }
+        inside &= !line.starts_with(b"-----END ");
+    }
+    kept
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

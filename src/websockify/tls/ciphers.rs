@@ -280,3 +280,68 @@ fn meant(what: &str) -> Option<Vec<&'static Suite>> {
     }
     Some(left)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of what `list` leaves of TLS 1.2.
+    fn left(list: &str) -> Vec<&'static str> {
+        let chosen = choose(list).unwrap();
+        let chosen = chosen.suites.iter();
+        let name = |suite| TLS12.iter().find(|it| it.suite == suite).map(|it| it.name);
+        chosen.filter_map(|suite| name(*suite)).collect()
+    }
+
+    #[test]
+    fn lists_mean_what_they_mean_to_openssl() {
+        let [ec256, rsa256, ec_cha, rsa_cha, ec128, rsa128] = TLS12.each_ref().map(|it| it.name);
+        let cases = [
+            ("ECDHE-RSA-AES128-GCM-SHA256", vec![rsa128]),
+            ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", vec![rsa128]),
+            (
+                "HIGH:!aNULL:!MD5:!DSS",
+                vec![ec256, rsa256, ec_cha, rsa_cha, ec128, rsa128],
+            ),
+            ("ECDHE+AESGCM:!ECDSA", vec![rsa256, rsa128]),
+            ("CHACHA20,AES128+aRSA", vec![ec_cha, rsa_cha, rsa128]),
+            (
+                "AES128:AES256:@STRENGTH",
+                vec![ec256, rsa256, ec128, rsa128],
+            ),
+            ("aRSA:+AES256:-CHACHA20", vec![rsa128, rsa256]),
+            ("aRSA:!AES256:AES256", vec![rsa_cha, rsa128]),
+            ("AESGCM+aRSA:-AES256:AES256+aRSA", vec![rsa128, rsa256]),
+        ];
+        for (list, expected) in cases {
+            assert_eq!(left(list), expected, "{list}");
+        }
+    }
+
+    #[test]
+    fn tls_1_3_is_left_out_only_by_a_list_that_names_others_of_it() {
+        let suites = choose("ECDHE-RSA-AES128-GCM-SHA256").unwrap().suites;
+        assert_eq!(suites.len(), 4);
+        let suites = choose("TLS_AES_128_GCM_SHA256").unwrap().suites;
+        assert_eq!(suites, [suites::TLS13_AES_128_GCM_SHA256]);
+    }
+
+    #[test]
+    fn a_list_that_leaves_nothing_says_what_there_is() {
+        for list in ["AES128-SHA:DES-CBC3-SHA", "HIGH:!ECDHE", "", "eNULL"] {
+            let error = choose(list).unwrap_err().to_string();
+            assert!(
+                error.contains("there are TLS_AES_256_GCM_SHA384, "),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_that_mean_nothing_are_told() {
+        let list = "AES128-SHA:HIGH:!DES-CBC3-SHA:HIHG:RC4:kRSA+AES";
+        assert_eq!(choose(list).unwrap().unknown, ["AES128-SHA", "HIHG"]);
+        let error = choose("HIGH:@SECLEVEL=5").unwrap_err().to_string();
+        assert!(error.contains("@SECLEVEL=5 is not supported"), "{error}");
+    }
+}

@@ -110,6 +110,10 @@ impl FromStr for MinVersion {
 /// Checks the settings and reads the files. A certificate file that is not there is no error:
 /// handshakes fail until it is, as those who make it later are used to.
 pub(crate) fn server(settings: &TlsSettings) -> Result<listen::Tls, TlsError> {
+    Ok(listen::Tls::from_config(Arc::new(server_config(settings)?)))
+}
+
+fn server_config(settings: &TlsSettings) -> Result<rustls::ServerConfig, TlsError> {
     let provider = Arc::new(provider(settings.ciphers.as_deref())?);
     let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions(settings.min_version, &provider))?;
@@ -127,7 +131,7 @@ pub(crate) fn server(settings: &TlsSettings) -> Result<listen::Tls, TlsError> {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
-    Ok(listen::Tls::from_config(Arc::new(config)))
+    Ok(config)
 }
 
 fn provider(list: Option<&str>) -> Result<CryptoProvider, TlsError> {
@@ -159,3 +163,6 @@ fn versions(
         rustls::DEFAULT_VERSIONS
     }
 }
+
+#[cfg(test)]
+mod tests;
