@@ -23,7 +23,7 @@ mod seqpacket;
 mod signals;
 
 pub use account::{Account, NOBODY, is_member, uid_min};
-pub use binds::{Bind, Binds, SpawnError, spawn_with_binds};
+pub use binds::{Bind, Binds, SpawnError, spawn, spawn_with_binds};
 pub use exec::{Program, exec};
 pub use fork::{Child, detach, run_in_child};
 pub use identity::{become_user, become_with_groups, drop_to, is_root, own_uid, take_groups};

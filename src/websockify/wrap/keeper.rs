@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use deskway_osuser::{Binds, Signals, SpawnError, send, set_subreaper, spawn_with_binds};
+use deskway_osuser::{Binds, Signals, SpawnError, send, set_subreaper, spawn, spawn_with_binds};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, waitpid};
@@ -56,7 +56,6 @@ pub(super) struct Keeper<'a> {
     generations: Vec<Binds>,
     /// The last ones, the oldest first.
     starts: Vec<Instant>,
-    warned: bool,
 }
 
 /// What woke the keeper.
@@ -92,7 +91,6 @@ impl<'a> Keeper<'a> {
             program: None,
             generations: Vec::new(),
             starts: Vec::new(),
-            warned: false,
         }
     }
 
@@ -128,7 +126,6 @@ impl<'a> Keeper<'a> {
     }
 
     fn start(&mut self) {
-        self.warned = false;
         if self.starts.len() == RESPAWN_STARTS {
             self.starts.remove(0);
         }
@@ -150,7 +147,7 @@ impl<'a> Keeper<'a> {
         };
         let mut command = self.command();
         preload(&mut command, library, self.orders);
-        match command.spawn() {
+        match spawn(&mut command, &self.orders.ignored) {
             Ok(program) => self.started(program.id(), Event::Preloaded(why)),
             Err(error) => self.tell(&Event::NotStarted(error)),
         }
@@ -254,8 +251,7 @@ impl<'a> Keeper<'a> {
 
     fn warn_if_too_fast(&mut self) {
         let waits = self.next_start().is_some_and(|at| at > Instant::now());
-        if waits && !self.warned {
-            self.warned = true;
+        if waits {
             self.tell(&Event::TooFast);
         }
     }

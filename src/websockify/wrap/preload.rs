@@ -32,3 +32,30 @@ pub(super) fn preload(command: &mut Command, library: PathBuf, orders: &Orders) 
         .env("REBIND_OLD_PORT", orders.old_port.to_string())
         .env("REBIND_NEW_PORT", orders.new_port.to_string());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::websockify::wrap::WrapMode;
+
+    #[test]
+    fn the_library_and_both_ports_reach_the_program() {
+        let orders = Orders {
+            command: Vec::new(),
+            old_port: 5901,
+            new_port: 40001,
+            ignored: Vec::new(),
+            mode: WrapMode::Exit,
+        };
+        let mut command = Command::new("sh");
+        preload(&mut command, PathBuf::from("/opt/rebind.so"), &orders);
+        let given: Vec<_> = command.get_envs().collect();
+        let value = |name: &str| {
+            let found = given.iter().find(|(key, _)| *key == name);
+            found.unwrap().1.unwrap().to_str().unwrap().to_owned()
+        };
+        assert!(value("LD_PRELOAD").starts_with("/opt/rebind.so"));
+        assert_eq!(value("REBIND_OLD_PORT"), "5901");
+        assert_eq!(value("REBIND_NEW_PORT"), "40001");
+    }
+}

@@ -16,6 +16,7 @@ use std::process::{Child, Command};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal};
 
 use crate::seqpacket::{Received, pair, receive_with_descriptor, send, send_with_descriptor};
+use crate::signals::reset_signals;
 
 /// Longest address that is looked at: an IPv6 one (`struct sockaddr_in6`, ipv6(7)).
 const ADDRESS_LEN: usize = 28;
@@ -59,24 +60,17 @@ pub fn spawn_with_binds(
 ) -> Result<(Child, Binds), SpawnError> {
     filter::check_sizes().map_err(SpawnError::Watch)?;
     let (here, there) = pair().map_err(SpawnError::Watch)?;
-    let ignored: Vec<i32> = ignored.iter().map(|signal| signal.as_raw()).collect();
-    let prepare = move || {
-        for signal in &ignored {
-            // SAFETY: to ignore a signal runs no code of this process.
-            unsafe { libc::signal(*signal, libc::SIG_IGN) };
-        }
-        match filter::install() {
-            Ok(calls) => send_with_descriptor(there.as_fd(), b"calls", calls.as_fd()),
-            Err(error) => {
-                let number = error.raw_os_error().unwrap_or(libc::EIO);
-                send(there.as_fd(), &number.to_ne_bytes())?;
-                Err(error)
-            }
+    let prepare = move || match filter::install() {
+        Ok(calls) => send_with_descriptor(there.as_fd(), b"calls", calls.as_fd()),
+        Err(error) => {
+            let number = error.raw_os_error().unwrap_or(libc::EIO);
+            send(there.as_fd(), &number.to_ne_bytes())?;
+            Err(error)
         }
     };
     // SAFETY: between fork and exec this makes system calls only; it takes no lock and no memory.
     unsafe { command.pre_exec(prepare) };
-    let spawned = command.spawn();
+    let spawned = spawn(command, ignored);
     let mut message = [0; 8];
     let received = receive_with_descriptor(here.as_fd(), &mut message);
     match (spawned, received) {
@@ -89,6 +83,25 @@ pub fn spawn_with_binds(
         }
         (Err(error), _) => Err(SpawnError::Start(error)),
     }
+}
+
+/// Starts `command`, with `ignored` signals ignored and the others as in a fresh process.
+///
+/// # Errors
+/// When it is not there, or there are too many processes.
+pub fn spawn(command: &mut Command, ignored: &[Signal]) -> io::Result<Child> {
+    let ignored: Vec<i32> = ignored.iter().map(|signal| signal.as_raw()).collect();
+    let prepare = move || {
+        reset_signals();
+        for signal in &ignored {
+            // SAFETY: to ignore a signal runs no code of this process.
+            unsafe { libc::signal(*signal, libc::SIG_IGN) };
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec this makes system calls only; it takes no lock and no memory.
+    unsafe { command.pre_exec(prepare) };
+    command.spawn()
 }
 
 impl AsFd for Binds {
@@ -239,5 +252,57 @@ fn parse(bytes: &[u8]) -> Option<SocketAddr> {
             Some(SocketAddrV6::new(Ipv6Addr::from(ip), port, 0, 0).into())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+
+    use super::*;
+    use crate::signals::Signals;
+
+    #[test]
+    fn a_program_inherits_no_signal_but_those_that_it_is_to_ignore() {
+        let _taken = Signals::take(&[Signal::TERM, Signal::CHILD]).unwrap();
+        let mut command = Command::new("grep");
+        command.args(["-E", "^Sig(Blk|Ign)", "/proc/self/status"]);
+        command.stdout(Stdio::piped());
+        let (program, _binds) = spawn_with_binds(&mut command, &[Signal::HUP]).unwrap();
+        let output = program.wait_with_output().unwrap();
+        let output = String::from_utf8(output.stdout).unwrap();
+        let masks: Vec<u64> = output
+            .split_whitespace()
+            .filter_map(|word| u64::from_str_radix(word, 16).ok())
+            // Those above are for real-time programs and libraries of threads.
+            .map(|mask| mask & 0x7fff_ffff)
+            .collect();
+        assert_eq!(masks, [0, 1], "{output}");
+    }
+
+    #[test]
+    fn an_answer_is_what_the_program_gets() {
+        let script = "
+import errno, socket
+first, second = socket.socket(), socket.socket()
+first.bind(('192.0.2.1', 7))
+assert first.getsockname() == ('0.0.0.0', 0)
+try:
+    second.bind(('192.0.2.1', 8))
+except OSError as error:
+    assert error.errno == errno.EMLINK
+else:
+    assert False
+";
+        let mut command = Command::new("python3");
+        command.args(["-c", script]);
+        let (mut program, binds) = spawn_with_binds(&mut command, &[]).unwrap();
+        let call = binds.next().unwrap().unwrap();
+        let address = call.address().unwrap();
+        assert_eq!(address, Some(([192, 0, 2, 1], 7).into()));
+        call.done();
+        let call = binds.next().unwrap().unwrap();
+        call.failed(&io::Error::from_raw_os_error(libc::EMLINK));
+        assert!(program.wait().unwrap().success());
     }
 }
