@@ -21,7 +21,7 @@ struct Suite {
     name: &'static str,
     /// As IANA does.
     formal: &'static str,
-    suite: SupportedCipherSuite,
+    rustls: SupportedCipherSuite,
     /// The words of ciphers(1) that mean it, among others.
     words: &'static [&'static str],
     /// Of the cipher's key.
@@ -33,42 +33,42 @@ static TLS12: [Suite; 6] = [
     Suite {
         name: "ECDHE-ECDSA-AES256-GCM-SHA384",
         formal: "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-        suite: suites::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        rustls: suites::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
         words: &["aECDSA", "ECDSA", "AES", "AES256", "AESGCM"],
         bits: 256,
     },
     Suite {
         name: "ECDHE-RSA-AES256-GCM-SHA384",
         formal: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-        suite: suites::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        rustls: suites::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
         words: &["aRSA", "AES", "AES256", "AESGCM"],
         bits: 256,
     },
     Suite {
         name: "ECDHE-ECDSA-CHACHA20-POLY1305",
         formal: "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-        suite: suites::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        rustls: suites::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
         words: &["aECDSA", "ECDSA", "CHACHA20"],
         bits: 256,
     },
     Suite {
         name: "ECDHE-RSA-CHACHA20-POLY1305",
         formal: "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-        suite: suites::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        rustls: suites::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
         words: &["aRSA", "CHACHA20"],
         bits: 256,
     },
     Suite {
         name: "ECDHE-ECDSA-AES128-GCM-SHA256",
         formal: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-        suite: suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        rustls: suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
         words: &["aECDSA", "ECDSA", "AES", "AES128", "AESGCM"],
         bits: 128,
     },
     Suite {
         name: "ECDHE-RSA-AES128-GCM-SHA256",
         formal: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-        suite: suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        rustls: suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
         words: &["aRSA", "AES", "AES128", "AESGCM"],
         bits: 128,
     },
@@ -189,7 +189,7 @@ pub(super) fn choose(list: &str) -> Result<Chosen, TlsError> {
     if suites.is_empty() {
         suites.extend(TLS13.iter().map(|(_, suite)| *suite));
     }
-    suites.extend(reading.old.iter().map(|suite| suite.suite));
+    suites.extend(reading.old.iter().map(|suite| suite.rustls));
     Ok(Chosen {
         suites,
         unknown: reading.unknown,
@@ -289,7 +289,7 @@ mod tests {
     fn left(list: &str) -> Vec<&'static str> {
         let chosen = choose(list).unwrap();
         let chosen = chosen.suites.iter();
-        let name = |suite| TLS12.iter().find(|it| it.suite == suite).map(|it| it.name);
+        let name = |suite| TLS12.iter().find(|it| it.rustls == suite).map(|it| it.name);
         chosen.filter_map(|suite| name(*suite)).collect()
     }
 

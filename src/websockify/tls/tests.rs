@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -204,129 +203,69 @@ async fn only_clients_that_somebody_vouches_for_come_in() {
     assert!(error.contains("ca.pem holds no PEM certificate"), "{error}");
 }
 
+/// Ways in which OpenSSL encrypts, or did.
+const WAYS: [(&str, &str); 9] = [
+    ("rsa", "pkcs8 -topk8 -v2 aes-256-cbc"),
+    ("ec", "pkcs8 -topk8 -v2 aes-128-cbc -v2prf hmacWithSHA1"),
+    ("ec", "pkcs8 -topk8 -v2 des3"),
+    ("ec", "pkcs8 -topk8 -scrypt"),
+    ("rsa", "rsa -aes256 -traditional"),
+    ("rsa", "rsa -aes128 -traditional"),
+    ("rsa", "rsa -des3 -traditional"),
+    ("ec", "ec -aes192"),
+    ("ec", "ec -des3"),
+];
+
 #[tokio::test]
 async fn encrypted_keys_open_with_their_password() {
     let dir = tempfile::tempdir().unwrap();
-    let rsa = [
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        "/CN=localhost",
-        "-addext",
-        "subjectAltName=DNS:localhost",
-        "-keyout",
-        "rsa.key",
-        "-out",
-        "rsa.crt",
-    ];
-    openssl(&dir, &rsa);
-    let ec = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-subj",
-        "/CN=localhost",
-        "-addext",
-        "subjectAltName=DNS:localhost",
-        "-keyout",
-        "ec.key",
-        "-out",
-        "ec.crt",
-    ];
-    openssl(&dir, &ec);
-    let ways: [(&str, &[&str]); 9] = [
-        ("rsa", &["pkcs8", "-topk8", "-v2", "aes-256-cbc"]),
-        (
-            "ec",
-            &[
-                "pkcs8",
-                "-topk8",
-                "-v2",
-                "aes-128-cbc",
-                "-v2prf",
-                "hmacWithSHA1",
-            ],
-        ),
-        ("ec", &["pkcs8", "-topk8", "-v2", "des3"]),
-        ("ec", &["pkcs8", "-topk8", "-scrypt"]),
-        ("rsa", &["rsa", "-aes256", "-traditional"]),
-        ("rsa", &["rsa", "-aes128", "-traditional"]),
-        ("rsa", &["rsa", "-des3", "-traditional"]),
-        ("ec", &["ec", "-aes192"]),
-        ("ec", &["ec", "-des3"]),
-    ];
-    for (kind, way) in ways {
-        let key = format!("{kind}.key");
-        let tail = [
-            "-in",
-            &key,
-            "-passout",
-            "pass:open sesame",
-            "-out",
-            "shut.key",
-        ];
-        openssl(&dir, &[way, &tail].concat());
+    for kind in ["rsa", "ec"] {
+        let new = match kind {
+            "rsa" => "rsa:2048",
+            _ => "ec -pkeyopt ec_paramgen_curve:P-256",
+        };
+        openssl(
+            &dir,
+            &format!(
+                "req -x509 -newkey {new} -nodes -subj /CN=localhost \
+                 -addext subjectAltName=DNS:localhost -keyout {kind}.key -out {kind}.crt"
+            ),
+        );
+    }
+    for (kind, way) in WAYS {
+        let tail = format!("-in {kind}.key -passout pass:sesame -out shut.key");
+        openssl(&dir, &format!("{way} {tail}"));
         let cert = fs::read_to_string(dir.path().join(format!("{kind}.crt"))).unwrap();
+        let key = fs::read_to_string(dir.path().join("shut.key")).unwrap();
         let mut settings = settings(&dir, &cert);
         settings.key = Some(dir.path().join("shut.key"));
 
         let error = server_config(&settings).unwrap_err().to_string();
-        assert!(
-            error.contains("shut.key is encrypted: give its password"),
-            "{way:?}: {error}"
-        );
+        let expected = "shut.key is encrypted: give its password";
+        assert!(error.contains(expected), "{way}: {error}");
         settings.key_password = Some(Secret::new("guess".to_owned()));
         let error = server_config(&settings).unwrap_err().to_string();
-        assert!(
-            error.contains("does not open with the password"),
-            "{way:?}: {error}"
-        );
-        settings.key_password = Some(Secret::new("open sesame".to_owned()));
-        let server = config(&settings);
-        let cert = CertificateDer::from_pem_slice(cert.as_bytes()).unwrap();
-        shake(&server, trusting(&cert)).await.unwrap();
+        let expected = "does not open with the password";
+        assert!(error.contains(expected), "{way}: {error}");
+        settings.key_password = Some(Secret::new("sesame".to_owned()));
+        let der = CertificateDer::from_pem_slice(cert.as_bytes()).unwrap();
+        shake(&config(&settings), trusting(&der)).await.unwrap();
 
         // All in one file, as people have it in self.pem.
-        let mut all = fs::read_to_string(dir.path().join("shut.key")).unwrap();
-        all.push_str(&fs::read_to_string(dir.path().join(format!("{kind}.crt"))).unwrap());
-        fs::write(&settings.cert, all).unwrap();
+        fs::write(&settings.cert, format!("{key}{cert}")).unwrap();
         settings.key = None;
-        shake(&config(&settings), trusting(&cert)).await.unwrap();
+        shake(&config(&settings), trusting(&der)).await.unwrap();
     }
 }
 
 #[test]
 fn an_encryption_that_is_too_old_is_named_with_the_way_out() {
     let dir = tempfile::tempdir().unwrap();
-    let pair = authority("localhost");
-    let settings = TlsSettings {
-        key_password: Some(Secret::new("open sesame".to_owned())),
-        ..settings(&dir, &pair.both())
-    };
-    let old = [
-        "pkcs8",
-        "-topk8",
-        "-v1",
-        "PBE-SHA1-3DES",
-        "-in",
-        "self.pem",
-        "-passout",
-        "pass:open sesame",
-        "-out",
-        "shut.key",
-    ];
-    openssl(&dir, &old);
-    let settings = TlsSettings {
-        key: Some(dir.path().join("shut.key")),
-        ..settings
-    };
+    let mut settings = settings(&dir, &authority("localhost").both());
+    let old = "pkcs8 -topk8 -v1 PBE-SHA1-3DES -in self.pem -passout pass:sesame -out shut.key";
+    openssl(&dir, old);
+    settings.key = Some(dir.path().join("shut.key"));
+    settings.key_password = Some(Secret::new("sesame".to_owned()));
     let error = server_config(&settings).unwrap_err().to_string();
     assert!(error.contains("not supported"), "{error}");
     assert!(error.contains("openssl pkcs8 -topk8 -in"), "{error}");
@@ -399,13 +338,10 @@ fn s_client(settings: &TlsSettings, flags: &[&str]) -> bool {
     shaken
 }
 
-fn openssl(dir: &TempDir, arguments: &[&str]) {
-    let path: &Path = dir.path();
-    let run = Command::new("openssl")
-        .args(arguments)
-        .current_dir(path)
-        .output()
-        .unwrap();
+fn openssl(dir: &TempDir, arguments: &str) {
+    let mut command = Command::new("openssl");
+    command.args(arguments.split(' ')).current_dir(dir.path());
+    let run = command.output().unwrap();
     let complaint = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success(), "{arguments:?}: {complaint}");
+    assert!(run.status.success(), "{arguments}: {complaint}");
 }

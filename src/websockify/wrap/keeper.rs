@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use deskway_osuser::{Binds, Signals, SpawnError, send, set_subreaper, spawn, spawn_with_binds};
+use deskway_osuser::{Binds, Signals, SpawnError, set_subreaper, spawn, spawn_with_binds};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, waitpid};
@@ -48,7 +49,7 @@ pub(super) enum Reap {
 pub(super) struct Keeper<'a> {
     orders: &'a Orders,
     /// To those who wrap. `None`: they have ended.
-    link: Option<&'a OwnedFd>,
+    link: Option<&'a UnixStream>,
     reap: Reap,
     /// The program, and when that has ended.
     program: Option<(Pid, OwnedFd)>,
@@ -68,7 +69,10 @@ struct Woken {
 impl<'a> Keeper<'a> {
     /// For a process that does nothing else. The terminal's signals do not end it, nor does
     /// SIGTERM: it ends with the last of those that it keeps.
-    pub(super) fn alone(orders: &'a Orders, link: &'a OwnedFd) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When there are too many descriptors.
+    pub(super) fn alone(orders: &'a Orders, link: &'a UnixStream) -> io::Result<Self> {
         let signals = [
             Signal::HUP,
             Signal::INT,
@@ -80,10 +84,11 @@ impl<'a> Keeper<'a> {
         // Only their ancestor may look into programs where ptrace is restricted (Yama): it stays
         // one, also of those that go into the background.
         set_subreaper()?;
+        link.set_nonblocking(true)?;
         Ok(Self::new(orders, link, Reap::All(signals)))
     }
 
-    pub(super) fn new(orders: &'a Orders, link: &'a OwnedFd, reap: Reap) -> Self {
+    pub(super) fn new(orders: &'a Orders, link: &'a UnixStream, reap: Reap) -> Self {
         Self {
             orders,
             link: Some(link),
@@ -133,7 +138,7 @@ impl<'a> Keeper<'a> {
         match spawn_with_binds(&mut self.command(), &self.orders.ignored) {
             Ok((program, binds)) => {
                 self.generations.push(binds);
-                self.started(program.id(), Event::Started);
+                self.started(program.id(), &Event::Started);
             }
             Err(SpawnError::Start(error)) => self.tell(&Event::NotStarted(error)),
             Err(SpawnError::Watch(error)) => self.start_preloaded(error),
@@ -148,7 +153,7 @@ impl<'a> Keeper<'a> {
         let mut command = self.command();
         preload(&mut command, library, self.orders);
         match spawn(&mut command, &self.orders.ignored) {
-            Ok(program) => self.started(program.id(), Event::Preloaded(why)),
+            Ok(program) => self.started(program.id(), &Event::Preloaded(why)),
             Err(error) => self.tell(&Event::NotStarted(error)),
         }
     }
@@ -160,7 +165,7 @@ impl<'a> Keeper<'a> {
         command
     }
 
-    fn started(&mut self, program: u32, event: Event) {
+    fn started(&mut self, program: u32, event: &Event) {
         let program = i32::try_from(program).ok().and_then(Pid::from_raw);
         let opened = program.ok_or(Errno::SRCH).and_then(|program| {
             // Not reaped yet, so that the number cannot mean another process.
@@ -169,7 +174,7 @@ impl<'a> Keeper<'a> {
         match opened {
             Ok(opened) => {
                 self.program = Some(opened);
-                self.tell(&event);
+                self.tell(event);
             }
             Err(error) => self.tell(&Event::NotStarted(error.into())),
         }
@@ -258,8 +263,9 @@ impl<'a> Keeper<'a> {
 
     fn tell(&self, event: &Event) {
         if let Some(link) = self.link {
-            // Who does not read has lost a line of the log, or ends.
-            drop(send(link.as_fd(), &event.message()));
+            // Written as a whole or, to somebody who does not read or has ended, not at all.
+            let mut link = link;
+            drop(link.write(&event.message()));
         }
     }
 }

@@ -11,13 +11,13 @@ mod preload;
 
 use std::ffi::OsString;
 use std::io;
+use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use deskway_osuser::{Received, pair, receive, run_in_child};
-use rustix::event::{PollFd, PollFlags, poll};
-use tokio::io::unix::AsyncFd;
+use deskway_osuser::run_in_child;
 use tracing::{debug, info, warn};
 
 use super::target::Target;
@@ -65,7 +65,7 @@ pub(crate) struct Wrapped {
     command: String,
     port: u16,
     mode: WrapMode,
-    keeper: OwnedFd,
+    keeper: UnixStream,
 }
 
 impl Wrapped {
@@ -86,7 +86,7 @@ impl Wrapped {
             ignored: keeper::ignored_signals(),
             mode,
         };
-        let (here, there) = pair().map_err(WrapError::Keeper)?;
+        let (here, there) = UnixStream::pair().map_err(WrapError::Keeper)?;
         let child = run_in_child(&[there.as_fd()], || match Keeper::alone(&orders, &there) {
             Ok(mut keeper) => keeper.run(),
             Err(_) => 1,
@@ -117,12 +117,17 @@ impl Wrapped {
     /// # Errors
     /// When there is no reactor, or too many descriptors.
     pub(crate) async fn ended(&self) -> io::Result<u8> {
-        let keeper = AsyncFd::new(self.keeper.as_fd())?;
+        self.keeper.set_nonblocking(true)?;
+        let keeper = tokio::net::UnixStream::from_std(self.keeper.try_clone()?)?;
         loop {
-            let mut ready = keeper.readable().await?;
-            let event = match ready.try_io(|keeper| next_event(*keeper.get_ref())) {
-                Ok(event) => event?,
-                Err(_would_block) => continue,
+            keeper.readable().await?;
+            let mut message = [0; event::LEN];
+            let event = match keeper.try_read(&mut message) {
+                Ok(0) => None,
+                Ok(event::LEN) => Some(Event::read(message)?),
+                Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error),
             };
             if let Some(event) = &event {
                 self.log(event);
@@ -140,7 +145,7 @@ impl Wrapped {
         }
     }
 
-    fn over(keeper: OwnedFd, orders: &Orders) -> Result<Self, WrapError> {
+    fn over(keeper: UnixStream, orders: &Orders) -> Result<Self, WrapError> {
         let command = display(&orders.command);
         let wrapped = Self {
             command,
@@ -166,12 +171,11 @@ impl Wrapped {
     }
 
     fn first_event(&self) -> io::Result<Event> {
-        let mut waiting = [PollFd::new(&self.keeper, PollFlags::IN)];
-        let timeout = START_TIMEOUT.try_into().map_err(io::Error::other)?;
-        if poll(&mut waiting, Some(&timeout))? == 0 {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        next_event(self.keeper.as_fd())?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        let mut message = [0; event::LEN];
+        self.keeper.set_nonblocking(false)?;
+        self.keeper.set_read_timeout(Some(START_TIMEOUT))?;
+        (&self.keeper).read_exact(&mut message)?;
+        Event::read(message)
     }
 
     fn log(&self, event: &Event) {
@@ -189,16 +193,6 @@ impl Wrapped {
                 debug!("'{command}' has ended, or is in the background: status {status}");
             }
         }
-    }
-}
-
-/// `None`: the keeper is gone.
-fn next_event(keeper: std::os::fd::BorrowedFd<'_>) -> io::Result<Option<Event>> {
-    let mut message = [0; event::LEN];
-    match receive(keeper, &mut message)? {
-        Received::Message(..) => Event::read(message).map(Some),
-        Received::TooLong => Err(io::ErrorKind::InvalidData.into()),
-        Received::End => Ok(None),
     }
 }
 

@@ -38,7 +38,7 @@ fn wrap(
         ignored: Vec::new(),
         mode,
     };
-    let (here, there) = pair().unwrap();
+    let (here, there) = UnixStream::pair().unwrap();
     let (kept, wrapped) = (orders.clone(), orders);
     let keeper = thread::spawn(move || Keeper::new(&kept, &there, Reap::Own).run());
     (Wrapped::over(here, &wrapped), keeper)

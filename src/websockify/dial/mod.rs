@@ -22,7 +22,7 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until a unix socket is tried again whose queue is full.
 const QUEUE_PAUSE: Duration = Duration::from_millis(20);
 /// A connection on which nothing came for so long is probed.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEPALIVE_PROBES: u32 = 3;
 
