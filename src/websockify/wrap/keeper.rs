@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use deskway_osuser::{Binds, Signals, SpawnError, set_subreaper, spawn, spawn_with_binds};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, waitpid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, wait, waitpid,
+};
 
 use super::WrapMode;
 use super::event::Event;
@@ -245,7 +247,11 @@ impl<'a> Keeper<'a> {
                 None => return,
             },
         };
-        while let Ok(Some((ended, status))) = waitpid(whose, WaitOptions::NOHANG) {
+        let next = || match whose {
+            Some(_) => waitpid(whose, WaitOptions::NOHANG),
+            None => wait(WaitOptions::NOHANG),
+        };
+        while let Ok(Some((ended, status))) = next() {
             if Some(ended) == program {
                 self.program = None;
                 self.tell(&Event::Ended(exit_status(status)));

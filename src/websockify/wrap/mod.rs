@@ -22,7 +22,7 @@ use tracing::{debug, info, warn};
 
 use super::target::Target;
 use event::Event;
-use keeper::{Keeper, Orders, Reap};
+use keeper::{Keeper, Orders};
 
 /// Until the keeper has started the program or says why not.
 const START_TIMEOUT: Duration = Duration::from_secs(10);

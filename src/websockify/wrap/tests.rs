@@ -5,6 +5,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::io::AsyncReadExt as _;
 
+use super::keeper::Reap;
 use super::*;
 use crate::websockify::dial::Dialer;
 
