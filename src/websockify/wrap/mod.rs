@@ -17,7 +17,8 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use deskway_osuser::run_in_child;
+use deskway_osuser::{Child, run_in_child};
+use rustix::process::{Pid, WaitOptions, waitpid};
 use tracing::{debug, info, warn};
 
 use super::target::Target;
@@ -66,6 +67,7 @@ pub(crate) struct Wrapped {
     port: u16,
     mode: WrapMode,
     keeper: UnixStream,
+    process: Option<Child>,
 }
 
 impl Wrapped {
@@ -91,10 +93,13 @@ impl Wrapped {
             Ok(mut keeper) => keeper.run(),
             Err(_) => 1,
         });
-        // It is known by its end of the socket from here on.
-        drop(child.map_err(WrapError::Keeper)?);
+        let process = child.map_err(WrapError::Keeper)?;
         drop(there);
-        Self::over(here, &orders)
+        let wrapped = Self::over(here, &orders)?;
+        Ok(Self {
+            process: Some(process),
+            ..wrapped
+        })
     }
 
     /// Where the program listens, once it does.
@@ -129,8 +134,9 @@ impl Wrapped {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(error) => return Err(error),
             };
-            if let Some(event) = &event {
-                self.log(event);
+            match &event {
+                Some(event) => self.log(event),
+                None => self.bury(),
             }
             match event {
                 Some(Event::Ended(status)) if self.mode == WrapMode::Exit => return Ok(status),
@@ -152,6 +158,7 @@ impl Wrapped {
             port: orders.new_port,
             mode: orders.mode,
             keeper,
+            process: None,
         };
         match wrapped.first_event().map_err(WrapError::Keeper)? {
             Event::NotMoved(error) => Err(WrapError::NotMoved {
@@ -176,6 +183,13 @@ impl Wrapped {
         self.keeper.set_read_timeout(Some(START_TIMEOUT))?;
         (&self.keeper).read_exact(&mut message)?;
         Event::read(message)
+    }
+
+    /// The keeper closes its end of the socket by ending: there is nothing to wait for here.
+    fn bury(&self) {
+        if let Some(pid) = self.process.as_ref().map(|process| process.id().pid) {
+            _ = waitpid(Pid::from_raw(pid), WaitOptions::empty());
+        }
     }
 
     fn log(&self, event: &Event) {
