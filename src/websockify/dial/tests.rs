@@ -91,3 +91,42 @@ async fn a_unix_socket_whose_queue_stays_full_is_given_up() {
     let error = dialer.dial(&target).await.unwrap_err();
     assert!(matches!(error, DialError::NoAnswer { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_target_that_speaks_tls_must_show_a_certificate_for_its_name() {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let cert = own.cert.der().clone();
+    let key = rustls_pki_types::PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.clone()], key.into())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = async {
+        let accept = async || {
+            let (socket, _) = listener.accept().await.unwrap();
+            acceptor.accept(socket).await
+        };
+        let (first, second) = (accept().await, accept().await);
+        (first.is_ok(), second.is_ok())
+    };
+    let trusting = Roots::of(&[cert]).client_config().unwrap();
+    let dialer = Dialer {
+        tls: Some(Arc::new(trusting)),
+    };
+    let client = async {
+        let stream = dialer.dial(&tcp("127.0.0.1", port)).await.unwrap();
+        assert!(matches!(stream, Stream::Boxed(_)));
+        dialer.dial(&tcp("localhost", port)).await.unwrap_err()
+    };
+    let (server, error) = tokio::join!(server, client);
+    assert_eq!(server, (true, false));
+    let expected =
+        format!("cannot speak TLS with localhost:{port}: its certificate is for another name");
+    assert_eq!(error.to_string(), expected);
+}

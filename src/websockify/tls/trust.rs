@@ -53,7 +53,7 @@ impl Roots {
         Ok(roots)
     }
 
-    pub(super) fn of(certificates: &[CertificateDer<'static>]) -> Self {
+    pub(crate) fn of(certificates: &[CertificateDer<'static>]) -> Self {
         let mut store = RootCertStore::empty();
         // A bundle may hold one that is too old to be understood.
         store.add_parsable_certificates(certificates.iter().cloned());
