@@ -49,6 +49,13 @@ impl Tasks {
         self.stopping.cancel();
     }
 
+    /// Resolves when all that was spawned has ended, without a stop. To be called when something
+    /// was.
+    pub async fn finished(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
     /// Stage one, at most `grace` long, then stage two.
     pub async fn stop(&self, grace: Duration) {
         self.begin_stop();
