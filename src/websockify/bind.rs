@@ -1,0 +1,165 @@
+//! Opens the socket that connections come in by.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Mode;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt};
+
+/// How many connections the kernel keeps until they are accepted; it has a limit of its own.
+const BACKLOG: i32 = 4096;
+
+/// A socket that cannot be opened: the command line's fault, or another program's.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BindError {
+    #[error("cannot find the address of `{host}` to listen on: {error}")]
+    Name { host: String, error: io::Error },
+    #[error("`{host}` has no address to listen on")]
+    NoAddress { host: String },
+    #[error("cannot listen on {address}: {error}")]
+    Tcp {
+        address: SocketAddr,
+        error: io::Error,
+    },
+    #[error("cannot listen on {path}: {error}", path = path.display())]
+    Unix { path: PathBuf, error: io::Error },
+    #[error("cannot listen on {path}: another program listens there", path = path.display())]
+    Taken { path: PathBuf },
+    #[error(
+        "cannot listen on {path}: something else than a socket is there, and stays there", path = path.display()
+    )]
+    NoSocket { path: PathBuf },
+}
+
+/// Listens on `host` (a name or an address; empty: all there are, IPv4 and IPv6) and `port` (0:
+/// one that is free). A name's IPv4 address is taken before its IPv6 address, or the other way
+/// round.
+pub(crate) fn tcp(host: &str, port: u16, prefer_ipv6: bool) -> Result<TcpListener, BindError> {
+    let open = |address| listen(address).map_err(|error| BindError::Tcp { address, error });
+    if host.is_empty() {
+        // IPv6 may be switched off.
+        return open((Ipv6Addr::UNSPECIFIED, port).into())
+            .or_else(|_| open((Ipv4Addr::UNSPECIFIED, port).into()));
+    }
+    let found = (host, port).to_socket_addrs();
+    let found = found.map_err(|error| BindError::Name {
+        host: host.to_owned(),
+        error,
+    })?;
+    let address = found.min_by_key(|address| address.is_ipv6() != prefer_ipv6);
+    open(address.ok_or_else(|| BindError::NoAddress {
+        host: host.to_owned(),
+    })?)
+}
+
+/// Listens on a unix socket whose file has `mode`. A socket that nobody listens on any more is
+/// replaced.
+pub(crate) fn unix(path: &Path, mode: u32) -> Result<UnixListener, BindError> {
+    let failed = |error| BindError::Unix {
+        path: path.to_owned(),
+        error,
+    };
+    if let Ok(found) = fs::symlink_metadata(path) {
+        if !found.file_type().is_socket() {
+            return Err(BindError::NoSocket {
+                path: path.to_owned(),
+            });
+        }
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path).map_err(failed)?;
+            }
+            _ => {
+                return Err(BindError::Taken {
+                    path: path.to_owned(),
+                });
+            }
+        }
+    }
+    listen_unix(path, mode).map_err(failed)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let family = if address.is_ipv6() {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
+    let flags = SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    // Connections of a process before may still be on their way out.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
+    }
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn listen_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    let flags = SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // The file gets the socket's mode without what the umask takes away, so that at no time
+    // more may connect than are meant to.
+    rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn without_a_host_both_kinds_of_address_are_listened_on() {
+        let listener = tcp("", 0, false).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        if listener.local_addr().unwrap().is_ipv6() {
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_address_is_taken_as_it_is_and_a_taken_one_is_named() {
+        let listener = tcp("127.0.0.1", 0, true).unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(address.ip(), Ipv4Addr::LOCALHOST);
+        let error = tcp("127.0.0.1", address.port(), false).unwrap_err();
+        assert!(error.to_string().contains(&address.to_string()), "{error}");
+    }
+
+    #[test]
+    fn a_host_that_is_none_is_named() {
+        let error = tcp("no host", 0, false).unwrap_err().to_string();
+        assert!(error.contains("`no host`"), "{error}");
+    }
+
+    #[test]
+    fn a_socket_that_somebody_listens_on_and_a_file_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let first = unix(&path, 0o600).unwrap();
+        assert!(matches!(unix(&path, 0o600), Err(BindError::Taken { .. })));
+        drop(first);
+        let _second = unix(&path, 0o660).unwrap();
+        let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
+        let file = dir.path().join("f");
+        fs::write(&file, "kept").unwrap();
+        assert!(matches!(
+            unix(&file, 0o600),
+            Err(BindError::NoSocket { .. })
+        ));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+    }
+}

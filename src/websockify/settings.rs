@@ -1,1 +1,0 @@
-//! Flags → checked settings: what is wrong is said before anything is opened.
