@@ -3,11 +3,15 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use deskway::cli::Cli;
+use deskway::cli::Command;
 
 fn main() -> ExitCode {
-    match deskway::app::run(Cli::parse().command) {
+    let argv: Vec<_> = std::env::args_os().collect();
+    let command = match Command::read(&argv) {
+        Ok(command) => command,
+        Err(told) => told.exit(),
+    };
+    match deskway::app::run(command) {
         Ok(status) => status,
         Err(error) => {
             // When standard error is closed there is nobody to tell.

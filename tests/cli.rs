@@ -337,6 +337,7 @@ fn version_and_help_are_told() {
         "user",
         "check-config",
         "doctor",
+        "websockify",
     ] {
         assert!(
             help.contains(&format!("\n  {command} ")),
@@ -344,6 +345,43 @@ fn version_and_help_are_told() {
         );
     }
     assert!(!help.contains("\n  agent "), "{help}");
+}
+
+#[test]
+fn websockify_is_there_by_its_own_name_too() {
+    let place = TempDir::new().unwrap();
+    let link = place.path().join("websockify");
+    std::os::unix::fs::symlink(DESKWAY, &link).unwrap();
+    let called = |args: &[&str]| Command::new(&link).args(args).output().unwrap();
+    for (help, program) in [
+        (called(&["--help"]), "websockify"),
+        (run(&["websockify", "--help"]), "deskway websockify"),
+    ] {
+        assert_eq!(help.status.code(), DONE);
+        let usage = format!("\n    {program} [options] [source_addr:]source_port -- ");
+        assert!(out(&help).contains(&usage), "{}", out(&help));
+    }
+    for (args, said) in [
+        (&["6080"] as &[&str], "target_addr:target_port"),
+        (&["6080", "a:1", "--web-auth"], "--auth-plugin"),
+        (&["6080", "a:1", "--ssl"], "--ssl-only"),
+        (&["6080", "a:1", "--timeout", "soon"], "--timeout"),
+        (&["6080", "a:1", "--ssl-version", "tlsv1_1"], "tlsv1_2"),
+        (
+            &["6080", "--token-plugin", "my.Tokens"],
+            "exec:/path/to/program",
+        ),
+        (&["6080", "a:1", "--web", "/no/such"], "/no/such"),
+    ] {
+        let wrong = called(args);
+        assert_eq!(wrong.status.code(), WRONG_USAGE, "{args:?}");
+        assert!(err(&wrong).contains(said), "{args:?}: {}", err(&wrong));
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let busy = called(&[&address, "a:1"]);
+    assert_eq!(busy.status.code(), FAILED);
+    assert!(err(&busy).contains(&address), "{}", err(&busy));
 }
 
 #[test]

@@ -10,17 +10,18 @@ pub mod doctor;
 mod out;
 pub mod user;
 
+use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{self, Config, Overrides, TlsFiles};
 use crate::launcher::client::ClientError;
 use crate::model::{DesktopId, ProfileId, UserName};
 use crate::store::accounts;
-use crate::websockify;
+use crate::websockify::Flags;
 
 /// Linux desktops in the browser: one program, one port.
 ///
@@ -71,7 +72,7 @@ pub enum Command {
     /// would fail) with the command that mends it. Exit status 1 when anything is wrong.
     Doctor(Doctor),
     /// Do what Python's websockify does: carry WebSockets to TCP or unix sockets
-    Websockify(websockify::Flags),
+    Websockify(Box<Flags>),
 }
 
 /// Where the configuration is, and flags that are stronger than it.
@@ -245,6 +246,27 @@ pub struct Doctor {
     pub start: Start,
 }
 
+impl Command {
+    /// Reads argv. The binary is `deskway`, or `websockify` where it is called so.
+    ///
+    /// # Errors
+    /// Wrong usage, or a question for help or the version: what is to be printed.
+    pub fn read(argv: &[OsString]) -> Result<Self, clap::Error> {
+        if argv.first().is_some_and(|own| Flags::is_called(own)) {
+            let matches = Flags::command().try_get_matches_from(argv);
+            let flags = Flags::from_arg_matches(&matches.map_err(Flags::explain)?)?;
+            return Ok(Self::Websockify(Box::new(flags)));
+        }
+        let habits = |command| Flags::with_habits(command, "deskway websockify");
+        let command = Cli::command().mut_subcommand("websockify", habits);
+        let matches = command.try_get_matches_from(argv).map_err(|error| {
+            let ours = argv.get(1).is_some_and(|name| name == "websockify");
+            if ours { Flags::explain(error) } else { error }
+        })?;
+        Ok(Cli::from_arg_matches(&matches)?.command)
+    }
+}
+
 impl Start {
     pub fn overrides(&self) -> Overrides {
         Overrides {
@@ -314,13 +336,30 @@ pub enum Error {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn called_as_websockify_it_is_nothing_else() {
+        for line in [
+            "/usr/bin/websockify -v 6080 localhost:5900",
+            "deskway websockify -v 6080 localhost:5900",
+        ] {
+            let argv: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let command = Command::read(&argv).unwrap();
+            assert!(matches!(command, Command::Websockify(_)), "{command:?}");
+        }
+        let up = ["websockify", "up", "--no-such"].map(OsString::from);
+        assert!(
+            Command::read(&up)
+                .unwrap_err()
+                .to_string()
+                .contains("websockify [options]")
+        );
     }
 
     #[test]

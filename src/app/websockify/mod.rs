@@ -1,0 +1,163 @@
+//! `deskway websockify`, and the binary called as `websockify`: check, bind, go into the
+//! background, serve.
+
+mod announce;
+mod lifetime;
+mod sockets;
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result};
+use rustix::process::{Resource, getrlimit};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use self::lifetime::Lifetime;
+use self::sockets::Sockets;
+use crate::listen::{Limits, Listen, Plain};
+use crate::runtime::{Tasks, processors, workers};
+use crate::websockify::Flags;
+use crate::websockify::daemon::daemonize;
+use crate::websockify::log;
+use crate::websockify::prepared::Prepared;
+use crate::websockify::server::Server;
+use crate::websockify::sessions::Sessions;
+use crate::websockify::settings::Settings;
+use crate::websockify::wrap::Wrapped;
+
+/// What a wrong command line ends with, as everywhere.
+const WRONG_USAGE: u8 = 2;
+/// Descriptors that are no connections: the log, pipes, files that are served, what the runtime
+/// needs.
+const OTHER_DESCRIPTORS: u64 = 256;
+/// A connection's descriptors: the browser's side and the target's.
+const DESCRIPTORS_EACH: u64 = 2;
+
+/// Runs until its time is over or it is told to stop.
+///
+/// # Errors
+/// When the process cannot get what it needs from the system.
+pub(super) fn run(flags: &Flags) -> Result<ExitCode> {
+    let settings = match Settings::check(flags) {
+        Ok(settings) => settings,
+        Err(error) => return Ok(wrong_usage(&error)),
+    };
+    // First of all: what is standard error may be the connection, under inetd.
+    let taken = Sockets::taken(&settings)?;
+    if let Err(error) = log::start(&settings.log) {
+        return Ok(wrong_usage(&error));
+    }
+    let prepared = match Prepared::check(&settings) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            error!("{error:#}");
+            return Ok(ExitCode::from(WRONG_USAGE));
+        }
+    };
+    let served =
+        Sockets::open(taken, &settings).and_then(|sockets| serve(settings, prepared, sockets));
+    Ok(match served {
+        Ok(status) => status,
+        Err(error) => {
+            error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn wrong_usage(error: &dyn fmt::Display) -> ExitCode {
+    // When standard error is closed there is nobody to tell.
+    _ = writeln!(io::stderr(), "websockify: error: {error}\nTry --help.");
+    ExitCode::from(WRONG_USAGE)
+}
+
+/// From open sockets to the end.
+fn serve(settings: Settings, mut prepared: Prepared, sockets: Sockets) -> Result<ExitCode> {
+    announce::settings(&settings, &sockets);
+    if let Err(error) = deskway_osuser::raise_descriptor_limit() {
+        warn!("the limit of open files stays as it is: {error}");
+    }
+    if settings.daemon {
+        let web = settings.web.as_ref().map(|web| web.dir.as_path());
+        let dir = web.unwrap_or_else(|| Path::new("/"));
+        daemonize(dir).context("cannot go into the background")?;
+    }
+    announce::route(&settings, &sockets);
+    let wrapped = settings
+        .wrapped
+        .as_ref()
+        .map(|wrapping| Wrapped::start(&wrapping.command, wrapping.port, wrapping.mode));
+    let wrapped = wrapped.transpose()?;
+
+    let (tasks, sessions) = (Tasks::new(), Sessions::new(settings.run_once));
+    let max = connections();
+    let plain = if settings.ssl_only {
+        Plain::Refuse
+    } else {
+        Plain::Serve
+    };
+    let (timeout, idle_timeout) = (settings.timeout, settings.idle_timeout);
+    let once = settings.run_once;
+    let tls = prepared.tls.take();
+    let target = wrapped.as_ref().map(Wrapped::target);
+    let server = Server::new(settings, prepared, target, sessions.clone(), tasks.clone());
+    let listen = Listen {
+        tls,
+        plain,
+        limits: Limits::new(max, max),
+        tasks: tasks.clone(),
+        service: Arc::new(server.context("there is no target")?).service(),
+    };
+
+    let single = matches!(sockets, Sockets::Connection(_));
+    let lifetime = Lifetime {
+        timeout,
+        idle_timeout,
+        once,
+        single,
+        wrapped,
+        sessions,
+        tasks: tasks.clone(),
+    };
+    let threads = if single { 1 } else { processors() };
+    let shares = sockets
+        .shares(threads)
+        .context("cannot share the sockets")?;
+    let shares = Arc::new(Mutex::new(shares));
+    let over = CancellationToken::new();
+    let until = over.clone();
+    let workers = workers(threads, move |_| {
+        let (listen, tasks, until) = (listen.clone(), tasks.clone(), until.clone());
+        let share = shares.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        async move {
+            match share.map(|share| share.accept(&listen)) {
+                Some(Ok(())) if single => {
+                    tasks.finished().await;
+                    tasks.begin_stop();
+                }
+                Some(Ok(())) | None => {}
+                Some(Err(error)) => {
+                    error!("a thread cannot take connections: {error}");
+                    tasks.begin_stop();
+                }
+            }
+            until.cancelled().await;
+        }
+    })
+    .context("cannot start the threads that move bytes")?;
+    let ended = lifetime.run();
+    over.cancel();
+    workers.join()?;
+    ended
+}
+
+/// How many connections the descriptors are enough for.
+fn connections() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_EACH;
+    usize::try_from(connections).unwrap_or(usize::MAX).max(1)
+}
