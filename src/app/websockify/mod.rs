@@ -86,12 +86,12 @@ fn serve(settings: Settings, mut prepared: Prepared, sockets: Sockets) -> Result
         let dir = web.unwrap_or_else(|| Path::new("/"));
         daemonize(dir).context("cannot go into the background")?;
     }
-    announce::route(&settings, &sockets);
     let wrapped = settings
         .wrapped
         .as_ref()
         .map(|wrapping| Wrapped::start(&wrapping.command, wrapping.port, wrapping.mode));
     let wrapped = wrapped.transpose()?;
+    announce::route(&settings, &sockets, wrapped.as_ref());
 
     let (tasks, sessions) = (Tasks::new(), Sessions::new(settings.run_once));
     let max = connections();
