@@ -6,10 +6,14 @@ use clap::FromArgMatches as _;
 
 use super::*;
 
-fn check(line: &str) -> Result<Settings, SettingsError> {
+fn flags(line: &str) -> Flags {
     let argv = std::iter::once("websockify").chain(line.split_whitespace());
     let matches = Flags::command().try_get_matches_from(argv).unwrap();
-    Settings::check(&Flags::from_arg_matches(&matches).unwrap())
+    Flags::from_arg_matches(&matches).unwrap()
+}
+
+fn check(line: &str) -> Result<Settings, SettingsError> {
+    Settings::check(&flags(line))
 }
 
 fn error(line: &str) -> String {
