@@ -43,6 +43,10 @@ pub(super) enum Reap {
     /// All that end below this process, which has nothing else below it.
     All(Signals),
     /// The program's alone.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for keepers that are no process")
+    )]
     Own,
 }
 
