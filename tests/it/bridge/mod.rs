@@ -2,6 +2,7 @@
 
 mod limits;
 mod messages;
+mod passing;
 mod rules;
 mod shuffle;
 mod stops;
