@@ -152,7 +152,7 @@ fn production(text: &str) -> String {
 
 fn rust_files() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["src", "crates", "xtask/src", "tests"] {
+    for folder in ["src", "crates", "xtask", "tests"] {
         found.extend(files_under(&root().join(folder)));
     }
     found.retain(|path| path.extension().is_some_and(|it| it == "rs"));
