@@ -36,8 +36,15 @@ pub(crate) const TO_TEST: &[&str] = &[
     "xterm",
 ];
 
-/// What the benchmarks need besides: the chain that Deskway replaces.
-pub(crate) const TO_BENCH: &[&str] = &["nginx-light", "novnc", "websockify", "tigervnc-common"];
+/// What the benchmarks need besides: the chain that Deskway replaces, and a
+/// proxy that only copies.
+pub(crate) const TO_BENCH: &[&str] = &[
+    "haproxy",
+    "nginx-light",
+    "novnc",
+    "tigervnc-common",
+    "websockify",
+];
 
 /// Whether this process is root.
 pub(crate) fn is_root() -> bool {

@@ -21,6 +21,8 @@ cargo xtask COMMAND
   e2e [PLAYWRIGHT ARGS]     the browser tests alone
   web                       build the pages alone
   bench start               from click to desktop, beside the same thing done by hand
+  bench bridge [--quick] [--rounds N] [--only FIGURE] [--ours PATH]
+                            the bridge beside Websockify, NGINX + Websockify and HAProxy
 ";
 
 fn main() -> ExitCode {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["e2e", rest @ ..] => test::e2e_alone(rest),
         ["web"] => web::build(),
         ["bench", "start"] => bench::start(),
+        ["bench", "bridge", flags @ ..] => bench::bridge(flags),
         [] | ["help" | "--help" | "-h"] => {
             run::say(USAGE);
             return ExitCode::SUCCESS;

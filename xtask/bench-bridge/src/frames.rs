@@ -6,6 +6,9 @@ use anyhow::{Result, bail};
 /// none: it takes off whatever it is told.
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
+/// In the second byte: the payload is masked.
+const MASKED: u8 = 0x80;
+
 /// The longest head of a frame that a server sends.
 const MAX_HEAD: usize = 10;
 
@@ -13,13 +16,13 @@ const MAX_HEAD: usize = 10;
 pub(crate) fn put_message(payload: &[u8], room: &mut Vec<u8>) {
     room.push(0x82);
     match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(len @ 0..=125), _) => room.push(0x80 | len),
+        (Ok(len @ 0..=125), _) => room.push(MASKED + len),
         (_, Ok(len)) => {
-            room.push(0x80 | 126);
+            room.push(MASKED + 126);
             room.extend(len.to_be_bytes());
         }
         _ => {
-            room.push(0x80 | 127);
+            room.push(MASKED + 127);
             room.extend((payload.len() as u64).to_be_bytes());
         }
     }

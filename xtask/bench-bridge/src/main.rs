@@ -50,11 +50,8 @@ fn run(options: &Options) -> Result<()> {
                 if round > 1 && figure.is_once() {
                     continue;
                 }
-                let done = relays
-                    .start(kind, figure.is_tls())
-                    .and_then(|relay| figure.measure(&relay, &target, &extent))
-                    .with_context(|| format!("{} of {}", figure.name(), kind.name()));
-                match done {
+                let done = figure.measure(&relays, kind, &target, &extent);
+                match done.with_context(|| format!("{} of {}", figure.name(), kind.name())) {
                     Ok(values) => {
                         for (row, value) in values {
                             note(&format!(

@@ -34,9 +34,28 @@ fn parent(pid: u32) -> Option<u32> {
     fields.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// The processor time that processes use from one moment on.
+pub(crate) struct Meter {
+    pids: Vec<u32>,
+    before: Duration,
+}
+
+impl Meter {
+    /// From now on.
+    pub(crate) fn start(pids: Vec<u32>) -> Result<Self> {
+        let before = cpu(&pids)?;
+        Ok(Self { pids, before })
+    }
+
+    /// Seconds until now.
+    pub(crate) fn seconds(&self) -> Result<f64> {
+        Ok(cpu(&self.pids)?.saturating_sub(self.before).as_secs_f64())
+    }
+}
+
 /// The time on a processor of all threads of these processes, to the nanosecond. Whoever ended
 /// is not counted: measure between two moments at which the same ones live.
-pub(crate) fn cpu(pids: &[u32]) -> Result<Duration> {
+fn cpu(pids: &[u32]) -> Result<Duration> {
     let mut sum = 0;
     for pid in pids {
         let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {

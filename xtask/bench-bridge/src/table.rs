@@ -119,7 +119,10 @@ mod tests {
         assert_eq!(table.ratio(Row::From16k, Kind::Chain), Some(0.1));
         assert_eq!(table.median(Row::From16k, Kind::Ours), Some(2.0));
         let text = table.to_string();
-        assert!(text.contains("0.10 (≤ 0.20 × NGINX + Websockify: met)"), "{text}");
+        assert!(
+            text.contains("0.10 (≤ 0.20 × NGINX + Websockify: met)"),
+            "{text}"
+        );
         assert!(text.contains("– (≤ 1.10 × HAProxy)"), "{text}");
     }
 }

@@ -18,14 +18,10 @@ use crate::target::{PATTERNS, Role, SIZES, Target};
 const ROOM: usize = 256 * 1024;
 
 /// How long it may take in all.
-const WITHIN: Duration = Duration::from_secs(300);
+const WITHIN: Duration = Duration::from_mins(5);
 
 /// 10^9 bytes that went each way.
-pub(super) fn measure(
-    relay: &Relay,
-    target: &Target,
-    extent: &Extent,
-) -> Result<Vec<(Row, f64)>> {
+pub(super) fn measure(relay: &Relay, target: &Target, extent: &Extent) -> Result<Vec<(Row, f64)>> {
     let total = extent.checked;
     let (done, told) = mpsc::channel();
     target.play(Role::Check { bytes: total, done });
@@ -68,6 +64,7 @@ pub(super) fn measure(
         Ok(written) => written.context("from the browser")?,
         Err(_) => bail!("the client's writer is gone"),
     }
-    told.recv_timeout(WITHIN).context("the target is not done")??;
+    told.recv_timeout(WITHIN)
+        .context("the target is not done")??;
     Ok(vec![(Row::Checked, float(total) / 1e9)])
 }

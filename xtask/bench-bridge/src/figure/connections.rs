@@ -13,11 +13,7 @@ use crate::target::{Role, Target};
 /// So many clients at once, each opening one connection after the other.
 const CLIENTS: usize = 4;
 
-pub(super) fn measure(
-    relay: &Relay,
-    target: &Target,
-    extent: &Extent,
-) -> Result<Vec<(Row, f64)>> {
+pub(super) fn measure(relay: &Relay, target: &Target, extent: &Extent) -> Result<Vec<(Row, f64)>> {
     target.play(Role::Echo);
     let since = Instant::now();
     let until = since + extent.span;

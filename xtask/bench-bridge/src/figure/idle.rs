@@ -14,11 +14,7 @@ use crate::target::{Role, Target};
 const REST_WITHIN: Duration = Duration::from_secs(20);
 
 /// kB per connection.
-pub(super) fn measure(
-    relay: &Relay,
-    target: &Target,
-    extent: &Extent,
-) -> Result<Vec<(Row, f64)>> {
+pub(super) fn measure(relay: &Relay, target: &Target, extent: &Extent) -> Result<Vec<(Row, f64)>> {
     target.play(Role::Echo);
     let count = if relay.kind.forks() {
         extent.idle_forked

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 pub(crate) use self::row::{Goal, Row};
-use crate::relay::{Kind, Relay};
+use crate::relay::{Kind, Relays};
 use crate::target::Target;
 
 /// How long and how much.
@@ -112,7 +112,7 @@ impl Figure {
         }
     }
 
-    pub(crate) fn is_tls(self) -> bool {
+    fn is_tls(self) -> bool {
         self == Self::TlsTowards64k
     }
 
@@ -121,12 +121,15 @@ impl Figure {
         self == Self::Check
     }
 
+    /// Starts the relay, measures, and ends it.
     pub(crate) fn measure(
         self,
-        relay: &Relay,
+        relays: &Relays,
+        kind: Kind,
         target: &Target,
         extent: &Extent,
     ) -> Result<Vec<(Row, f64)>> {
+        let relay = &relays.start(kind, self.is_tls())?;
         match self {
             Self::Towards64k => {
                 let value = stream::towards_browser(relay, target, extent, 64 * 1024)?;
@@ -147,7 +150,10 @@ impl Figure {
             Self::Trips => trips::measure(relay, target, extent),
             Self::Connections => connections::measure(relay, target, extent),
             Self::Idle => idle::measure(relay, target, extent),
-            Self::Slow => slow::measure(relay, target, extent),
+            Self::Slow => {
+                let other = relays.start(kind, false)?;
+                slow::measure(relay, &other, target, extent)
+            }
             Self::Check => check::measure(relay, target, extent),
         }
     }

@@ -43,7 +43,9 @@ impl Row {
             Self::TlsTowards64k => "TLS: CPU per GB towards the browser, 64 kB writes",
             Self::BesideSlow => "throughput of a fast reader beside slow ones, of that without",
             Self::SlowMemory => "memory per slow reader (PSS)",
-            Self::SlowQueued => "taken in per slow reader, kernel's buffers included",
+            Self::SlowQueued => {
+                "on its way per slow reader, kernel's buffers included (1,024 kB are offered)"
+            }
             Self::Checked => "checked byte by byte, each way at once",
         }
     }

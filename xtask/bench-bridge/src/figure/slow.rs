@@ -30,17 +30,26 @@ const ROOM: usize = 256 * 1024;
 /// How long until no more is taken in.
 const REST_WITHIN: Duration = Duration::from_secs(30);
 
+/// So many looks at each of the two, in turn.
+const TURNS: u32 = 5;
+
+/// Of each look, the part that goes by until what was queued meanwhile is read.
+const SETTLE: Duration = Duration::from_millis(60);
+
+/// `relay` gets the slow readers, `other` is the same without any.
 pub(super) fn measure(
     relay: &Relay,
+    other: &Relay,
     target: &Target,
     extent: &Extent,
 ) -> Result<Vec<(Row, f64)>> {
     target.play(Role::Pour { write: 64 * 1024 });
-    let mut fast = relay.door.open()?;
-    throughput(&mut fast, extent.warm)?;
-    let alone = throughput(&mut fast, extent.span)?;
+    let mut beside = relay.door.open()?;
+    let mut alone = other.door.open()?;
+    throughput(&mut beside, extent.warm)?;
     process::wait_until_still(&relay.roots(), REST_WITHIN)?;
-    let before = (process::memory(&relay.processes()?)?, target.poured_slowly());
+    let before = process::memory(&relay.processes()?)?;
+    let poured = target.poured_slowly();
 
     target.play(Role::PourSlowly { bytes: HELPING });
     let mut slow = Vec::with_capacity(extent.slow);
@@ -48,20 +57,22 @@ pub(super) fn measure(
         slow.push(relay.door.open_with(Some(RECEIVE_BUFFER))?);
     }
     process::wait_until_still(&relay.roots(), REST_WITHIN)?;
-    let memory = process::memory(&relay.processes()?)?.saturating_sub(before.0);
-    let queued = target.poured_slowly() - before.1;
+    let memory = process::memory(&relay.processes()?)?.saturating_sub(before);
+    let queued = target.poured_slowly() - poured;
 
     let sippers = Sippers::start(slow);
-    throughput(&mut fast, extent.warm)?;
-    let beside = throughput(&mut fast, extent.span)?;
+    let mut sums = [0.0; 2];
+    for _ in 0..TURNS {
+        for (client, sum) in [&mut beside, &mut alone].into_iter().zip(&mut sums) {
+            throughput(client, SETTLE)?;
+            *sum += throughput(client, extent.span / TURNS)?;
+        }
+    }
     drop(sippers);
-    process::wait_until_still(&relay.roots(), REST_WITHIN)?;
-    throughput(&mut fast, extent.warm)?;
-    let alone = f64::midpoint(alone, throughput(&mut fast, extent.span)?);
 
     let each = |bytes: u64| float(bytes) / float(extent.slow as u64) / 1024.0;
     Ok(vec![
-        (Row::BesideSlow, beside / alone),
+        (Row::BesideSlow, sums[0] / sums[1]),
         (Row::SlowMemory, each(memory)),
         (Row::SlowQueued, each(queued)),
     ])

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::{Extent, float};
-use crate::process;
+use crate::process::Meter;
 use crate::relay::Relay;
 use crate::target::{Role, Target};
 
@@ -35,11 +35,9 @@ pub(super) fn towards_browser(
         Ok(bytes - from)
     };
     read_for(extent.warm)?;
-    let processes = relay.processes()?;
-    let before = process::cpu(&processes)?;
+    let meter = Meter::start(relay.processes()?)?;
     let moved = read_for(extent.span)?;
-    let used = process::cpu(&processes)? - before;
-    Ok(used.as_secs_f64() / float(moved) * 1e9)
+    Ok(meter.seconds()? / float(moved) * 1e9)
 }
 
 /// The same the other way, in messages of `message` bytes.
@@ -60,9 +58,8 @@ pub(super) fn from_browser(
         Ok(())
     };
     write_for(extent.warm)?;
-    let processes = relay.processes()?;
-    let (before, from) = (process::cpu(&processes)?, target.drained());
+    let (meter, from) = (Meter::start(relay.processes()?)?, target.drained());
     write_for(extent.span)?;
-    let (after, to) = (process::cpu(&processes)?, target.drained());
-    Ok((after - before).as_secs_f64() / float(to - from) * 1e9)
+    let (seconds, to) = (meter.seconds()?, target.drained());
+    Ok(seconds / float(to - from) * 1e9)
 }

@@ -6,18 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use super::{Extent, Row, float};
-use crate::process;
+use crate::process::Meter;
 use crate::relay::Relay;
 use crate::target::{Role, Target};
 
 const MESSAGE: &[u8; 10] = b"0123456789";
 
 /// Microseconds: the median trip, and the processor time of each.
-pub(super) fn measure(
-    relay: &Relay,
-    target: &Target,
-    extent: &Extent,
-) -> Result<Vec<(Row, f64)>> {
+pub(super) fn measure(relay: &Relay, target: &Target, extent: &Extent) -> Result<Vec<(Row, f64)>> {
     target.play(Role::Echo);
     let mut client = relay.door.open()?;
     client.expect_greeting()?;
@@ -37,13 +33,12 @@ pub(super) fn measure(
         Ok(times)
     };
     trip_for(extent.warm)?;
-    let processes = relay.processes()?;
-    let before = process::cpu(&processes)?;
+    let meter = Meter::start(relay.processes()?)?;
     let mut times = trip_for(extent.span)?;
-    let used = process::cpu(&processes)? - before;
+    let seconds = meter.seconds()?;
     times.sort_unstable();
     let median = times.get(times.len() / 2).copied().unwrap_or_default();
-    let each = used.as_secs_f64() / float(times.len() as u64);
+    let each = seconds / float(times.len() as u64);
     Ok(vec![
         (Row::TripTime, median.as_secs_f64() * 1e6),
         (Row::TripCpu, each * 1e6),

@@ -21,8 +21,8 @@ pub(super) fn make(file: &Path) -> Result<Arc<ClientConfig>> {
         cipher_suite::TLS13_AES_128_GCM_SHA256,
         cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
     ];
-    let Ok(config) =
-        ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions()
+    let Ok(config) = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
     else {
         bail!("no version of TLS goes with these ciphers");
     };

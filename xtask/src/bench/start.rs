@@ -1,9 +1,10 @@
-//! `cargo xtask bench`: Deskway and what it replaces, side by side in one run.
+//! `cargo xtask bench start`: from click to desktop, beside the same thing done by hand.
 
 use std::process::Command;
 
 use anyhow::Result;
 
+use super::release_build;
 use crate::machine;
 use crate::run;
 use crate::web;
@@ -14,18 +15,12 @@ pub(crate) fn start() -> Result<()> {
         machine::ensure(packages)?;
     }
     web::build()?;
-    run::run(&mut run::cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "deskway",
-    ]))?;
+    let deskway = release_build()?;
     let folder = run::root().join("tests/e2e");
     web::install(&folder)?;
     let mut bench = Command::new("node");
     bench.arg("bench/start.mjs").current_dir(folder);
     bench.env("PATH", web::path_with_node()?);
-    bench.env("DESKWAY", run::target().join("release/deskway"));
+    bench.env("DESKWAY", deskway);
     run::finish(&mut bench)
 }
