@@ -11,6 +11,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 use rustix::event::epoll;
+use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use crate::pattern::Pattern;
@@ -116,8 +117,10 @@ fn serve(listener: &TcpListener, shared: &Arc<Shared>) -> Result<()> {
     let mut room = vec![0; ROOM];
     loop {
         events.clear();
-        epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), None)
-            .context("cannot wait")?;
+        match epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error).context("cannot wait"),
+        }
         for event in &events {
             let id = event.data.u64();
             if id != LISTENER {
