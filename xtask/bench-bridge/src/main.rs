@@ -47,7 +47,7 @@ fn run(options: &Options) -> Result<()> {
     for round in 1..=options.rounds.unwrap_or(extent.rounds) {
         for &figure in &options.figures {
             for kind in turned(figure.kinds(), round) {
-                if round > 1 && figure.is_once() {
+                if round > figure.rounds() {
                     continue;
                 }
                 let done = figure.measure(&relays, kind, &target, &extent);

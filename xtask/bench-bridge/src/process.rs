@@ -90,8 +90,10 @@ pub(crate) fn memory(pids: &[u32]) -> Result<u64> {
     Ok(sum)
 }
 
-/// Waits until these processes and their children use less than a hundredth of a processor.
+/// Waits until these processes and their children use next to nothing.
 pub(crate) fn wait_until_still(roots: &[u32], within: Duration) -> Result<()> {
+    /// Of one processor. Those who wake up for nothing now and then are still.
+    const REST: u32 = 20;
     let deadline = Instant::now() + within;
     let span = Duration::from_millis(200);
     while Instant::now() < deadline {
@@ -99,7 +101,7 @@ pub(crate) fn wait_until_still(roots: &[u32], within: Duration) -> Result<()> {
         let used = cpu(&before.0)?;
         pause(span);
         let now = tree(roots)?;
-        if now == before.0 && cpu(&now)?.saturating_sub(used) < before.1.elapsed() / 100 {
+        if now == before.0 && cpu(&now)?.saturating_sub(used) < before.1.elapsed() / REST {
             return Ok(());
         }
     }
