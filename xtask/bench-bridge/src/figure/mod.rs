@@ -34,7 +34,7 @@ impl Extent {
     pub(crate) const FULL: Self = Self {
         rounds: 5,
         warm: Duration::from_millis(300),
-        span: Duration::from_millis(1000),
+        span: Duration::from_secs(1),
         idle: 5000,
         idle_forked: 100,
         slow: 1000,
