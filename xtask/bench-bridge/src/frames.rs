@@ -45,7 +45,17 @@ pub(crate) struct Frames {
     have: usize,
     /// What is left of the payload of the frame at hand.
     left: u64,
-    control: bool,
+    carries: Carries,
+    /// What a close frame says.
+    farewell: Vec<u8>,
+}
+
+#[derive(Default)]
+enum Carries {
+    #[default]
+    Data,
+    PingOrPong,
+    Close,
 }
 
 impl Frames {
@@ -63,12 +73,25 @@ impl Frames {
             let len = usize::try_from(self.left).unwrap_or(usize::MAX);
             let (payload, rest) = bytes.split_at(len.min(bytes.len()));
             self.left -= payload.len() as u64;
-            if !self.control {
-                each(payload)?;
-            }
             bytes = rest;
+            match self.carries {
+                Carries::Data => each(payload)?,
+                Carries::PingOrPong => {}
+                Carries::Close => {
+                    self.farewell.extend_from_slice(payload);
+                    if self.left == 0 {
+                        return self.closed();
+                    }
+                }
+            }
         }
         Ok(())
+    }
+
+    fn closed(&self) -> Result<()> {
+        let (code, reason) = self.farewell.split_first_chunk().unwrap_or((&[0; 2], &[]));
+        let (code, reason) = (u16::from_be_bytes(*code), String::from_utf8_lossy(reason));
+        bail!("the server closed the connection: {code} {reason}")
     }
 
     fn take_head<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8]> {
@@ -93,9 +116,10 @@ impl Frames {
             _ => bail!("the server masks its frames"),
         };
         match first & 0x0f {
-            0..=2 => self.control = false,
-            9 | 10 => self.control = true,
-            8 => bail!("the server closed the connection"),
+            0..=2 => self.carries = Carries::Data,
+            9 | 10 => self.carries = Carries::PingOrPong,
+            8 if length == 0 => bail!("the server closed the connection"),
+            8 => self.carries = Carries::Close,
             other => bail!("the server sent opcode {other}"),
         }
         self.left = length;
