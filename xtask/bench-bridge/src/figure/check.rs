@@ -17,6 +17,9 @@ use crate::target::{PATTERNS, Role, SIZES, Target};
 /// The most that is written and read at once, in bytes.
 const ROOM: usize = 256 * 1024;
 
+/// How much longer the target may take when the client has failed.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// How long it may take in all.
 const WITHIN: Duration = Duration::from_mins(5);
 
@@ -53,12 +56,20 @@ pub(super) fn measure(relay: &Relay, target: &Target, extent: &Extent) -> Result
     let mut room = vec![0; ROOM];
     let mut got = 0;
     while got < total {
-        client
-            .receive(&mut room, |payload| {
-                got += payload.len() as u64;
-                pattern.check(payload)
-            })
-            .context("towards the browser")?;
+        let received = client.receive(&mut room, |payload| {
+            got += payload.len() as u64;
+            pattern.check(payload)
+        });
+        // Behind the last byte the target may close, and the relay say so.
+        if let Err(error) = received
+            && got < total
+        {
+            // What the target has seen may be why.
+            let target = told.recv_timeout(GRACE);
+            return Err(error.context(format!(
+                "towards the browser, after {got} of {total} bytes; the target: {target:?}"
+            )));
+        }
     }
     match writer.join() {
         Ok(written) => written.context("from the browser")?,
