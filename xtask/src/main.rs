@@ -3,6 +3,7 @@
 mod accounts;
 mod announce;
 mod bench;
+mod conformance;
 mod demo;
 mod machine;
 mod run;
@@ -23,6 +24,7 @@ cargo xtask COMMAND
   bench start               from click to desktop, beside the same thing done by hand
   bench bridge [--quick] [--rounds N] [--only FIGURE] [--ours PATH]
                             the bridge beside Websockify, NGINX + Websockify and HAProxy
+  bench conformance         the whole Autobahn|Testsuite (needs Python 2.7)
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["web"] => web::build(),
         ["bench", "start"] => bench::start(),
         ["bench", "bridge", flags @ ..] => bench::bridge(flags),
+        ["bench", "conformance"] => conformance::everything(),
         [] | ["help" | "--help" | "-h"] => {
             run::say(USAGE);
             return ExitCode::SUCCESS;

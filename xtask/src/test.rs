@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use crate::conformance;
 use crate::machine;
 use crate::run;
 use crate::web;
@@ -27,6 +28,7 @@ pub(crate) fn everything() -> Result<()> {
     stage("tests", || {
         run::run(&mut run::cargo(&["test", "--workspace", "--locked"]))
     })?;
+    stage("conformance", conformance::subset)?;
     stage("browser", || e2e(&[]))
 }
 

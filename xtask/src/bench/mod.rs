@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: Deskway and what it replaces, side by side in one run; and how it keeps to
-//! the rules of its protocol. The figures go into `docs/benchmarks.md`.
+//! `cargo xtask bench`: Deskway and what it replaces, side by side in one run.
+//! The figures go into `docs/benchmarks.md`.
 
 mod bridge;
 mod start;
