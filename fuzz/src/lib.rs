@@ -1,6 +1,10 @@
 //! What must hold for whatever bytes come. Each function takes one input of the fuzzer and
 //! panics when something does not; such an input becomes an ordinary test beside the code.
 
+mod upgrade;
+
+pub use upgrade::{parts as upgrade_parts, raw as upgrade_raw};
+
 use deskway::bridge::websocket::{FrameParser, Parsed, check_close};
 use deskway_rfb::{ClientHandshake, Frame, Framer, Password, ServerHandshake};
 
