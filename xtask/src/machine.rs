@@ -26,11 +26,19 @@ pub(crate) const TO_RUN: &[&str] = &[
     "thunar",
 ];
 
-/// What the tests need besides: a browser, and clients of the X server.
+/// What the tests need besides: a browser, clients of the X server, and for `tests/compat` the
+/// original of `deskway websockify`, what its plugins import, and the services that they ask.
 pub(crate) const TO_TEST: &[&str] = &[
     "chromium",
+    "openssl",
     "procps",
+    "python3",
+    "python3-jwcrypto",
+    "python3-redis",
+    "python3-requests",
+    "python3-simplejson",
     "redis-server",
+    "websockify",
     "x11-utils",
     "xclip",
     "xterm",

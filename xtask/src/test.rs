@@ -29,6 +29,10 @@ pub(crate) fn everything() -> Result<()> {
         run::run(&mut run::cargo(&["test", "--workspace", "--locked"]))
     })?;
     stage("conformance", conformance::subset)?;
+    stage("the original of websockify", || {
+        let mut original = run::cargo(&["test", "--locked", "--test", "compat"]);
+        run::run(original.env("UNDER_TEST", "theirs"))
+    })?;
     stage("browser", || e2e(&[]))
 }
 

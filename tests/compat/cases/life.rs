@@ -1,0 +1,153 @@
+//! How long it runs: timeouts, `--run-once`, the background, signals.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Signal, kill_process};
+
+use crate::harness::{Target, exchange, proxy, until};
+use crate::ledger::case;
+
+case!(timeout_ends_it, || {
+    let started = Instant::now();
+    let mut subject = proxy(&Target::new()).with(&["--timeout", "1"]).start();
+    assert!(subject.process.ended().success());
+    assert!(started.elapsed() >= Duration::from_secs(1));
+});
+
+case!(idle_timeout_ends_it_when_nobody_is_connected, || {
+    let mut subject = proxy(&Target::new()).with(&["--idle-timeout", "1"]).start();
+    assert!(subject.process.ended().success());
+});
+
+case!(
+    idle_timeout_does_not_end_it_while_somebody_is_connected,
+    || {
+        let target = Target::new();
+        let mut subject = proxy(&target).with(&["--idle-timeout", "1"]).start();
+        let mut client = subject.open();
+        let mut there = target.accept();
+        let busy_until = Instant::now() + Duration::from_millis(2500);
+        while Instant::now() < busy_until {
+            exchange(&mut client, &mut there);
+        }
+        assert!(subject.process.is_running());
+        client.send_close(1000, "");
+        assert!(subject.process.ended().success());
+    }
+);
+
+case!(run_once_ends_it_with_its_first_websocket, || {
+    let target = Target::new();
+    let mut subject = proxy(&target).with(&["--run-once"]).start();
+    let mut client = subject.open();
+    exchange(&mut client, &mut target.accept());
+    assert!(subject.process.is_running());
+    client.send_close(1000, "");
+    assert_eq!(client.close_code(), 1000);
+    assert!(subject.process.ended().success());
+});
+
+case!(run_once_is_not_used_up_by_a_plain_request, || {
+    let target = Target::new();
+    let mut subject = proxy(&target).with(&["--run-once"]).start();
+    subject
+        .ask("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .is(405);
+    let mut client = subject.open();
+    exchange(&mut client, &mut target.accept());
+    client.send_close(1000, "");
+    assert!(subject.process.ended().success());
+});
+
+case!(daemon_goes_to_the_background_and_serves, || {
+    let target = Target::new();
+    let mut subject = proxy(&target).in_background().start();
+    assert!(subject.process.ended().success());
+    exchange(&mut subject.open(), &mut target.accept());
+    let session = rustix::process::getsid(None).unwrap();
+    let family = until("the daemon alone", || {
+        let family = subject.process.family();
+        (family.len() == 1).then_some(family)
+    });
+    assert_ne!(rustix::process::getsid(Some(family[0])).unwrap(), session);
+});
+
+case!(a_daemon_that_gets_sigterm_ends, || {
+    let target = Target::new();
+    let mut subject = proxy(&target).in_background().start();
+    assert!(subject.process.ended().success());
+    exchange(&mut subject.open(), &mut target.accept());
+    for pid in subject.process.family() {
+        _ = kill_process(pid, Signal::TERM);
+    }
+    until("the daemon's end", || {
+        subject.process.family().is_empty().then_some(())
+    });
+    assert!(!subject.listens());
+});
+
+case!(a_daemon_writes_to_its_log_file, || {
+    let target = Target::new();
+    let mut subject = proxy(&target)
+        .with(&["--log-file", "log"])
+        .in_background()
+        .start();
+    assert!(subject.process.ended().success());
+    exchange(&mut subject.open(), &mut target.accept());
+    let address = target.address();
+    subject.file("log", |text| text.matches(&*address).count() > 1);
+});
+
+case!(sigterm_ends_it_with_success, || {
+    let mut subject = proxy(&Target::new()).start();
+    kill_process(subject.process.pid(), Signal::TERM).unwrap();
+    assert!(subject.process.ended().success());
+});
+
+case!(sigint_ends_it_with_success, || {
+    let mut subject = proxy(&Target::new()).start();
+    kill_process(subject.process.pid(), Signal::INT).unwrap();
+    assert!(subject.process.ended().success());
+});
+
+case!(sigterm_ends_the_sessions_too, || {
+    let target = Target::new();
+    let mut subject = proxy(&target).start();
+    let mut client = subject.open();
+    let mut there = target.accept();
+    exchange(&mut client, &mut there);
+    kill_process(subject.process.pid(), Signal::TERM).unwrap();
+    assert_eq!(there.read_rest(), b"");
+    client.wire.read_rest();
+    assert!(subject.process.ended().success());
+});
+
+case!(sigterm_tells_the_clients_with_a_close_frame, || {
+    let target = Target::new();
+    let subject = proxy(&target).start();
+    let mut client = subject.open();
+    exchange(&mut client, &mut target.accept());
+    kill_process(subject.process.pid(), Signal::TERM).unwrap();
+    let code = client.close_code();
+    assert!(matches!(code, 1001 | 1012), "{code}");
+});
+
+case!(one_process_serves_all_connections, || {
+    let target = Target::new();
+    let subject = proxy(&target).start();
+    let mut clients: Vec<_> = (0..10).map(|_| (subject.open(), target.accept())).collect();
+    for (client, there) in &mut clients {
+        exchange(client, there);
+    }
+    assert_eq!(subject.process.family().len(), 1);
+});
+
+case!(heartbeat_sends_pings, || {
+    let target = Target::new();
+    let subject = proxy(&target).with(&["--heartbeat", "1"]).start();
+    let mut client = subject.open();
+    let mut there = target.accept();
+    client.expect(0x89);
+    client.send_frame(0x8a, b"");
+    exchange(&mut client, &mut there);
+});

@@ -1,0 +1,135 @@
+//! Where it listens: addresses, unix sockets, sockets that somebody else opened.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
+
+use tempfile::TempDir;
+
+use crate::harness::{Answer, Target, Wire, exchange, proxy, serving, until, upgrade};
+use crate::ledger::case;
+
+case!(it_listens_on_an_ipv6_address, || {
+    let target = Target::new();
+    let subject = proxy(&target).on_host("[::1]").start();
+    exchange(&mut subject.open(), &mut target.accept());
+});
+
+case!(a_port_alone_is_for_all_addresses, || {
+    let target = Target::new();
+    let subject = proxy(&target).on_all_addresses().start();
+    exchange(&mut subject.open(), &mut target.accept());
+});
+
+case!(
+    minus_6_listens_on_ipv6_where_no_address_says_otherwise,
+    || {
+        let target = Target::new();
+        let subject = proxy(&target).on_all_addresses().with(&["-6"]).start();
+        let stream = TcpStream::connect(("::1", subject.port)).unwrap();
+        let mut wire = Wire::tcp(stream);
+        wire.send(upgrade("/", &[]).as_bytes());
+        let mut client = Answer::read(wire).websocket();
+        exchange(&mut client, &mut target.accept());
+    }
+);
+
+case!(a_port_in_use_is_an_error_that_ends_it, || {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ended = proxy(&Target::new()).nowhere().with(&[&address]).run();
+    assert!(ended.stderr.contains("in use"), "{}", ended.stderr);
+    assert_ne!(ended.status, 0);
+});
+
+case!(it_listens_on_a_unix_socket_for_its_owner_alone, || {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("listen");
+    let target = Target::new();
+    let subject = proxy(&target).on_unix_socket(&path).start();
+    exchange(&mut subject.open(), &mut target.accept());
+    let metadata = fs::metadata(&path).unwrap();
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+});
+
+case!(the_mode_of_the_unix_socket_is_the_one_asked_for, || {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("listen");
+    let target = Target::new();
+    let _subject = proxy(&target)
+        .with(&["--unix-listen-mode", "660"])
+        .on_unix_socket(&path)
+        .start();
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+});
+
+case!(a_unix_socket_that_a_dead_process_left_is_replaced, || {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("listen");
+    drop(UnixListener::bind(&path).unwrap());
+    let target = Target::new();
+    let subject = proxy(&target).on_unix_socket(&path).start();
+    exchange(&mut subject.open(), &mut target.accept());
+});
+
+case!(from_a_unix_socket_to_a_unix_socket, || {
+    let dir = TempDir::new().unwrap();
+    let (listen, path) = (dir.path().join("listen"), dir.path().join("target"));
+    let target = Target::unix(&path);
+    let subject = serving()
+        .with_path("--unix-target", &path)
+        .on_unix_socket(&listen)
+        .start();
+    exchange(&mut subject.open(), &mut target.accept());
+});
+
+case!(inetd_passes_a_listening_socket, || {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let target = Target::new();
+    let subject = proxy(&target).on_stdin(socket.into(), port).start();
+    exchange(&mut subject.open(), &mut target.accept());
+    exchange(&mut subject.open(), &mut target.accept());
+});
+
+case!(inetd_passes_a_connection, || {
+    let here = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = here.local_addr().unwrap();
+    let stream = TcpStream::connect(address).unwrap();
+    let (accepted, _) = here.accept().unwrap();
+    let target = Target::new();
+    // The listening socket of this test is what makes the start see "listening".
+    let mut subject = proxy(&target)
+        .on_stdin(accepted.into(), address.port())
+        .start();
+    let mut wire = Wire::tcp(stream);
+    wire.send(upgrade("/", &[]).as_bytes());
+    let mut client = Answer::read(wire).websocket();
+    exchange(&mut client, &mut target.accept());
+    client.send_close(1000, "");
+    assert_eq!(client.close_code(), 1000);
+    assert!(subject.process.ended().success());
+});
+
+case!(systemd_passes_a_listening_socket, || {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let target = Target::new();
+    let subject = proxy(&target).by_systemd(socket.into(), port).start();
+    exchange(&mut subject.open(), &mut target.accept());
+});
+
+case!(the_port_is_free_again_once_it_has_ended, || {
+    let target = Target::new();
+    let subject = proxy(&target).start();
+    let port = subject.port;
+    let mut client = subject.open();
+    exchange(&mut client, &mut target.accept());
+    drop(subject);
+    until("the port free again", || {
+        TcpListener::bind(("127.0.0.1", port)).ok()
+    });
+});

@@ -1,0 +1,263 @@
+//! TLS towards clients, and certificates of clients.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::version::{TLS12, TLS13};
+use tempfile::TempDir;
+
+use crate::harness::{
+    Answer, Authority, Start, Subject, Target, client_of, client_with, exchange, proxy, upgrade,
+};
+use crate::ledger::case;
+
+struct Place {
+    dir: TempDir,
+    authority: Authority,
+    target: Target,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            dir: TempDir::new().unwrap(),
+            authority: Authority::new(),
+            target: Target::new(),
+        }
+    }
+
+    /// With certificate and key in one file.
+    fn start(&self) -> Start {
+        let pem = self.authority.server().file(self.dir.path());
+        proxy(&self.target).with_path("--cert", &pem)
+    }
+
+    fn carries(&self, subject: &Subject, config: &Arc<ClientConfig>) {
+        let mut wire = subject.connect_tls(config).unwrap();
+        wire.send(upgrade("/", &[]).as_bytes());
+        let mut client = Answer::read(wire).websocket();
+        exchange(&mut client, &mut self.target.accept());
+    }
+
+    /// Whether a client gets no answer, at the handshake or after it.
+    fn is_refused(subject: &Subject, config: &Arc<ClientConfig>) {
+        let Ok(mut wire) = subject.connect_tls(config) else {
+            return;
+        };
+        let request = upgrade("/", &[]);
+        // In TLS 1.3 a client learns with its first read that its certificate is not liked.
+        let mut room = [0];
+        let answered = std::io::Write::write_all(&mut wire, request.as_bytes())
+            .and_then(|()| std::io::Read::read(&mut wire, &mut room));
+        assert!(matches!(answered, Err(_) | Ok(0)), "it answers");
+    }
+}
+
+case!(a_client_over_tls_is_carried, || {
+    let place = Place::new();
+    let subject = place.start().start();
+    let config = client_of(&place.authority, None);
+    place.carries(&subject, &config);
+    place.carries(&subject, &config);
+});
+
+case!(certificate_and_key_may_be_two_files, || {
+    let place = Place::new();
+    let (cert, key) = place.authority.server().files(place.dir.path());
+    let subject = proxy(&place.target)
+        .with_path("--cert", &cert)
+        .with_path("--key", &key)
+        .start();
+    place.carries(&subject, &client_of(&place.authority, None));
+});
+
+case!(self_pem_in_the_working_directory_is_the_certificate, || {
+    let place = Place::new();
+    let subject = proxy(&place.target).start();
+    // It is looked for when a client comes with TLS.
+    place.authority.server().file(subject.dir.path());
+    place.carries(&subject, &client_of(&place.authority, None));
+});
+
+case!(beside_tls_a_plain_client_is_carried, || {
+    let place = Place::new();
+    let subject = place.start().start();
+    exchange(&mut subject.open(), &mut place.target.accept());
+    place.carries(&subject, &client_of(&place.authority, None));
+});
+
+case!(ssl_only_refuses_a_plain_client, || {
+    let place = Place::new();
+    let subject = place.start().with(&["--ssl-only"]).start();
+    let status = subject.try_to_open("/", &[]);
+    assert!(status.is_none_or(|status| status != 101), "{status:?}");
+    assert!(!place.target.is_asked());
+    place.carries(&subject, &client_of(&place.authority, None));
+});
+
+case!(without_a_certificate_a_client_over_tls_is_refused, || {
+    let place = Place::new();
+    let subject = proxy(&place.target).start();
+    Place::is_refused(&subject, &client_of(&place.authority, None));
+    exchange(&mut subject.open(), &mut place.target.accept());
+});
+
+case!(a_key_with_a_password_is_opened, || {
+    let place = Place::new();
+    let (cert, key) = place.authority.server().files(place.dir.path());
+    let locked = lock(&key, place.dir.path());
+    let subject = proxy(&place.target)
+        .with_path("--cert", &cert)
+        .with_path("--key", &locked)
+        .with(&["--key-password", "open sesame"])
+        .start();
+    place.carries(&subject, &client_of(&place.authority, None));
+});
+
+case!(a_new_certificate_is_used_without_a_restart, || {
+    let place = Place::new();
+    let subject = place.start().start();
+    place.carries(&subject, &client_of(&place.authority, None));
+    let other = Authority::new();
+    other.server().file(place.dir.path());
+    let config = client_of(&other, None);
+    place.carries(&subject, &config);
+});
+
+case!(verify_client_lets_in_who_shows_a_certificate, || {
+    let place = Place::new();
+    let authority = place.authority.file(place.dir.path());
+    let subject = place
+        .start()
+        .with(&["--verify-client"])
+        .with_path("--cafile", &authority)
+        .start();
+    let alice = place.authority.client("alice");
+    place.carries(&subject, &client_of(&place.authority, Some(&alice)));
+});
+
+case!(
+    verify_client_refuses_who_shows_none_or_a_foreign_one,
+    || {
+        let place = Place::new();
+        let authority = place.authority.file(place.dir.path());
+        let subject = place
+            .start()
+            .with(&["--verify-client"])
+            .with_path("--cafile", &authority)
+            .start();
+        Place::is_refused(&subject, &client_of(&place.authority, None));
+        let foreign = Authority::new().client("alice");
+        Place::is_refused(&subject, &client_of(&place.authority, Some(&foreign)));
+        assert!(!place.target.is_asked());
+    }
+);
+
+case!(the_name_in_a_clients_certificate_decides, || {
+    let place = Place::new();
+    let authority = place.authority.file(place.dir.path());
+    let subject = place
+        .start()
+        .with(&["--verify-client"])
+        .with_path("--cafile", &authority)
+        .with(&[
+            "--auth-plugin",
+            "ClientCertCNAuth",
+            "--auth-source",
+            "alice bob",
+        ])
+        .start();
+    for name in ["alice", "bob"] {
+        let pair = place.authority.client(name);
+        place.carries(&subject, &client_of(&place.authority, Some(&pair)));
+    }
+    let mallory = place.authority.client("mallory");
+    let config = client_of(&place.authority, Some(&mallory));
+    let mut wire = subject.connect_tls(&config).unwrap();
+    wire.send(upgrade("/", &[]).as_bytes());
+    Answer::read(wire).is(403);
+    assert!(!place.target.is_asked());
+});
+
+case!(a_header_does_not_stand_for_a_certificate, || {
+    let place = Place::new();
+    let subject = place
+        .start()
+        .with(&[
+            "--auth-plugin",
+            "ClientCertCNAuth",
+            "--auth-source",
+            "alice",
+        ])
+        .start();
+    for header in ["SSL_CLIENT_S_DN_CN: alice", "Ssl-Client-S-Dn-Cn: alice"] {
+        let status = subject.try_to_open("/", &[header]);
+        assert!(status.is_none_or(|status| status >= 400), "{status:?}");
+    }
+    assert!(!place.target.is_asked());
+});
+
+case!(ssl_version_is_the_oldest_that_is_spoken, || {
+    let place = Place::new();
+    let subject = place.start().with(&["--ssl-version", "tlsv1_3"]).start();
+    Place::is_refused(&subject, &client_with(&place.authority, None, &[&TLS12]));
+    place.carries(&subject, &client_with(&place.authority, None, &[&TLS13]));
+});
+
+case!(tls_1_2_is_spoken, || {
+    let place = Place::new();
+    let subject = place.start().with(&["--ssl-version", "tlsv1_2"]).start();
+    place.carries(&subject, &client_with(&place.authority, None, &[&TLS12]));
+    place.carries(&subject, &client_with(&place.authority, None, &[&TLS13]));
+});
+
+case!(tls_1_1_is_not_spoken_and_asking_for_it_is_an_error, || {
+    let place = Place::new();
+    let ended = place.start().with(&["--ssl-version", "tlsv1_1"]).run();
+    ended.is_wrong_usage("--ssl-version");
+});
+
+case!(ciphers_are_chosen_by_their_openssl_names, || {
+    let place = Place::new();
+    let subject = place
+        .start()
+        .with(&["--ssl-ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256"])
+        .start();
+    let config = client_with(&place.authority, None, &[&TLS12]);
+    let mut wire = subject.connect_tls(&config).unwrap();
+    let crate::harness::Wire::Client(stream) = &wire else {
+        unreachable!("a client's");
+    };
+    let suite = stream.conn.negotiated_cipher_suite().unwrap().suite();
+    assert_eq!(
+        suite.as_str(),
+        Some("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256")
+    );
+    wire.send(upgrade("/", &[]).as_bytes());
+    Answer::read(wire).is(101);
+});
+
+case!(a_client_that_speaks_nonsense_over_tls_ends_alone, || {
+    let place = Place::new();
+    let subject = place.start().start();
+    let mut wire = subject.connect();
+    wire.send(&[22, 3, 1, 0, 5, 1, 2, 3, 4, 5]);
+    wire.read_rest();
+    place.carries(&subject, &client_of(&place.authority, None));
+});
+
+/// Writes a key again, encrypted.
+fn lock(key: &Path, dir: &Path) -> std::path::PathBuf {
+    let locked = dir.join("locked.pem");
+    let done = Command::new("openssl")
+        .args(["pkey", "-aes256", "-passout", "pass:open sesame", "-in"])
+        .arg(key)
+        .arg("-out")
+        .arg(&locked)
+        .status()
+        .unwrap();
+    assert!(done.success());
+    locked
+}

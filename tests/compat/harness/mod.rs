@@ -1,0 +1,19 @@
+//! What the cases are made of: the program under test, its clients, its targets.
+
+mod answer;
+mod cert;
+mod process;
+mod subject;
+mod target;
+mod web_service;
+mod wire;
+mod ws;
+
+pub(crate) use answer::{Answer, get, upgrade};
+pub(crate) use cert::{Authority, client_of, client_with};
+pub(crate) use process::{Process, free_port, until};
+pub(crate) use subject::{Start, Subject, proxy, serving};
+pub(crate) use target::{Target, exchange};
+pub(crate) use web_service::WebService;
+pub(crate) use wire::{Wire, patience, with_patience};
+pub(crate) use ws::{Ws, frame, head};
