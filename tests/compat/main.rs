@@ -2,7 +2,6 @@
 //! and its sockets: `UNDER_TEST=theirs` starts the original (Debian's, or the program that
 //! `THEIRS` names), anything else starts ours. `docs/compat.md` lists where the original falls
 //! short.
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 #[cfg(test)]
 mod cases;

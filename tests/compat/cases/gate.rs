@@ -55,7 +55,7 @@ case!(
         let target = Target::new();
         let subject = guarded(&target, "BasicHTTPAuth", "alice:secret").start();
         for header in ["Authorization: Basic x", "Authorization: Basic ====="] {
-            subject.ask(&upgrade("/", &[header])).is_refused();
+            subject.ask(&upgrade("/", &[header])).refused();
         }
         assert!(!target.is_asked());
     }

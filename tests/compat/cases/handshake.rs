@@ -17,7 +17,7 @@ fn without(name: &str) -> String {
 fn is_refused(request: &str) {
     let target = Target::new();
     let subject = proxy(&target).start();
-    subject.ask(request).is_refused();
+    subject.ask(request).refused();
     assert!(!target.is_asked(), "the target is asked all the same");
     drop(subject.open());
 }
@@ -150,7 +150,7 @@ case!(post_opens_no_websocket, || {
     let target = Target::new();
     let subject = proxy(&target).start();
     let request = upgrade("/", &["Content-Length: 0"]).replace("GET ", "POST ");
-    subject.ask(&request).is_refused();
+    subject.ask(&request).refused();
 });
 
 case!(http_1_0_opens_no_websocket, || {
@@ -235,7 +235,7 @@ case!(an_endless_header_is_refused, || {
     // The server may have gone before it has all been written.
     _ = std::io::Write::write_all(&mut wire, upgrade("/", &[&cookie]).as_bytes());
     if let Some(answer) = Answer::read_if_any(wire) {
-        answer.is_refused();
+        answer.refused();
     }
     subject.open();
 });
@@ -258,4 +258,13 @@ case!(garbage_ends_its_own_connection_and_no_other, || {
         assert!(!answer.starts_with(b"HTTP/1.1 101"), "{garbage:?}");
     }
     exchange(&mut before, &mut there);
+});
+
+case!(clients_that_say_nothing_hold_up_nobody, || {
+    let target = Target::new();
+    let subject = proxy(&target).start();
+    let _silent: Vec<_> = (0..5).map(|_| subject.connect()).collect();
+    let mut half = subject.connect();
+    half.send(b"GET / HTTP/1.1\r\nHost:");
+    exchange(&mut subject.open(), &mut target.accept());
 });

@@ -17,8 +17,7 @@ case!(a_recording_is_what_novncs_playback_reads, || {
     client.read_data(12);
     client.send(b"it's \\ \x00\xff");
     there.read_bytes(9);
-    client.send_close(1000, "");
-    client.close_code();
+    client.leave();
     let text = subject.file("session.1", |text| text.ends_with("'EOF'];\n"));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "var VNC_frame_data = [");
@@ -44,8 +43,7 @@ case!(each_session_has_a_recording_of_its_own, || {
     for number in 1..3 {
         let mut client = subject.open();
         exchange(&mut client, &mut target.accept());
-        client.send_close(1000, "");
-        client.close_code();
+        client.leave();
         let name = format!("session.{number}");
         subject.file(&name, |text| text.ends_with("'EOF'];\n"));
     }
@@ -109,8 +107,7 @@ case!(the_log_tells_of_a_session_how_long_and_how_much, || {
     let subject = proxy(&target).start();
     let mut client = subject.open();
     exchange(&mut client, &mut target.accept());
-    client.send_close(1000, "");
-    client.close_code();
+    client.leave();
     subject
         .process
         .stderr
@@ -131,7 +128,7 @@ case!(behind_a_trusted_proxy_the_log_names_the_client, || {
     let header = "X-Forwarded-For: 192.0.2.7";
     let mut client = subject.ask(&upgrade("/", &[header])).websocket();
     exchange(&mut client, &mut target.accept());
-    client.send_close(1000, "");
+    client.leave();
     subject.process.stderr.until("192.0.2.7");
 });
 
@@ -141,8 +138,7 @@ case!(a_proxy_that_is_not_trusted_names_nobody, || {
     let header = "X-Forwarded-For: 192.0.2.7";
     let mut client = subject.ask(&upgrade("/", &[header])).websocket();
     exchange(&mut client, &mut target.accept());
-    client.send_close(1000, "");
-    client.close_code();
+    client.leave();
     let said = subject.process.stderr.until_it("line", |text| {
         text.lines().any(|line| line.starts_with("127.0.0.1"))
     });

@@ -1,6 +1,7 @@
 //! TLS towards clients, and certificates of clients.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use rustls::version::{TLS12, TLS13};
 use tempfile::TempDir;
 
 use crate::harness::{
-    Answer, Authority, Start, Subject, Target, client_of, client_with, exchange, proxy, upgrade,
+    Answer, Authority, Pair, Start, Subject, Target, client_of, client_with, exchange, get, proxy,
+    upgrade,
 };
 use crate::ledger::case;
 
@@ -75,9 +77,10 @@ case!(certificate_and_key_may_be_two_files, || {
 
 case!(self_pem_in_the_working_directory_is_the_certificate, || {
     let place = Place::new();
-    let subject = proxy(&place.target).start();
-    // It is looked for when a client comes with TLS.
-    place.authority.server().file(subject.dir.path());
+    let Pair { cert, key } = place.authority.server();
+    let subject = proxy(&place.target)
+        .with_file("self.pem", &(cert + &key))
+        .start();
     place.carries(&subject, &client_of(&place.authority, None));
 });
 
@@ -248,8 +251,28 @@ case!(a_client_that_speaks_nonsense_over_tls_ends_alone, || {
     place.carries(&subject, &client_of(&place.authority, None));
 });
 
+case!(a_handshake_that_stalls_holds_up_nobody, || {
+    let place = Place::new();
+    let subject = place.start().start();
+    let mut stalled = subject.connect();
+    stalled.send(&[22, 3, 1, 2, 0]);
+    place.carries(&subject, &client_of(&place.authority, None));
+    exchange(&mut subject.open(), &mut place.target.accept());
+});
+
+case!(files_come_over_tls_too, || {
+    let place = Place::new();
+    let site = TempDir::new().unwrap();
+    fs::write(site.path().join("vnc.html"), "the page").unwrap();
+    let subject = place.start().with_path("--web", site.path()).start();
+    let config = client_of(&place.authority, None);
+    let mut wire = subject.connect_tls(&config).unwrap();
+    wire.send(get("/vnc.html", &[]).as_bytes());
+    assert_eq!(Answer::read(wire).is(200).text(), "the page");
+});
+
 /// Writes a key again, encrypted.
-fn lock(key: &Path, dir: &Path) -> std::path::PathBuf {
+fn lock(key: &Path, dir: &Path) -> PathBuf {
     let locked = dir.join("locked.pem");
     let done = Command::new("openssl")
         .args(["pkey", "-aes256", "-passout", "pass:open sesame", "-in"])

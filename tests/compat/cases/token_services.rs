@@ -1,7 +1,7 @@
 //! Targets by token, from services and from the token itself.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -64,6 +64,32 @@ case!(a_token_signed_with_rsa_carries_its_target, || {
     let tokens = Jwt::new("RSA", "RS256");
     let target = Target::new();
     let subject = by("JWTTokenApi", &tokens.key).start();
+    leads(&subject, &tokens.make(&claims(&target, "")), &target);
+});
+
+case!(
+    a_token_signed_on_an_elliptic_curve_carries_its_target,
+    || {
+        let tokens = Jwt::new("EC", "ES256");
+        let target = Target::new();
+        let subject = by("JWTTokenApi", &tokens.key).start();
+        leads(&subject, &tokens.make(&claims(&target, "")), &target);
+    }
+);
+
+case!(a_public_key_is_enough_to_check_signed_tokens, || {
+    let tokens = Jwt::new("RSA", "RS256");
+    let public = tokens.key.with_extension("public");
+    let done = Command::new("openssl")
+        .args(["pkey", "-pubout", "-in"])
+        .arg(&tokens.key)
+        .arg("-out")
+        .arg(&public)
+        .status()
+        .unwrap();
+    assert!(done.success());
+    let target = Target::new();
+    let subject = by("JWTTokenApi", &public).start();
     leads(&subject, &tokens.make(&claims(&target, "")), &target);
 });
 
@@ -189,6 +215,8 @@ from jwcrypto import jwk
 kind, path = sys.argv[1:]
 if kind == 'oct':
     data = jwk.JWK.generate(kty='oct', size=256).export(as_dict=True)['k'].encode()
+elif kind == 'EC':
+    data = jwk.JWK.generate(kty='EC', crv='P-256').export_to_pem(private_key=True, password=None)
 else:
     data = jwk.JWK.generate(kty=kind, size=2048).export_to_pem(private_key=True, password=None)
 open(path, 'wb').write(data)
@@ -206,7 +234,7 @@ if data.startswith(b'-----'):
     key.import_from_pem(data)
 else:
     key = jwk.JWK(kty='oct', k=data.decode())
-signing = algorithm if algorithm[1:2] == 'S' and algorithm[2:].isdigit() else (
+signing = algorithm if algorithm[1] == 'S' and algorithm[2:].isdigit() else (
     'HS256' if key['kty'] == 'oct' else 'RS256')
 token = jwt.JWT(header={'alg': signing}, claims=claims)
 token.make_signed_token(key)
@@ -296,9 +324,9 @@ impl Redis {
         for words in [first, second, third] {
             let mut text = format!("*{}\r\n", words.len());
             for word in words {
-                text.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+                write!(text, "${}\r\n{word}\r\n", word.len()).unwrap();
             }
-            wire.write_all(text.as_bytes()).unwrap();
+            wire.send(text.as_bytes());
             let mut line = Vec::new();
             while !line.ends_with(b"\r\n") {
                 line.extend(wire.read_bytes(1));

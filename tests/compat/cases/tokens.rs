@@ -244,15 +244,39 @@ case!(a_token_does_not_leave_the_socket_directory, || {
 case!(exec_asks_a_program_of_ones_own, || {
     let dir = TempDir::new().unwrap();
     let target = Target::new();
-    let program = dir.path().join("lookup");
-    let script = format!(
-        "#!/bin/sh\nread -r token\n[ \"$token\" = 'one two' ] && echo {}\n",
-        target.address()
-    );
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let plugin = format!("exec:{}", program.display());
-    let subject = serving().with(&["--token-plugin", &plugin]).start();
+    let body = format!("[ \"$token\" = 'one two' ] && echo {}", target.address());
+    let subject = by_program(&dir, &body).start();
     leads(&subject, "one%20two", &target);
     leads_nowhere(&subject, "/?token=two");
 });
+
+case!(a_program_of_ones_own_may_name_a_unix_socket, || {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("desk");
+    let target = Target::unix(&path);
+    let body = format!("echo unix_socket:{}", path.display());
+    let subject = by_program(&dir, &body).start();
+    leads(&subject, "one", &target);
+});
+
+case!(a_program_of_ones_own_that_fails_opens_nothing, || {
+    let dir = TempDir::new().unwrap();
+    let target = Target::new();
+    let address = target.address();
+    let body =
+        format!("case $token in failing) echo {address}; exit 1;; nonsense) echo no target;; esac");
+    let subject = by_program(&dir, &body).start();
+    for token in ["failing", "nonsense", "silent"] {
+        leads_nowhere(&subject, &format!("/?token={token}"));
+    }
+    assert!(!target.is_asked());
+});
+
+/// With a program that has the token in `$token`.
+fn by_program(dir: &TempDir, body: &str) -> Start {
+    let program = dir.path().join("lookup");
+    fs::write(&program, format!("#!/bin/sh\nread -r token\n{body}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let plugin = format!("exec:{}", program.display());
+    serving().with(&["--token-plugin", &plugin])
+}

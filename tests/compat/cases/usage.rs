@@ -219,3 +219,9 @@ case!(called_as_websockify_it_is_websockify, || {
     let subject = proxy(&target).by_link().start();
     exchange(&mut subject.open(), &mut target.accept());
 });
+
+case!(no_parent_is_taken, || {
+    let target = Target::new();
+    let subject = proxy(&target).with(&["--no-parent"]).start();
+    exchange(&mut subject.open(), &mut target.accept());
+});

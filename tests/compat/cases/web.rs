@@ -175,8 +175,8 @@ case!(a_link_within_the_folder_is_followed, || {
 
 case!(a_name_with_nul_is_refused, || {
     let site = Site::new();
-    site.get("/index.html%00.js").is_refused();
-    site.get("/%00").is_refused();
+    site.get("/index.html%00.js").refused();
+    site.get("/%00").refused();
 });
 
 case!(a_part_of_a_file_can_be_asked_for, || {
@@ -214,7 +214,7 @@ case!(nothing_is_written_to_files, || {
     let site = Site::new();
     for method in ["POST", "PUT", "DELETE"] {
         let request = get("/app/rfb.js", &["Content-Length: 0"]).replace("GET", method);
-        site.subject.ask(&request).is_refused();
+        site.subject.ask(&request).refused();
     }
     assert_eq!(site.get("/app/rfb.js").is(200).text(), "export default 1;");
 });

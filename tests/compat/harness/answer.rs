@@ -46,41 +46,30 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// Reads the head of the next answer.
-    pub(crate) fn read(mut wire: Wire) -> Self {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            assert!(head.len() < MAX_HEAD, "an endless head");
-            let mut byte = [0];
-            if let Err(error) = wire.read_exact(&mut byte) {
-                let so_far = String::from_utf8_lossy(&head);
-                panic!("no answer: {error}; so far {so_far:?}");
-            }
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8(head).unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self { status, head, wire }
+    pub(crate) fn read(wire: Wire) -> Self {
+        let answer = Self::read_if_any(wire);
+        answer.unwrap_or_else(|| panic!("the connection ends without an answer"))
     }
 
     /// Like [`Self::read`], `None` when the connection ends without an answer.
     pub(crate) fn read_if_any(mut wire: Wire) -> Option<Self> {
-        let mut first = [0];
-        match wire.read(&mut first) {
-            Ok(0) => None,
-            Err(error) if is_end(&error) => None,
-            Err(error) => panic!("neither an answer nor an end: {error}"),
-            Ok(_) => {
-                let mut answer = String::from_utf8(first.to_vec()).unwrap();
-                let rest = Self::read(wire);
-                answer.push_str(&rest.head);
-                let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-                Some(Self {
-                    status,
-                    head: answer,
-                    wire: rest.wire,
-                })
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            assert!(head.len() < MAX_HEAD, "an endless head");
+            let mut byte = [0];
+            match wire.read_exact(&mut byte) {
+                Ok(()) => head.push(byte[0]),
+                Err(error) if head.is_empty() && is_end(&error) => return None,
+                Err(error) => {
+                    let so_far = String::from_utf8_lossy(&head);
+                    panic!("no answer: {error}; so far {so_far:?}");
+                }
             }
         }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
+        let status = status.unwrap_or_else(|| panic!("no status in {head}"));
+        Some(Self { status, head, wire })
     }
 
     /// The value of a header that is there at most once.
@@ -100,7 +89,7 @@ impl Answer {
     }
 
     /// Not a WebSocket, and no success of another kind.
-    pub(crate) fn is_refused(self) -> Self {
+    pub(crate) fn refused(self) -> Self {
         assert!((400..600).contains(&self.status), "{}", self.head);
         self
     }

@@ -1,6 +1,7 @@
 //! Certificates of a test's own authority, and TLS clients that trust it.
 
 use std::fs;
+use std::io;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,9 +138,9 @@ pub(crate) fn client_with(
 }
 
 /// Speaks TLS over a connection to `localhost`.
-pub(super) fn connect(config: Arc<ClientConfig>, stream: TcpStream) -> std::io::Result<Wire> {
-    let name = ServerName::try_from("localhost").unwrap();
-    let connection = ClientConnection::new(config, name).unwrap();
+pub(super) fn connect(config: Arc<ClientConfig>, stream: TcpStream) -> io::Result<Wire> {
+    let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+    let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(connection, stream);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock)?;

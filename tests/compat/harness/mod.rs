@@ -10,7 +10,7 @@ mod wire;
 mod ws;
 
 pub(crate) use answer::{Answer, get, upgrade};
-pub(crate) use cert::{Authority, client_of, client_with};
+pub(crate) use cert::{Authority, Pair, client_of, client_with};
 pub(crate) use process::{Process, free_port, until};
 pub(crate) use subject::{Start, Subject, proxy, serving};
 pub(crate) use target::{Target, exchange};

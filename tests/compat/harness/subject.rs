@@ -31,6 +31,7 @@ pub(crate) struct Start {
     target: Option<String>,
     wrapped: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
+    files: Vec<(&'static str, String)>,
     by_link: bool,
     in_background: bool,
 }
@@ -63,6 +64,7 @@ pub(crate) fn serving() -> Start {
         target: None,
         wrapped: Vec::new(),
         environment: Vec::new(),
+        files: Vec::new(),
         by_link: false,
         in_background: false,
     }
@@ -135,6 +137,12 @@ impl Start {
         self
     }
 
+    /// With a file in its working directory.
+    pub(crate) fn with_file(mut self, name: &'static str, text: &str) -> Self {
+        self.files.push((name, text.to_owned()));
+        self
+    }
+
     /// Ours by a link that is named `websockify`.
     pub(crate) fn by_link(mut self) -> Self {
         self.by_link = true;
@@ -150,13 +158,13 @@ impl Start {
     /// Starts it, and waits until it listens.
     pub(crate) fn start(self) -> Subject {
         for _ in 1..TRIES {
-            match self.try_start() {
+            match self.try_start(TempDir::new().unwrap()) {
                 Ok(subject) => return subject,
                 Err(said) if said.contains("in use") => {}
                 Err(said) => panic!("it ended at once and said: {said}"),
             }
         }
-        self.try_start().unwrap()
+        self.try_start(TempDir::new().unwrap()).unwrap()
     }
 
     /// Starts what is to end by itself.
@@ -179,8 +187,7 @@ impl Start {
         }
     }
 
-    fn try_start(&self) -> Result<Subject, String> {
-        let dir = TempDir::new().unwrap();
+    fn try_start(&self, dir: TempDir) -> Result<Subject, String> {
         let port = self.port();
         let mut process = Process::start(self.command(dir.path(), port));
         let unix = match &self.place {
@@ -209,6 +216,9 @@ impl Start {
     }
 
     fn command(&self, dir: &Path, port: u16) -> Command {
+        for (name, text) in &self.files {
+            fs::write(dir.join(name), text).unwrap();
+        }
         let (program, first) = self.program(dir);
         let mut command = match self.place {
             // What systemd tells is for the very process that gets the socket.

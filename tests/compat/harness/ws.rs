@@ -135,6 +135,12 @@ impl Ws {
             .unwrap_or_else(|| panic!("a close without a code"))
     }
 
+    /// Ends the WebSocket as a page that is left: a close frame, its answer, and the connection.
+    pub(crate) fn leave(mut self) {
+        self.send_close(1000, "");
+        assert_eq!(self.close_code(), 1000);
+    }
+
     /// Waits for the end of the connection; nothing may come before it.
     pub(crate) fn ends(&mut self) {
         let next = self.next();

@@ -100,11 +100,6 @@ pub(super) const KNOWN: &[Known] = &[
         theirs: "waits for that many bytes, and keeps them",
     },
     Known {
-        case: "a_length_that_no_machine_holds_is_refused",
-        fails: Since::Always,
-        theirs: "waits for that many bytes, and keeps them",
-    },
-    Known {
         case: "a_close_of_one_byte_is_refused",
         fails: Since::Always,
         theirs: "answers as if it had no code",
@@ -203,6 +198,16 @@ pub(super) const KNOWN: &[Known] = &[
         case: "exec_asks_a_program_of_ones_own",
         fails: Since::Always,
         theirs: "loads Python classes instead",
+    },
+    Known {
+        case: "a_program_of_ones_own_may_name_a_unix_socket",
+        fails: Since::Always,
+        theirs: "has no `exec:`",
+    },
+    Known {
+        case: "a_program_of_ones_own_that_fails_opens_nothing",
+        fails: Since::Always,
+        theirs: "has no `exec:`",
     },
     Known {
         case: "a_token_does_not_change_which_address_is_asked",
@@ -308,5 +313,10 @@ pub(super) const KNOWN: &[Known] = &[
         case: "a_python_class_of_ones_own_is_refused_with_what_to_use_instead",
         fails: Since::Always,
         theirs: "loads it",
+    },
+    Known {
+        case: "no_parent_is_taken",
+        fails: Since::Always,
+        theirs: "has no `--no-parent`",
     },
 ];
