@@ -3,55 +3,60 @@
 use crate::harness::{Target, exchange, frame, proxy};
 use crate::ledger::case;
 
-/// Sends a close frame with this payload; returns the code of the answer, `None` when the answer
-/// has none. The target's connection ends, and then the client's.
-fn close_with(payload: &[u8]) -> Option<u16> {
+/// Sends each payload in a close frame on a connection of its own; returns the codes of the
+/// answers, `None` for an answer without one. The target's connection ends, and then the client's.
+fn close_with(payloads: &[&[u8]]) -> Vec<Option<u16>> {
     let target = Target::new();
     let subject = proxy(&target).start();
-    let mut client = subject.open();
-    let mut there = target.accept();
-    client.send_frame(0x88, payload);
-    let closed = client.closed();
-    assert_eq!(there.read_rest(), b"");
-    client.ends();
-    closed.code
+    let close = |payload: &&[u8]| {
+        let mut client = subject.open();
+        let mut there = target.accept();
+        client.send_frame(0x88, payload);
+        let closed = client.closed();
+        assert_eq!(there.read_rest(), b"");
+        client.ends();
+        closed.code
+    };
+    payloads.iter().map(close).collect()
 }
 
 case!(a_close_is_answered_with_its_code, || {
-    for code in [1000, 1001, 1011, 3000, 4999_u16] {
-        assert_eq!(close_with(&code.to_be_bytes()), Some(code));
-    }
+    let codes = [1000, 1001, 1011, 3000, 4999_u16];
+    let payloads = codes.map(u16::to_be_bytes);
+    let answers = close_with(&payloads.each_ref().map(<[u8; 2]>::as_slice));
+    assert_eq!(answers, codes.map(Some));
 });
 
 case!(a_close_with_a_reason_is_answered, || {
     let payload = [&1000_u16.to_be_bytes(), "Grüße".as_bytes()].concat();
-    assert_eq!(close_with(&payload), Some(1000));
+    assert_eq!(close_with(&[&payload]), [Some(1000)]);
 });
 
 case!(a_close_without_a_code_is_answered_without_one, || {
-    let code = close_with(b"");
-    assert!(matches!(code, None | Some(1000)), "{code:?}");
+    let codes = close_with(&[b""]);
+    assert!(matches!(codes[0], None | Some(1000)), "{codes:?}");
 });
 
 case!(a_close_of_one_byte_is_refused, || {
-    assert_eq!(close_with(&[3]), Some(1002));
+    assert_eq!(close_with(&[&[3]]), [Some(1002)]);
 });
 
 case!(close_codes_that_nobody_may_send_are_refused, || {
-    for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535_u16] {
-        assert_eq!(close_with(&code.to_be_bytes()), Some(1002), "{code}");
-    }
+    let codes = [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535_u16];
+    let payloads = codes.map(u16::to_be_bytes);
+    let answers = close_with(&payloads.each_ref().map(<[u8; 2]>::as_slice));
+    assert_eq!(answers, codes.map(|_| Some(1002)));
 });
 
 case!(a_close_whose_reason_is_not_utf_8_is_refused, || {
-    let code = close_with(&[0x03, 0xe8, 0xce, 0xba, 0xed, 0xa0, 0x80]);
-    assert!(matches!(code, Some(1002 | 1007)), "{code:?}");
+    let codes = close_with(&[&[0x03, 0xe8, 0xce, 0xba, 0xed, 0xa0, 0x80]]);
+    assert!(matches!(codes[0], Some(1002 | 1007)), "{codes:?}");
 });
 
 case!(a_close_of_more_than_125_bytes_is_refused, || {
     let mut payload = 1000_u16.to_be_bytes().to_vec();
     payload.resize(126, b'x');
-    assert_eq!(close_with(&payload), Some(1002));
+    assert_eq!(close_with(&[&payload]), [Some(1002)]);
 });
 
 case!(a_close_in_fragments_is_refused, || {
