@@ -3,6 +3,7 @@
 mod answer;
 mod cert;
 mod process;
+mod start;
 mod subject;
 mod target;
 mod web_service;
@@ -12,7 +13,8 @@ mod ws;
 pub(crate) use answer::{Answer, get, upgrade};
 pub(crate) use cert::{Authority, Pair, client_of, client_with};
 pub(crate) use process::{Process, free_port, until};
-pub(crate) use subject::{Start, Subject, proxy, serving};
+pub(crate) use start::{Start, proxy, serving};
+pub(crate) use subject::Subject;
 pub(crate) use target::{Target, exchange};
 pub(crate) use web_service::WebService;
 pub(crate) use wire::{Wire, patience, with_patience};
