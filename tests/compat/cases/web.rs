@@ -1,7 +1,7 @@
 //! `--web`: files beside the WebSocket.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{lchown, symlink};
 
 use tempfile::TempDir;
 
@@ -158,13 +158,21 @@ case!(no_path_leaves_the_folder, || {
     }
 });
 
-case!(a_link_out_of_the_folder_is_not_followed, || {
+case!(a_strangers_link_out_of_the_folder_is_not_followed, || {
     let site = Site::new();
     let link = site.dir.path().join("site/link");
     symlink("../secret", &link).unwrap();
+    let nobody = Some(65_534);
+    lchown(&link, nobody, nobody).expect("only root can give a link away: run this as root");
     let answer = site.get("/link");
     assert_ne!(answer.status, 200);
     assert!(!answer.text().contains("for you"));
+});
+
+case!(a_link_of_ones_own_out_of_the_folder_is_followed, || {
+    let site = Site::new();
+    symlink("../secret", site.dir.path().join("site/link")).unwrap();
+    assert_eq!(site.get("/link").is(200).text(), "not for you");
 });
 
 case!(a_link_within_the_folder_is_followed, || {

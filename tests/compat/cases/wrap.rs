@@ -53,7 +53,8 @@ fn answers(subject: &Subject) -> Ws {
 fn quit(subject: &Subject) {
     let mut client = answers(subject);
     client.send(b"quit");
-    client.wire.read_rest();
+    // An original that exits at once leaves without a close frame.
+    while client.next().is_some_and(|frame| frame.first != 0x88) {}
 }
 
 case!(
@@ -104,10 +105,9 @@ case!(wrap_mode_respawn_starts_the_server_again, || {
 
 case!(the_wrapped_server_lives_on_when_it_is_ended, || {
     let mut subject = wrapping("exit", "0").start();
-    let mut client = answers(&subject);
+    drop(answers(&subject));
     let pid = subject.process.pid();
     kill_process(pid, Signal::TERM).unwrap();
-    client.wire.read_rest();
     assert!(subject.process.ended().success());
     let port = subject.port;
     until("a free port", || {

@@ -44,7 +44,9 @@ impl Process {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let mark = format!("{}-{count}", std::process::id());
         command.env(MARK, &mark).process_group(0);
-        let mut child = command.spawn().unwrap();
+        let mut child = command.spawn().unwrap_or_else(|error| {
+            panic!("cannot start {}: {error}", command.get_program().display())
+        });
         let stdout = Text::of(child.stdout.take());
         let stderr = Text::of(child.stderr.take());
         Self {

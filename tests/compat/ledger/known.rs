@@ -235,7 +235,7 @@ pub(super) const KNOWN: &[Known] = &[
         theirs: "believes a header `SSL_CLIENT_S_DN_CN` of the client",
     },
     Known {
-        case: "a_link_out_of_the_folder_is_not_followed",
+        case: "a_strangers_link_out_of_the_folder_is_not_followed",
         fails: Since::Always,
         theirs: "follows it",
     },
