@@ -3,22 +3,13 @@
 use std::fs;
 
 use rustix::process::Pid;
+use tempfile::TempDir;
 
-use crate::harness::{Subject, Target, frame, head, proxy};
+use crate::harness::{Subject, Target, frame, head, pattern, proxy, serving};
 use crate::ledger::case;
 
 /// Lengths around each form that a frame's length has.
 const LENGTHS: [usize; 9] = [1, 2, 125, 126, 127, 128, 65_535, 65_536, 300_000];
-
-/// Bytes in which a piece that is lost, doubled or moved shows.
-fn pattern(len: usize) -> Vec<u8> {
-    let mut state = 1_u32;
-    let next = |()| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state.to_be_bytes()[0]
-    };
-    std::iter::repeat_n((), len).map(next).collect()
-}
 
 case!(messages_of_every_length_reach_the_target, || {
     let target = Target::new();
@@ -232,6 +223,49 @@ fn memory(subject: &Subject) -> u64 {
     };
     family.iter().map(peak).sum()
 }
+
+case!(a_client_that_reads_nothing_costs_no_memory, || {
+    let target = Target::new();
+    let subject = proxy(&target).start();
+    let _client = subject.open();
+    let mut there = target.accept();
+    let before = memory(&subject);
+    let sent = there.send_again_until_it_stalls(&[0x37; 16_000], 48 << 20);
+    let more = memory(&subject).saturating_sub(before);
+    assert!(more < 4 * 1024, "{more} kB more after {sent} bytes");
+});
+
+case!(a_target_that_reads_nothing_costs_no_memory, || {
+    let target = Target::new();
+    let subject = proxy(&target).start();
+    let mut client = subject.open();
+    let _there = target.accept();
+    let before = memory(&subject);
+    let message = frame(0x82, &[0x37; 16_000]);
+    let sent = client.wire.send_again_until_it_stalls(&message, 48 << 20);
+    let more = memory(&subject).saturating_sub(before);
+    assert!(more < 4 * 1024, "{more} kB more after {sent} bytes");
+});
+
+case!(to_a_unix_socket_every_length_comes_whole, || {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("target");
+    let target = Target::unix(&path);
+    let subject = serving().with_path("--unix-target", &path).start();
+    let mut client = subject.open();
+    let mut there = target.accept();
+    for len in LENGTHS {
+        client.send(&pattern(len));
+        assert!(there.read_bytes(len) == pattern(len), "{len} bytes");
+        let bytes = pattern(len);
+        let writer = std::thread::spawn(move || {
+            there.send(&bytes);
+            there
+        });
+        assert!(client.read_data(len) == pattern(len), "{len} bytes");
+        there = writer.join().unwrap();
+    }
+});
 
 case!(twenty_clients_at_once_get_each_their_own_bytes, || {
     let target = Target::echo();

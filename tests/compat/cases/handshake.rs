@@ -265,3 +265,16 @@ case!(clients_that_say_nothing_hold_up_nobody, || {
     half.send(b"GET / HTTP/1.1\r\nHost:");
     exchange(&mut subject.open(), &mut target.accept());
 });
+
+case!(
+    pages_of_any_origin_may_connect_where_nothing_forbids_it,
+    || {
+        let target = Target::new();
+        let subject = proxy(&target).start();
+        for origin in ["https://elsewhere.example", "null", "file://"] {
+            let header = format!("Origin: {origin}");
+            let request = upgrade("/", &[&header]).replace("localhost", "desk.example:8443");
+            subject.ask(&request).is(101);
+        }
+    }
+);

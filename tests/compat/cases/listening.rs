@@ -5,9 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 
+use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::harness::{Answer, Target, Wire, exchange, proxy, serving, until, upgrade};
+use crate::harness::{
+    Answer, Subject, Target, Wire, exchange, get, proxy, serving, until, upgrade,
+};
 use crate::ledger::case;
 
 case!(it_listens_on_an_ipv6_address, || {
@@ -132,3 +135,68 @@ case!(the_port_is_free_again_once_it_has_ended, || {
         TcpListener::bind(("127.0.0.1", port)).ok()
     });
 });
+
+case!(a_second_one_on_the_same_port_is_an_error, || {
+    let target = Target::new();
+    let subject = proxy(&target).start();
+    let ended = proxy(&target).on_port(subject.port).run();
+    assert!(ended.stderr.contains("in use"), "{}", ended.stderr);
+    exchange(&mut subject.open(), &mut target.accept());
+});
+
+case!(
+    after_a_crash_it_starts_again_at_once_on_the_same_port,
+    || {
+        let target = Target::new();
+        let mut subject = proxy(&target).start();
+        let mut client = subject.open();
+        let mut there = target.accept();
+        exchange(&mut client, &mut there);
+        kill_process(subject.process.pid(), Signal::KILL).unwrap();
+        // Not dropped: what it leaves behind is part of the case.
+        subject.process.ended();
+        let again = proxy(&target).on_port(subject.port).start();
+        exchange(&mut again.open(), &mut target.accept());
+    }
+);
+
+case!(it_listens_on_a_name, || {
+    let target = Target::new();
+    let subject = proxy(&target).on_host("localhost").start();
+    exchange(&mut subject.open(), &mut target.accept());
+});
+
+case!(
+    connections_that_have_ended_leave_no_descriptor_behind,
+    || {
+        let target = Target::new();
+        let subject = proxy(&target).with(&["--web", "."]).start();
+        let visit = || {
+            let mut client = subject.open();
+            exchange(&mut client, &mut target.accept());
+            client.leave();
+            drop(subject.open());
+            drop(target.accept());
+            drop(subject.connect());
+            subject.ask(&get("/", &["Connection: close"])).is(200);
+        };
+        visit();
+        let before = until("a count that stays", || {
+            let count = descriptors(&subject);
+            visit();
+            (descriptors(&subject) == count).then_some(count)
+        });
+        for _ in 0..10 {
+            visit();
+        }
+        until("all descriptors closed", || {
+            (descriptors(&subject) <= before).then_some(())
+        });
+    }
+);
+
+/// How many descriptors the first process has open.
+fn descriptors(subject: &Subject) -> usize {
+    let pid = subject.process.pid().as_raw_nonzero();
+    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}

@@ -223,3 +223,17 @@ fn until_line(mut receive: impl FnMut(&mut [u8]) -> usize, part: &str) -> String
     }
     panic!("a hundred messages without {part}");
 }
+
+case!(what_clients_send_does_not_steer_the_terminal, || {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("tokens");
+    std::fs::write(&path, "").unwrap();
+    let subject = super::tokens::by("TokenFile", &path).with(&["-v"]).start();
+    subject.try_to_open("/?token=%1b%5b2Jclear%0d%0aforged", &[]);
+    let said = subject.process.stderr.until("forged");
+    assert!(!said.contains('\u{1b}'), "{said:?}");
+    assert!(
+        !said.lines().any(|line| line.starts_with("forged")),
+        "{said}"
+    );
+});

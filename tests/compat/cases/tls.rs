@@ -10,8 +10,8 @@ use rustls::version::{TLS12, TLS13};
 use tempfile::TempDir;
 
 use crate::harness::{
-    Answer, Authority, Pair, Start, Subject, Target, client_of, client_with, exchange, get, proxy,
-    upgrade,
+    Answer, Authority, Pair, Start, Subject, Target, client_of, client_with, exchange, get,
+    pattern, proxy, python, upgrade,
 };
 use crate::ledger::case;
 
@@ -260,6 +260,66 @@ case!(a_handshake_that_stalls_holds_up_nobody, || {
     exchange(&mut subject.open(), &mut place.target.accept());
 });
 
+case!(megabytes_come_whole_over_tls, || {
+    const LEN: usize = 2 << 20;
+    let place = Place::new();
+    let subject = place.start().start();
+    let config = client_of(&place.authority, None);
+    let mut wire = subject.connect_tls(&config).unwrap();
+    wire.send(upgrade("/", &[]).as_bytes());
+    let mut client = Answer::read(wire).websocket();
+    let mut there = place.target.accept();
+    let writer = std::thread::spawn(move || {
+        there.send(&pattern(LEN));
+        there
+    });
+    assert!(client.read_data(LEN) == pattern(LEN), "not what was sent");
+    let mut there = writer.join().unwrap();
+    let reader = std::thread::spawn(move || there.read_bytes(LEN));
+    client.send(&pattern(LEN));
+    assert!(reader.join().unwrap() == pattern(LEN), "not what was sent");
+});
+
+case!(browsers_that_would_rather_speak_http_2_are_carried, || {
+    let place = Place::new();
+    let subject = place.start().start();
+    let mut config = client_of(&place.authority, None);
+    Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    place.carries(&subject, &config);
+});
+
+case!(a_certificate_of_openssls_own_making_is_taken, || {
+    // RSA, self-signed, key and certificate in one file: what everybody makes first.
+    let subject = proxy(&Target::new())
+        .with_file("self.pem", &self_pem())
+        .start();
+    let answer = python(ASK_OVER_TLS, &[&subject.port.to_string()]);
+    assert_eq!(answer, "HTTP/1.1 405");
+});
+
+/// Asks for `/` over TLS, whatever the certificate: the port → how the answer begins.
+const ASK_OVER_TLS: &str = r"
+import socket, ssl, sys
+context = ssl.create_default_context()
+context.check_hostname = False
+context.verify_mode = ssl.CERT_NONE
+raw = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+with context.wrap_socket(raw) as wire:
+    wire.sendall(b'GET / HTTP/1.1
+Host: localhost
+
+')
+    sys.stdout.write(wire.recv(12).decode())
+";
+
+case!(a_certificate_that_is_not_there_means_no_tls, || {
+    let place = Place::new();
+    let subject = proxy(&place.target)
+        .with(&["--cert", "missing.pem"])
+        .start();
+    exchange(&mut subject.open(), &mut place.target.accept());
+});
+
 case!(files_come_over_tls_too, || {
     let place = Place::new();
     let site = TempDir::new().unwrap();
@@ -270,6 +330,31 @@ case!(files_come_over_tls_too, || {
     wire.send(get("/vnc.html", &[]).as_bytes());
     assert_eq!(Answer::read(wire).is(200).text(), "the page");
 });
+
+/// A certificate and its key, made as the manual of openssl shows it.
+fn self_pem() -> String {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("self.pem");
+    let done = Command::new("openssl")
+        .args([
+            "req",
+            "-new",
+            "-x509",
+            "-days",
+            "2",
+            "-nodes",
+            "-subj",
+            "/CN=localhost",
+        ])
+        .arg("-out")
+        .arg(&path)
+        .arg("-keyout")
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(done.status.success());
+    fs::read_to_string(&path).unwrap()
+}
 
 /// Writes a key again, encrypted.
 fn lock(key: &Path, dir: &Path) -> PathBuf {

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use super::tokens::{by, leads, leads_nowhere};
-use crate::harness::{Process, Target, WebService, Wire, free_port, serving, until};
+use crate::harness::{Process, Target, WebService, Wire, free_port, python, serving, until};
 use crate::ledger::case;
 
 case!(json_token_api_asks_a_web_service, || {
@@ -263,18 +263,6 @@ impl Jwt {
             &[self.key.to_str().unwrap(), self.algorithm, claims],
         )
     }
-}
-
-/// Runs a script of Debian's Python, which has what the token plugins of the original need.
-fn python(script: &str, arguments: &[&str]) -> String {
-    let output = Command::new("/usr/bin/python3")
-        .args(["-c", script])
-        .args(arguments)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A Redis server with nothing in it.

@@ -225,3 +225,47 @@ case!(no_parent_is_taken, || {
     let subject = proxy(&target).with(&["--no-parent"]).start();
     exchange(&mut subject.open(), &mut target.accept());
 });
+
+case!(a_log_file_that_cannot_be_written_is_an_error, || {
+    let ended = serving()
+        .nowhere()
+        .with(&["--log-file", "/no/such/folder/log", "6080", "h:1"])
+        .run();
+    assert_ne!(ended.status, 0);
+    assert!(
+        ended.stderr.contains("/no/such/folder/log"),
+        "{}",
+        ended.stderr
+    );
+});
+
+case!(
+    in_the_background_paths_are_of_the_directory_it_was_started_in,
+    || {
+        let target = Target::new();
+        let mut subject = proxy(&target)
+            .with(&["--record", "session", "--log-file", "log", "--web", "."])
+            .in_background()
+            .start();
+        assert!(subject.process.ended().success());
+        let mut client = subject.open();
+        exchange(&mut client, &mut target.accept());
+        client.leave();
+        subject.file("session.1", |text| text.ends_with("'EOF'];\n"));
+        subject.file("log", |text| !text.is_empty());
+    }
+);
+
+case!(
+    the_source_of_tokens_is_of_the_directory_it_was_started_in,
+    || {
+        let target = Target::new();
+        let mut subject = serving()
+            .with_file("tokens", &format!("one: {}\n", target.address()))
+            .with(&["--token-plugin", "TokenFile", "--token-source", "tokens"])
+            .in_background()
+            .start();
+        assert!(subject.process.ended().success());
+        super::tokens::leads(&subject, "one", &target);
+    }
+);

@@ -234,3 +234,17 @@ case!(a_websocket_opens_beside_the_files, || {
         exchange(&mut client, &mut site.target.accept());
     }
 });
+
+case!(
+    a_websocket_opens_on_a_connection_that_brought_a_file,
+    || {
+        let site = Site::new();
+        let mut wire = site.subject.connect();
+        wire.send(get("/app/rfb.js", &[]).as_bytes());
+        let mut wire = Answer::read(wire).is(200).into_wire();
+        assert_eq!(wire.read_bytes(17), b"export default 1;");
+        wire.send(upgrade("/", &[]).as_bytes());
+        let mut client = Answer::read(wire).websocket();
+        exchange(&mut client, &mut site.target.accept());
+    }
+);

@@ -231,3 +231,15 @@ pub(crate) fn code(status: ExitStatus) -> i32 {
         .or_else(|| status.signal().map(|signal| -signal))
         .unwrap()
 }
+
+/// Runs a script of Debian's Python, which has what the token plugins of the original need.
+pub(crate) fn python(script: &str, arguments: &[&str]) -> String {
+    let output = Command::new("/usr/bin/python3")
+        .args(["-c", script])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -34,6 +34,8 @@ enum Place {
     /// A port of this host, or of all addresses; the port is found at the start.
     Port(Option<&'static str>),
     Unix(PathBuf),
+    /// A port that has been used before.
+    Again(u16),
     /// A socket on standard input, with the arguments that say so.
     Stdin(OwnedFd, u16),
     /// A listening socket as descriptor 3, as systemd passes it.
@@ -91,6 +93,12 @@ impl Start {
     /// Listens where no address says otherwise.
     pub(crate) fn on_all_addresses(mut self) -> Self {
         self.place = Place::Port(None);
+        self
+    }
+
+    /// On 127.0.0.1 at this port.
+    pub(crate) fn on_port(mut self, port: u16) -> Self {
+        self.place = Place::Again(port);
         self
     }
 
@@ -175,7 +183,7 @@ impl Start {
 
     fn port(&self) -> u16 {
         match &self.place {
-            Place::Stdin(_, port) | Place::Systemd(_, port) => *port,
+            Place::Again(port) | Place::Stdin(_, port) | Place::Systemd(_, port) => *port,
             _ => free_port(),
         }
     }
@@ -231,7 +239,7 @@ impl Start {
             Place::Port(None) => {
                 command.arg(port.to_string());
             }
-            Place::Systemd(..) => {
+            Place::Again(_) | Place::Systemd(..) => {
                 command.arg(format!("127.0.0.1:{port}"));
             }
             Place::Unix(_) | Place::Stdin(..) | Place::Nowhere => {}

@@ -122,3 +122,13 @@ pub(crate) fn exchange(client: &mut Ws, target: &mut Wire) {
     target.send(b"from the target");
     assert_eq!(client.read_data(15), b"from the target");
 }
+
+/// Bytes in which a piece that is lost, doubled or moved shows.
+pub(crate) fn pattern(len: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let next = |()| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_n((), len).map(next).collect()
+}

@@ -11,6 +11,9 @@ use rustls::{ClientConnection, ServerConnection, StreamOwned};
 /// How long anything that a case waits for may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long nothing moves before a connection counts as stalled.
+const STALL: Duration = Duration::from_millis(500);
+
 thread_local! {
     static CURRENT: Cell<Duration> = const { Cell::new(PATIENCE) };
 }
@@ -75,6 +78,24 @@ impl Wire {
             );
         }
         bytes
+    }
+
+    /// Sends `bytes` again and again until nobody has taken anything for [`STALL`], or more than
+    /// `limit` bytes went; how many that were.
+    pub(crate) fn send_again_until_it_stalls(&mut self, bytes: &[u8], limit: usize) -> usize {
+        self.socket(
+            |it| it.set_write_timeout(Some(STALL)),
+            |it| it.set_write_timeout(Some(STALL)),
+        );
+        let mut sent = 0;
+        while sent < limit {
+            match self.write(&bytes[sent % bytes.len()..]) {
+                Ok(len) => sent += len,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => panic!("nobody takes it: {error}"),
+            }
+        }
+        sent
     }
 
     /// Says that nothing more will be sent; the other direction stays open.

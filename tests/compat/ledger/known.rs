@@ -80,6 +80,11 @@ pub(super) const KNOWN: &[Known] = &[
         theirs: "keeps the whole message in memory until its end has come",
     },
     Known {
+        case: "a_target_that_reads_nothing_costs_no_memory",
+        fails: Since::Always,
+        theirs: "goes on reading from the client, and keeps what the target does not take",
+    },
+    Known {
         case: "reserved_bits_are_refused",
         fails: Since::Always,
         theirs: "ignores them",
@@ -163,6 +168,11 @@ pub(super) const KNOWN: &[Known] = &[
         case: "inetd_passes_a_connection",
         fails: Since::Always,
         theirs: "wants a listening socket and fails for ever on a connection",
+    },
+    Known {
+        case: "after_a_crash_it_starts_again_at_once_on_the_same_port",
+        fails: Since::Always,
+        theirs: "keeps the port taken as long as one of its processes carries a session",
     },
     Known {
         case: "systemd_passes_a_listening_socket",
@@ -280,6 +290,11 @@ pub(super) const KNOWN: &[Known] = &[
         theirs: "makes it readable for everybody who can read the directory",
     },
     Known {
+        case: "what_clients_send_does_not_steer_the_terminal",
+        fails: Since::Always,
+        theirs: "logs tokens as they come, with control characters and new lines",
+    },
+    Known {
         case: "the_log_tells_of_a_session_how_long_and_how_much",
         fails: Since::Always,
         theirs: "says when a connection begins",
@@ -318,5 +333,10 @@ pub(super) const KNOWN: &[Known] = &[
         case: "no_parent_is_taken",
         fails: Since::Always,
         theirs: "has no `--no-parent`",
+    },
+    Known {
+        case: "the_source_of_tokens_is_of_the_directory_it_was_started_in",
+        fails: Since::Always,
+        theirs: "looks for it in `/` with `-D`, and in the web folder with `--web`",
     },
 ];
