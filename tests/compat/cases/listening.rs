@@ -78,6 +78,16 @@ case!(a_unix_socket_that_a_dead_process_left_is_replaced, || {
     exchange(&mut subject.open(), &mut target.accept());
 });
 
+case!(a_file_where_the_unix_socket_goes_is_left_alone, || {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("notes");
+    fs::write(&path, "to keep").unwrap();
+    let ended = proxy(&Target::new()).on_unix_socket(&path).run();
+    assert_ne!(ended.status, 0);
+    assert!(ended.stderr.contains("notes"), "{}", ended.stderr);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "to keep");
+});
+
 case!(from_a_unix_socket_to_a_unix_socket, || {
     let dir = TempDir::new().unwrap();
     let (listen, path) = (dir.path().join("listen"), dir.path().join("target"));

@@ -230,7 +230,9 @@ case!(what_clients_send_does_not_steer_the_terminal, || {
     std::fs::write(&path, "").unwrap();
     let subject = super::tokens::by("TokenFile", &path).with(&["-v"]).start();
     subject.try_to_open("/?token=%1b%5b2Jclear%0d%0aforged", &[]);
-    let said = subject.process.stderr.until("forged");
+    let said = subject.process.stderr.until_it("refusal", |text| {
+        text.lines().any(|line| line.starts_with("127.0.0.1"))
+    });
     assert!(!said.contains('\u{1b}'), "{said:?}");
     assert!(
         !said.lines().any(|line| line.starts_with("forged")),

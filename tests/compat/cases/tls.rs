@@ -242,6 +242,15 @@ case!(ciphers_are_chosen_by_their_openssl_names, || {
     Answer::read(wire).is(101);
 });
 
+case!(
+    old_ciphers_are_not_spoken_and_asking_for_them_alone_is_an_error,
+    || {
+        let place = Place::new();
+        let ended = place.start().with(&["--ssl-ciphers", "AES128-SHA"]).run();
+        ended.is_wrong_usage("--ssl-ciphers");
+    }
+);
+
 case!(a_client_that_speaks_nonsense_over_tls_ends_alone, || {
     let place = Place::new();
     let subject = place.start().start();
@@ -305,10 +314,7 @@ context.check_hostname = False
 context.verify_mode = ssl.CERT_NONE
 raw = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
 with context.wrap_socket(raw) as wire:
-    wire.sendall(b'GET / HTTP/1.1
-Host: localhost
-
-')
+    wire.sendall(b'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
     sys.stdout.write(wire.recv(12).decode())
 ";
 

@@ -12,7 +12,7 @@ use rustls::{ClientConnection, ServerConnection, StreamOwned};
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long nothing moves before a connection counts as stalled.
-const STALL: Duration = Duration::from_millis(500);
+const STALL: Duration = Duration::from_secs(1);
 
 thread_local! {
     static CURRENT: Cell<Duration> = const { Cell::new(PATIENCE) };

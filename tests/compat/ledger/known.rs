@@ -155,6 +155,11 @@ pub(super) const KNOWN: &[Known] = &[
         theirs: "has no `--unix-listen`",
     },
     Known {
+        case: "a_file_where_the_unix_socket_goes_is_left_alone",
+        fails: Since::Always,
+        theirs: "deletes it (0.10 has no `--unix-listen`)",
+    },
+    Known {
         case: "from_a_unix_socket_to_a_unix_socket",
         fails: Since::Old,
         theirs: "has no `--unix-listen`",
@@ -266,6 +271,11 @@ pub(super) const KNOWN: &[Known] = &[
     },
     Known {
         case: "tls_1_1_is_not_spoken_and_asking_for_it_is_an_error",
+        fails: Since::Always,
+        theirs: "starts",
+    },
+    Known {
+        case: "old_ciphers_are_not_spoken_and_asking_for_them_alone_is_an_error",
         fails: Since::Always,
         theirs: "starts",
     },
