@@ -145,6 +145,10 @@ impl Inbound {
         if !self.early.is_empty() {
             let len = room.len().min(self.early.len());
             self.early.copy_to_slice(&mut room[..len]);
+            if self.early.is_empty() {
+                // It is a part of a buffer, which nobody else needs any more.
+                self.early = Bytes::new();
+            }
             return Poll::Ready(Ok(len));
         }
         let mut read = ReadBuf::new(room);

@@ -30,9 +30,14 @@ pub async fn upgraded(upgrade: OnUpgrade) -> Result<Upgraded, hyper::Error> {
     Ok(match upgraded.downcast::<TokioIo<Deadlines>>() {
         Ok(parts) => {
             let (stream, phase) = parts.io.into_inner().into_parts();
+            // An empty one still holds on to the buffer that the request was read into.
+            let early = match parts.read_buf {
+                early if early.is_empty() => Bytes::new(),
+                early => early,
+            };
             Upgraded {
                 stream,
-                early: parts.read_buf,
+                early,
                 place: Held(Some(phase)),
             }
         }

@@ -130,7 +130,7 @@ async fn what_many_slow_browsers_left_waiting_arrives_unchanged() {
     const EACH: usize = 8 * 1024 * 1024;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let block: Arc<Vec<u8>> = Arc::new((0..EACH).map(|at| (at * 31 % 251) as u8).collect());
+    let block: Arc<Vec<u8>> = Arc::new((0..EACH).map(|at| u8::try_from(at * 31 % 251).unwrap()).collect());
     let mut browsers = Vec::new();
     for _ in 0..CONNECTIONS {
         let browser = TcpStream::connect(address).await.unwrap();
