@@ -78,6 +78,18 @@ impl Process {
         self.child.wait().unwrap()
     }
 
+    /// Waits until the process has a handler for a signal, which otherwise would just kill it.
+    pub(crate) fn hears(&self, signal: Signal) {
+        let file = format!("/proc/{}/status", self.pid().as_raw_nonzero());
+        let bit = 1_u64 << (signal.as_raw() - 1);
+        until("a signal handler", || {
+            let status = fs::read_to_string(&file).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let caught = u64::from_str_radix(caught?.trim(), 16).ok()?;
+            (caught & bit != 0).then_some(())
+        });
+    }
+
     /// The process, when it still is there, and all its descendants.
     pub(crate) fn family(&self) -> Vec<Pid> {
         let wanted = format!("{MARK}={}", self.mark);
