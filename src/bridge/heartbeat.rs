@@ -8,23 +8,20 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How often the browser is pinged. Proxies cut what is silent for 60 s.
-pub(super) const PING_EVERY: Duration = Duration::from_secs(25);
+const PING_EVERY: Duration = Duration::from_secs(25);
 
-/// How long a browser may give no sign of life at least: two pings without a pong.
+/// How long a browser may give no sign of life: two pings without a pong.
 pub(super) const DEAD_AFTER: Duration = Duration::from_mins(1);
-
-/// How long a pong may take beyond the second ping.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// The clock of one connection.
 pub(super) struct Heartbeat {
-    wake: Pin<Box<Sleep>>,
+    /// `None`: there is nothing to do at any time.
+    wake: Option<Pin<Box<Sleep>>>,
     ping_every: Duration,
-    dead_after: Duration,
     next_ping: Instant,
     heard: Instant,
-    /// It is known to answer pings, so that silence means something.
-    answers: bool,
+    /// Whether silence is the end.
+    mortal: bool,
 }
 
 /// What the time asks for.
@@ -35,18 +32,26 @@ pub(super) enum Beat {
 }
 
 impl Heartbeat {
-    /// `answers`: the other side is taken to answer pings from the beginning on, and not only
-    /// once it has answered one.
-    pub(super) fn new(ping_every: Duration, answers: bool) -> Self {
+    /// For a browser, which answers pings.
+    pub(super) fn of_a_browser() -> Self {
+        Self::new(Some(PING_EVERY), true)
+    }
+
+    /// For a client of which nothing is known: its pongs may be a long time behind what it has
+    /// still to read, or never come. `None`: no pings.
+    pub(super) fn of_a_stranger(ping_every: Option<Duration>) -> Self {
+        Self::new(ping_every, false)
+    }
+
+    fn new(ping_every: Option<Duration>, mortal: bool) -> Self {
         let now = Instant::now();
-        let next_ping = now + ping_every;
+        let next_ping = now + ping_every.unwrap_or_default();
         Self {
-            wake: Box::pin(sleep_until(next_ping)),
-            ping_every,
-            dead_after: DEAD_AFTER.max(ping_every * 2 + GRACE),
+            wake: ping_every.map(|_| Box::pin(sleep_until(next_ping))),
+            ping_every: ping_every.unwrap_or_default(),
             next_ping,
             heard: now,
-            answers,
+            mortal,
         }
     }
 
@@ -55,18 +60,15 @@ impl Heartbeat {
         self.heard = Instant::now();
     }
 
-    /// The browser answered a ping.
-    pub(super) fn hear_pong(&mut self) {
-        self.answers = true;
-        self.hear();
-    }
-
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Beat> {
+        let Some(wake) = &mut self.wake else {
+            return Poll::Pending;
+        };
         loop {
-            ready!(self.wake.as_mut().poll(cx));
+            ready!(wake.as_mut().poll(cx));
             let now = Instant::now();
-            let deadline = self.heard + self.dead_after;
-            if self.answers && now >= deadline {
+            let end = self.heard + DEAD_AFTER;
+            if self.mortal && now >= end {
                 return Poll::Ready(Beat::Dead);
             }
             let ping = now >= self.next_ping;
@@ -74,12 +76,12 @@ impl Heartbeat {
                 self.next_ping = now + self.ping_every;
             }
             // What was heard since only puts the end off: waking too early does no harm.
-            let next = if self.answers {
-                self.next_ping.min(deadline)
+            let next = if self.mortal {
+                self.next_ping.min(end)
             } else {
                 self.next_ping
             };
-            self.wake.as_mut().reset(next);
+            wake.as_mut().reset(next);
             if ping {
                 return Poll::Ready(Beat::Ping);
             }

@@ -28,7 +28,6 @@ pub(super) struct Inbound {
     frame: Option<Payload>,
     /// The payload of a ping or close so far.
     control: Vec<u8>,
-    ponged: bool,
     /// How the browser ended what it says; acted on when all before it is with the desktop.
     over: Option<Result<CloseFrame, Error>>,
     passing: Passing,
@@ -52,8 +51,6 @@ struct Payload {
 pub(super) enum Received {
     /// The browser sent something.
     Something,
-    /// A pong was in it.
-    Pong,
     /// So many bytes went to the desktop.
     Passed(usize),
     /// The browser closes the WebSocket.
@@ -70,7 +67,6 @@ impl Inbound {
             parser: FrameParser::new(max_message),
             frame: None,
             control: Vec::new(),
-            ponged: false,
             over: None,
             passing,
             buffer: Buffer::default(),
@@ -131,11 +127,7 @@ impl Inbound {
         if let Err(error) = self.deframe(outbound) {
             self.over = Some(Err(error));
         }
-        Poll::Ready(Ok(if std::mem::take(&mut self.ponged) {
-            Received::Pong
-        } else {
-            Received::Something
-        }))
+        Poll::Ready(Ok(Received::Something))
     }
 
     /// Reads more behind `raw`.
@@ -230,7 +222,6 @@ impl Inbound {
         let payload = std::mem::take(&mut self.control);
         match opcode {
             Opcode::Ping => outbound.queue(Opcode::Pong, &payload),
-            Opcode::Pong => self.ponged = true,
             Opcode::Close => self.over = Some(Ok(check_close(&payload)?)),
             _ => {}
         }

@@ -13,6 +13,7 @@
 mod buffer;
 mod close;
 mod error;
+mod farewell;
 mod greet;
 mod heartbeat;
 mod inbound;
@@ -32,7 +33,8 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use self::pump::{End, Farewell, Pump};
+use self::farewell::Farewell;
+use self::pump::{End, Pump};
 use crate::model::Rights;
 use crate::runtime::Stream;
 
@@ -58,9 +60,9 @@ pub struct Viewer {
 pub enum Passage {
     /// RFB, held to the viewer's rights. A browser that gives no sign of life is given up.
     Desktop { rights: Rights, greeting: Greeting },
-    /// Any bytes, in messages of any length. A client that never answers a ping is let be.
+    /// Any bytes, in messages of any length. A client is let be however long it is silent.
     Bytes {
-        /// `None`: every 25 s.
+        /// `None`: never.
         ping_every: Option<Duration>,
     },
 }
@@ -142,6 +144,7 @@ async fn serve(
         Ok(()) => poll_fn(|cx| pump.poll(cx)).await,
         Err(error) => Err(error),
     };
+    let ended_by_itself = matches!(end, Ok(End::Desktop));
     let (cause, error) = match end {
         Ok(End::Closed(frame)) => {
             return (CloseCause::Left, None, Some(Farewell::answer(&frame)));
@@ -157,6 +160,7 @@ async fn serve(
         .is_none_or(|error| error.fault() != Fault::Browser);
     let farewell = match cause {
         CloseCause::Vanished => None,
+        _ if ended_by_itself => Some(Farewell::because(&cause, understood).after_last_words()),
         _ => Some(Farewell::because(&cause, understood)),
     };
     (cause, error, farewell)

@@ -8,11 +8,12 @@
 
 use std::io;
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use rustix::net::SendFlags;
+use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::Error;
@@ -143,7 +144,7 @@ impl Outbound {
     }
 
     fn may_splice(&self, client: &Stream, server: &Stream) -> bool {
-        client.is_socket() && server.is_socket() && !self.onlooker.is_there()
+        client.is_socket() && server.is_socket() && !self.onlooker.is_there() && Pipe::may_be_had()
     }
 
     /// A frame through the buffer.
@@ -164,24 +165,35 @@ impl Outbound {
         Poll::Ready(done.map(|()| len))
     }
 
-    /// A frame through a pipe.
-    fn poll_splice(&mut self, cx: &mut Context<'_>, server: &Stream) -> Poll<io::Result<usize>> {
-        let mut pipe = match Pipe::take() {
-            Ok(pipe) => pipe,
-            Err(error) => {
-                // Too many descriptors; there is the buffer.
-                tracing::debug!(%error, "no pipe to be had");
-                self.large = false;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
+    /// A frame through a pipe, or through the buffer where the kernel will not have it.
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        server: &mut Stream,
+    ) -> Poll<io::Result<usize>> {
+        let Some(mut pipe) = Pipe::take() else {
+            self.large = false;
+            return self.poll_read(cx, server);
         };
-        let len = ready!(server.poll_readable(cx, |socket| pipe.fill(socket)))?;
-        if len > 0 {
-            self.pipe = Some(pipe);
-            self.frame_next();
+        let room = &mut self.buffer.hold()[MAX_SERVER_HEAD..MAX_SERVER_HEAD + PAYLOAD];
+        let came = server.poll_readable(cx, |socket| match pipe.fill(socket) {
+            Ok(len) if len > 0 => Ok((len, 0)),
+            // Urgent data of TCP stops it for good as if there were nothing or the end: only
+            // reading tells.
+            Ok(_) => read_now(socket, room),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => read_now(socket, room),
+            Err(error) if Pipe::is_forbidden(&error) => read_now(socket, room),
+            Err(error) => Err(error),
+        });
+        match came {
+            Poll::Ready(Ok((0, 0))) | Poll::Ready(Err(_)) | Poll::Pending => self.buffer.release(),
+            Poll::Ready(Ok((0, read))) => self.frame(read, read),
+            Poll::Ready(Ok(_)) => {
+                self.pipe = Some(pipe);
+                self.frame_next();
+            }
         }
-        Poll::Ready(Ok(len))
+        came.map_ok(|(piped, read)| piped + read)
     }
 
     /// Makes the head of the next frame whose payload is in the pipe.
@@ -250,8 +262,10 @@ impl Outbound {
             && self.framed > 0
         {
             let written = client.poll_writable(cx, |socket| pipe.empty(socket, self.framed));
-            match self.written(written)? {
-                Poll::Ready(len) => self.framed -= len,
+            match self.written(written) {
+                Poll::Ready(Ok(len)) => self.framed -= len,
+                Poll::Ready(Err(error)) if Pipe::is_forbidden(&error) => self.spill()?,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending if Pipe::is_wanted_elsewhere() => {
                     self.spill()?;
                     return Poll::Pending;
@@ -295,4 +309,10 @@ impl Outbound {
             failed @ Poll::Ready(Err(_)) => failed,
         }
     }
+}
+
+/// What the socket has now, as nothing piped and so much read.
+fn read_now(socket: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<(usize, usize)> {
+    let (read, _) = rustix::net::recv(socket, room, RecvFlags::DONTWAIT)?;
+    Ok((0, read))
 }

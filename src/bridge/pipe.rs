@@ -4,8 +4,9 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
 /// How many pipes a thread keeps for the next connection that needs one.
@@ -15,14 +16,18 @@ const SPARES: usize = 2;
 const MAX_INSIDE: usize = 256 * 1024;
 
 /// What the kernel is asked to have room for: it counts a whole page for each piece, however
-/// short, and what comes over TCP is in pieces of 1 to 4 kB.
-const ROOM: usize = 1024 * 1024;
+/// short, and what comes over TCP is in pieces of 1 to 4 kB. A user may have 64 MiB of such room
+/// in all, over all programs (`/proc/sys/fs/pipe-user-pages-soft`).
+const ROOM: usize = 512 * 1024;
 
 /// How many pipes may be held by connections whose browsers take nothing. Beyond, what is in them
 /// is copied out, so that there are descriptors for those who read.
-const MAX_WAITING: usize = 32;
+const MAX_WAITING: usize = 16;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// The kernel does not let bytes move through pipes.
+static FORBIDDEN: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static SPARE: RefCell<Vec<Ends>> = const { RefCell::new(Vec::new()) };
@@ -33,6 +38,15 @@ struct Ends {
     write: OwnedFd,
 }
 
+impl Ends {
+    fn make() -> io::Result<Self> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // A user may have so many large pipes and no more; a small one does as well.
+        _ = fcntl_setpipe_size(&write, ROOM);
+        Ok(Self { read, write })
+    }
+}
+
 /// A pipe and how much is in it.
 pub(super) struct Pipe {
     /// Always there until it is dropped.
@@ -41,25 +55,41 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
-    /// An empty pipe, taken from the thread's spare ones when there is one.
-    ///
-    /// # Errors
-    /// When there are too many descriptors.
-    pub(super) fn take() -> io::Result<Self> {
+    /// An empty pipe, taken from the thread's spare ones when there is one; `None` when there are
+    /// too many descriptors.
+    pub(super) fn take() -> Option<Self> {
         let spare = SPARE.with_borrow_mut(Vec::pop);
-        let ends = if let Some(ends) = spare {
-            ends
-        } else {
-            let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-            // A user may have so many large pipes and no more; a small one does as well.
-            _ = fcntl_setpipe_size(&write, ROOM);
-            Ends { read, write }
+        let ends = match spare.map_or_else(Ends::make, Ok) {
+            Ok(ends) => ends,
+            Err(error) => {
+                tracing::debug!(%error, "no pipe to be had");
+                return None;
+            }
         };
         HELD.fetch_add(1, Ordering::Relaxed);
-        Ok(Self {
+        Some(Self {
             ends: Some(ends),
             len: 0,
         })
+    }
+
+    /// Whether the kernel moves bytes through pipes at all, as far as is known.
+    pub(super) fn may_be_had() -> bool {
+        !FORBIDDEN.load(Ordering::Relaxed)
+    }
+
+    /// Whether `error` says that this kernel, or whoever guards it, does not let bytes move so;
+    /// then it is not tried again.
+    pub(super) fn is_forbidden(error: &io::Error) -> bool {
+        let errno = Errno::from_io_error(error);
+        let forbidden = matches!(
+            errno,
+            Some(Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP)
+        );
+        if forbidden && !FORBIDDEN.swap(true, Ordering::Relaxed) {
+            tracing::debug!(%error, "bytes cannot move through pipes here; they are copied");
+        }
+        forbidden
     }
 
     /// How many bytes are in it.

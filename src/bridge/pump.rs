@@ -1,27 +1,20 @@
 //! Moves the bytes of one connection both ways, until one side ends.
 
-use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
-
+use super::farewell::Farewell;
 use super::greet::greet_desktop;
-use super::heartbeat::{Beat, Heartbeat, PING_EVERY};
+use super::heartbeat::{Beat, Heartbeat};
 use super::inbound::{Inbound, Received};
 use super::outbound::{Outbound, Sent};
 use super::rights::Passing;
 use super::tap::Onlooker;
 use super::websocket::{CloseFrame, Opcode};
-use super::{CloseCause, Error, Greeting, Passage, Traffic, Viewer};
+use super::{Error, Greeting, Passage, Traffic, Viewer};
 use crate::model::Rights;
 use crate::runtime::Stream;
-
-/// How long the two close frames and the end of the connection may take together.
-pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+use bytes::Bytes;
 
 /// The longest WebSocket message that a viewer of a desktop may send, in bytes.
 const MAX_MESSAGE: usize = 1024 * 1024;
@@ -66,10 +59,8 @@ impl Pump {
             Passage::Bytes { .. } => (Passing::Opaque, false, isize::MAX.cast_unsigned()),
         };
         let heartbeat = match viewer.passage {
-            Passage::Desktop { .. } => Heartbeat::new(PING_EVERY, true),
-            Passage::Bytes { ping_every } => {
-                Heartbeat::new(ping_every.unwrap_or(PING_EVERY), false)
-            }
+            Passage::Desktop { .. } => Heartbeat::of_a_browser(),
+            Passage::Bytes { ping_every } => Heartbeat::of_a_stranger(ping_every),
         };
         let mut outbound = Outbound::default().watched_by(Onlooker(viewer.tap));
         if let Some(greeting) = passing.first_words() {
@@ -130,7 +121,6 @@ impl Pump {
             )?;
         match received {
             Received::Something => self.heartbeat.hear(),
-            Received::Pong => self.heartbeat.hear_pong(),
             Received::Passed(len) => self.traffic.add_from_browser(len),
             Received::Close(frame) => return Poll::Ready(Ok(Some(End::Closed(frame)))),
             Received::End => return Poll::Ready(Ok(Some(End::Vanished))),
@@ -151,82 +141,19 @@ impl Pump {
         Poll::Ready(Ok(None))
     }
 
-    /// Lets go of the desktop and closes the WebSocket: a close frame, then the browser's own if
-    /// it is still to come, then the connection. Takes [`CLOSE_WITHIN`] at most, whatever the
-    /// browser does. Without a farewell the connection is dropped.
+    /// Lets go of the desktop, and says goodbye to the browser; without a farewell its connection
+    /// is dropped.
     pub(super) async fn close(self, farewell: Option<Farewell>) {
         let Self {
-            mut client,
+            client,
             server,
-            mut inbound,
-            mut outbound,
+            inbound,
+            outbound,
             ..
         } = self;
         drop(server);
-        let Some(farewell) = farewell else { return };
-        inbound.discard();
-        let close = async {
-            std::future::poll_fn(|cx| outbound.poll_drain(cx, &mut client)).await?;
-            outbound.queue(Opcode::Close, &farewell.payload);
-            std::future::poll_fn(|cx| outbound.poll_drain(cx, &mut client)).await?;
-            client.flush().await?;
-            if farewell.await_answer {
-                wait_for_close(&mut inbound, &mut client).await;
-            }
-            client.shutdown().await?;
-            // Data that nobody reads would make the kernel reset the connection, and the close
-            // frame could be lost with it.
-            drain(&mut client).await
-        };
-        match timeout(CLOSE_WITHIN, close).await {
-            Ok(Ok(())) | Err(_) => {}
-            Ok(Err(error)) => tracing::trace!(%error, "the close frame did not arrive"),
+        if let Some(farewell) = farewell {
+            farewell.say(client, inbound, outbound).await;
         }
     }
-}
-
-/// The last thing that a browser is told.
-#[derive(Debug)]
-pub(super) struct Farewell {
-    /// The payload of the close frame.
-    payload: Vec<u8>,
-    /// Whether the browser's own close frame is still to come and can be understood.
-    await_answer: bool,
-}
-
-impl Farewell {
-    /// For a browser that is told why.
-    pub(super) fn because(cause: &CloseCause, await_answer: bool) -> Self {
-        let mut payload = cause.code().to_be_bytes().to_vec();
-        payload.extend(cause.reason().as_bytes());
-        Self {
-            payload,
-            await_answer,
-        }
-    }
-
-    /// For a browser that closes: its own code (RFC 6455 §5.5.1).
-    pub(super) fn answer(frame: &CloseFrame) -> Self {
-        let code = frame.code.map(u16::to_be_bytes);
-        Self {
-            payload: code.into_iter().flatten().collect(),
-            await_answer: false,
-        }
-    }
-}
-
-/// Reads until the browser's close frame, its end, or something that cannot be understood.
-async fn wait_for_close(inbound: &mut Inbound, client: &mut Stream) {
-    let (mut nowhere, mut unsent) = (Stream::over(tokio::io::empty()), Outbound::default());
-    let mut received = async || {
-        std::future::poll_fn(|cx| inbound.poll(cx, client, &mut nowhere, &mut unsent)).await
-    };
-    while let Ok(Received::Something | Received::Pong | Received::Passed(_)) = received().await {}
-}
-
-/// Reads until the end and looks at nothing.
-async fn drain(client: &mut Stream) -> io::Result<()> {
-    let mut room = vec![0; 4096];
-    while client.read(&mut room).await? > 0 {}
-    Ok(())
 }

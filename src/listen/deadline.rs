@@ -145,6 +145,8 @@ impl AsyncWrite for Deadlines {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        // There is no answer before the head is whole.
+        this.head = None;
         let polled = Pin::new(&mut this.stream).poll_write(cx, buf);
         this.written(polled, cx)
     }
@@ -155,6 +157,7 @@ impl AsyncWrite for Deadlines {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.head = None;
         let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
         this.written(polled, cx)
     }

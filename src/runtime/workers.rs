@@ -37,7 +37,11 @@ where
         let thread = std::thread::Builder::new()
             .name(format!("worker-{number}"))
             .stack_size(STACK);
-        threads.push(thread.spawn(move || runtime.block_on(work(number)))?);
+        threads.push(thread.spawn(move || {
+            runtime.block_on(work(number));
+            // Not waiting for what blocks, such as a name server that does not answer.
+            runtime.shutdown_background();
+        })?);
     }
     Ok(Workers { threads })
 }

@@ -18,7 +18,9 @@ fn passing(
     tap: Option<Box<dyn Tap>>,
 ) -> JoinHandle<Outcome> {
     let viewer = Viewer {
-        passage: Passage::Bytes { ping_every: None },
+        passage: Passage::Bytes {
+            ping_every: Some(Duration::from_secs(25)),
+        },
         traffic: Arc::default(),
         tap,
     };
@@ -53,11 +55,13 @@ async fn a_message_may_be_longer_than_anything_that_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_answers_pings_is_let_be() {
+async fn a_client_that_answers_no_ping_is_let_be() {
     let (browser, client) = duplex(64 * 1024);
     let (server, mut target) = duplex(64 * 1024);
     let bridge = passing(Stream::over(client), Stream::over(server), None);
     let mut browser = WsClient::over(browser);
+    assert!(matches!(browser.next().await.unwrap(), Message::Ping(_)));
+    browser.send_frame(0x8a, b"").await.unwrap();
     let since = Instant::now();
     while since.elapsed() < Duration::from_mins(10) {
         let message = tokio::time::timeout(Duration::from_mins(1), browser.next()).await;
@@ -70,16 +74,73 @@ async fn a_client_that_never_answers_pings_is_let_be() {
     bridge.abort();
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_client_that_answered_a_ping_and_then_fell_silent_is_given_up() {
-    let (browser, client) = duplex(64 * 1024);
-    let (server, _target) = duplex(64 * 1024);
-    let bridge = passing(Stream::over(client), Stream::over(server), None);
+/// Two ends of a TCP connection.
+async fn tcp() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    let (far, _) = listener.accept().await.unwrap();
+    (near, far)
+}
+
+#[tokio::test]
+async fn what_comes_behind_urgent_data_is_not_lost() {
+    const MUCH: usize = 4 * 1024 * 1024;
+    let (browser, client) = tcp().await;
+    let (mut target, server) = tcp().await;
+    let bridge = passing(client, server, None);
+    let says = spawn(async move {
+        target.write_all(&vec![1; MUCH]).await.unwrap();
+        target.writable().await.unwrap();
+        rustix::net::send(&target, b"!", rustix::net::SendFlags::OOB).unwrap();
+        target.write_all(&vec![2; MUCH]).await.unwrap();
+    });
     let mut browser = WsClient::over(browser);
-    assert!(matches!(browser.next().await.unwrap(), Message::Ping(_)));
-    browser.send_frame(0x8a, b"").await.unwrap();
-    let gone = tokio::time::timeout(Duration::from_mins(2), bridge).await;
-    assert_eq!(gone.unwrap().unwrap().cause, CloseCause::Vanished);
+    let got = soon(browser.read(2 * MUCH)).await.unwrap();
+    assert_eq!(got.iter().filter(|byte| **byte == 2).count(), MUCH);
+    soon(says).await.unwrap();
+    let closed = soon(browser.closed()).await.unwrap();
+    assert_eq!(closed.code, Some(1000));
+    drop(browser);
+    soon(bridge).await.unwrap();
+}
+
+/// The target says much and ends; the browser reads it late and talks all the while.
+#[tokio::test]
+async fn last_words_arrive_also_at_a_slow_browser_that_talks() {
+    const MUCH: usize = 8 * 1024 * 1024;
+    let (browser, client) = tcp().await;
+    let (mut target, server) = tcp().await;
+    let bridge = passing(client, server, None);
+    let says = spawn(async move {
+        target.write_all(&vec![3; MUCH]).await.unwrap();
+        target.shutdown().await.unwrap();
+        target
+    });
+    let (read, mut write) = browser.into_split();
+    let talks = spawn(async move {
+        // As long as it is listened to.
+        while write.write_all(&frame(0x82, b"mouse")).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let mut browser = WsClient::over(tokio::io::join(read, tokio::io::sink()));
+    let mut got = 0;
+    while got < MUCH {
+        match soon(browser.next()).await.unwrap() {
+            Message::Binary(payload) => got += payload.len(),
+            other => panic!("{other:?} after {got} bytes"),
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    let closed = soon(browser.closed()).await.unwrap();
+    assert_eq!(closed.code, Some(1000));
+    drop(browser);
+    talks.abort();
+    drop(soon(says).await.unwrap());
+    drop(talks.await);
+    soon(bridge).await.unwrap();
 }
 
 /// What an onlooker saw, in words.
@@ -130,7 +191,11 @@ async fn what_many_slow_browsers_left_waiting_arrives_unchanged() {
     const EACH: usize = 8 * 1024 * 1024;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let block: Arc<Vec<u8>> = Arc::new((0..EACH).map(|at| u8::try_from(at * 31 % 251).unwrap()).collect());
+    let block: Arc<Vec<u8>> = Arc::new(
+        (0..EACH)
+            .map(|at| u8::try_from(at * 31 % 251).unwrap())
+            .collect(),
+    );
     let mut browsers = Vec::new();
     for _ in 0..CONNECTIONS {
         let browser = TcpStream::connect(address).await.unwrap();
