@@ -37,10 +37,13 @@ struct Heap {
 
 impl Heap {
     async fn watch() -> Self {
-        let _alone = ALONE.lock().await;
+        let alone = ALONE.lock().await;
         HEAP.reset_peak_usage();
         let before = HEAP.current_usage();
-        Self { before, _alone }
+        Self {
+            before,
+            _alone: alone,
+        }
     }
 
     /// Bytes that came on top since then.
