@@ -186,7 +186,7 @@ impl Outbound {
             Err(error) => Err(error),
         });
         match came {
-            Poll::Ready(Ok((0, 0))) | Poll::Ready(Err(_)) | Poll::Pending => self.buffer.release(),
+            Poll::Ready(Ok((0, 0)) | Err(_)) | Poll::Pending => self.buffer.release(),
             Poll::Ready(Ok((0, read))) => self.frame(read, read),
             Poll::Ready(Ok(_)) => {
                 self.pipe = Some(pipe);
