@@ -7,6 +7,7 @@ mod dial;
 mod flags;
 mod forwarded;
 mod gate;
+pub(crate) mod inherited;
 pub(crate) mod log;
 pub(crate) mod prepared;
 mod record;

@@ -13,7 +13,7 @@ use tower::Service;
 use crate::listen::{self, Listen, Listener};
 use crate::runtime::Stream;
 use crate::websockify::bind;
-use crate::websockify::daemon::{self, Inetd, Socket};
+use crate::websockify::inherited::{self, Inetd, Socket};
 use crate::websockify::settings::{Settings, Source};
 
 /// Open sockets, outside of any runtime.
@@ -31,7 +31,7 @@ impl Sockets {
         if settings.listen != Source::Inetd {
             return Ok(None);
         }
-        let inetd = daemon::inetd().context("standard input is no socket from inetd")?;
+        let inetd = inherited::inetd().context("standard input is no socket from inetd")?;
         Ok(Some(match inetd {
             Inetd::Listener(listener) => Self::Listeners(vec![listener]),
             Inetd::Connection(connection) => Self::Connection(connection),
@@ -43,7 +43,7 @@ impl Sockets {
         if let Some(taken) = taken {
             return Ok(taken);
         }
-        let passed = daemon::inherited().context("the sockets of systemd cannot be used")?;
+        let passed = inherited::listeners().context("the sockets of systemd cannot be used")?;
         if !passed.is_empty() {
             return Ok(Self::Listeners(passed));
         }
