@@ -1,6 +1,5 @@
 //! The certificate that is shown to browsers.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::{self, PemObject as _};
 use tracing::info;
 
+use super::file::read;
 use super::key::private_key;
 use super::watched::Watched;
 use super::{TlsError, TlsSettings};
@@ -93,11 +93,4 @@ fn certificate_sections(text: &[u8]) -> Vec<u8> {
         inside &= !line.starts_with(b"-----END ");
     }
     kept
-}
-
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    fs::read(path).map_err(|error| {
-        let path = path.to_owned();
-        listen::TlsError::Unreadable { path, error }.into()
-    })
 }

@@ -4,6 +4,7 @@
 
 mod certificate;
 mod ciphers;
+mod file;
 mod key;
 mod trust;
 mod watched;

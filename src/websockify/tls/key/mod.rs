@@ -10,7 +10,7 @@ use rustls_pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
 use super::TlsError;
-use super::certificate::read;
+use super::file::read;
 use crate::listen;
 use crate::model::Secret;
 
