@@ -1,7 +1,5 @@
 //! The keeper of a wrapped program: starts it, answers its calls of bind(2), says how it is.
 
-use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -18,24 +16,14 @@ use rustix::process::{
 use super::WrapMode;
 use super::event::Event;
 use super::moved::{Answer, answer};
-use super::preload::{library, preload};
+use super::orders::Orders;
+use super::preload::preload;
 
 /// So often within `RESPAWN_WINDOW` is a program started.
 const RESPAWN_STARTS: usize = 3;
 const RESPAWN_WINDOW: Duration = Duration::from_secs(10);
 /// Programs of earlier starts that live on in the background. Any more are not started.
 const MAX_GENERATIONS: usize = 64;
-
-/// What to keep, and how.
-#[derive(Clone, Debug)]
-pub(super) struct Orders {
-    pub(super) command: Vec<OsString>,
-    pub(super) old_port: u16,
-    pub(super) new_port: u16,
-    /// Signals that the program is to ignore, as with nohup(1).
-    pub(super) ignored: Vec<Signal>,
-    pub(super) mode: WrapMode,
-}
 
 /// Whose end is waited for.
 #[derive(Debug)]
@@ -152,7 +140,7 @@ impl<'a> Keeper<'a> {
     }
 
     fn start_preloaded(&mut self, why: io::Error) {
-        let Some(library) = library() else {
+        let Some(library) = &self.orders.library else {
             self.tell(&Event::NotMoved(why));
             return;
         };
@@ -284,15 +272,4 @@ fn exit_status(status: WaitStatus) -> u8 {
     let signal = status.terminating_signal().map(|signal| 128 + signal);
     let code = status.exit_status().or(signal).unwrap_or(1);
     u8::try_from(code).unwrap_or(u8::MAX)
-}
-
-/// Of the terminal's signals, those that this process ignores.
-pub(super) fn ignored_signals() -> Vec<Signal> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    let mask = mask.unwrap_or_default();
-    let mut signals = vec![Signal::HUP, Signal::INT, Signal::QUIT];
-    signals.retain(|signal| mask >> (signal.as_raw() - 1) & 1 == 1);
-    signals
 }

@@ -7,6 +7,7 @@
 mod event;
 mod keeper;
 mod moved;
+mod orders;
 mod preload;
 
 use std::ffi::OsString;
@@ -23,7 +24,8 @@ use tracing::{debug, info, warn};
 
 use super::target::Target;
 use event::Event;
-use keeper::{Keeper, Orders};
+use keeper::Keeper;
+use orders::{Orders, ignored_signals};
 
 /// Until the keeper has started the program or says why not.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
@@ -85,7 +87,8 @@ impl Wrapped {
             command: command.to_vec(),
             old_port: listen_port,
             new_port: free_port().map_err(WrapError::NoPort)?,
-            ignored: keeper::ignored_signals(),
+            ignored: ignored_signals(),
+            library: preload::library(),
             mode,
         };
         let (here, there) = UnixStream::pair().map_err(WrapError::Keeper)?;

@@ -3,10 +3,10 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::keeper::Orders;
+use super::orders::Orders;
 
 /// Where distributions and `make install` put it.
 const PLACES: [&str; 3] = [
@@ -21,7 +21,7 @@ pub(super) fn library() -> Option<PathBuf> {
 }
 
 /// Has `command` use the library, before others that are to be loaded first.
-pub(super) fn preload(command: &mut Command, library: PathBuf, orders: &Orders) {
+pub(super) fn preload(command: &mut Command, library: &Path, orders: &Orders) {
     let mut libraries = OsString::from(library);
     if let Some(others) = env::var_os("LD_PRELOAD").filter(|others| !others.is_empty()) {
         libraries.push(":");
@@ -45,10 +45,11 @@ mod tests {
             old_port: 5901,
             new_port: 40001,
             ignored: Vec::new(),
+            library: None,
             mode: WrapMode::Exit,
         };
         let mut command = Command::new("sh");
-        preload(&mut command, PathBuf::from("/opt/rebind.so"), &orders);
+        preload(&mut command, Path::new("/opt/rebind.so"), &orders);
         let given: Vec<_> = command.get_envs().collect();
         let value = |name: &str| {
             let found = given.iter().find(|(key, _)| *key == name);

@@ -37,6 +37,7 @@ fn wrap(
         old_port: port,
         new_port: free_port().unwrap(),
         ignored: Vec::new(),
+        library: None,
         mode,
     };
     let (here, there) = UnixStream::pair().unwrap();
