@@ -1,8 +1,14 @@
 //! Wrapped programs, real ones.
 
-use std::net::TcpListener;
+use std::collections::BTreeMap;
+use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
 use tokio::io::AsyncReadExt as _;
 
 use super::keeper::Reap;
@@ -10,9 +16,10 @@ use super::*;
 use crate::websockify::dial::Dialer;
 
 /// Listens where its second argument says, on the port that its first one names; when it does, it
-/// connects to that port, where the test listens; says hello to the first who comes, ends with 7.
+/// connects to that port, where the test listens, and says so; says hello to the first who comes,
+/// and ends with 7. It ends, too, when the test has let go of it.
 const SERVER: &str = "
-import socket, sys
+import select, socket, sys
 port, where = int(sys.argv[1]), sys.argv[2]
 six = ':' in where
 server = socket.socket(socket.AF_INET6 if six else socket.AF_INET)
@@ -21,16 +28,36 @@ if six:
 server.bind((where, port))
 server.listen()
 tester = socket.create_connection(('127.0.0.1', port))
+tester.sendall(b'listening')
+ready, _, _ = select.select([server, tester], [], [])
+if server not in ready:
+    sys.exit('the test is over')
 client, _ = server.accept()
 client.sendall(b'hello')
 sys.exit(7)
 ";
+
+/// Until a program has started and listens.
+const LISTENING_TIMEOUT: Timespec = Timespec {
+    tv_sec: 20,
+    tv_nsec: 0,
+};
 
 /// A program whose keeper is a thread, since tests may not fork.
 fn wrap(
     port: u16,
     mode: WrapMode,
     words: &[&str],
+) -> (Result<Wrapped, WrapError>, JoinHandle<i32>) {
+    wrap_where(port, mode, words, || {})
+}
+
+/// In a thread that has `prepare`d itself.
+fn wrap_where(
+    port: u16,
+    mode: WrapMode,
+    words: &[&str],
+    prepare: impl FnOnce() + Send + 'static,
 ) -> (Result<Wrapped, WrapError>, JoinHandle<i32>) {
     let orders = Orders {
         command: words.iter().map(OsString::from).collect(),
@@ -42,12 +69,31 @@ fn wrap(
     };
     let (here, there) = UnixStream::pair().unwrap();
     let (kept, wrapped) = (orders.clone(), orders);
-    let keeper = thread::spawn(move || Keeper::new(&kept, &there, Reap::Own).run());
+    let keeper = thread::spawn(move || {
+        prepare();
+        Keeper::new(&kept, &there, Reap::Own).run()
+    });
     (Wrapped::over(here, &wrapped), keeper)
 }
 
 fn next(wrapped: &Wrapped) -> Event {
     wrapped.first_event().unwrap()
+}
+
+/// Returns when `SERVER` listens. Others may look for somebody on that port, too, since it was
+/// free a moment ago. `SERVER` lives no longer than what is returned, or `own`.
+fn listening(own: &TcpListener) -> TcpStream {
+    loop {
+        let mut waiting = [PollFd::new(own, PollFlags::IN)];
+        let came = poll(&mut waiting, Some(&LISTENING_TIMEOUT)).unwrap();
+        assert_eq!(came, 1, "the program does not listen");
+        let (mut tester, _) = own.accept().unwrap();
+        tester.set_read_timeout(Some(START_TIMEOUT)).unwrap();
+        let mut word = [0; 9];
+        if tester.read_exact(&mut word).is_ok() && word == *b"listening" {
+            return tester;
+        }
+    }
 }
 
 async fn hello(wrapped: &Wrapped) -> String {
@@ -74,7 +120,7 @@ async fn a_program_listens_on_another_port_than_it_asks_for() {
         let (wrapped, keeper) = wrap(port, WrapMode::Exit, &words);
         let wrapped = wrapped.unwrap();
 
-        let tester = own.accept().unwrap();
+        let tester = listening(&own);
         assert!(matches!(next(&wrapped), Event::Moved), "{address:?}");
         assert_eq!(hello(&wrapped).await, "hello", "{address:?}");
         assert_eq!(wrapped.ended().await.unwrap(), 7);
@@ -93,7 +139,7 @@ async fn a_program_in_the_background_is_kept_too() {
     let (wrapped, keeper) = wrap(port, WrapMode::Ignore, &words);
     let wrapped = wrapped.unwrap();
 
-    let _tester = own.accept().unwrap();
+    let _tester = listening(&own);
     let events = [next(&wrapped), next(&wrapped)];
     assert!(
         events.iter().any(|it| matches!(it, Event::Ended(0))),
@@ -157,6 +203,34 @@ fn a_program_that_is_not_there_is_named() {
         error.contains("cannot start /does/not/exist -v: No such file"),
         "{error}"
     );
+    assert_eq!(keeper.join().unwrap(), 0);
+}
+
+#[test]
+fn a_program_whose_port_cannot_be_moved_is_to_be_started_by_itself() {
+    let no_filters = || {
+        let filters = u64::from(libc::SECCOMP_SET_MODE_FILTER);
+        let (word, is) = (SeccompCmpArgLen::Dword, SeccompCmpOp::Eq);
+        let sets_a_filter = SeccompCondition::new(0, word, is, filters).unwrap();
+        let rule = SeccompRule::new(vec![sets_a_filter]).unwrap();
+        let filter = SeccompFilter::new(
+            BTreeMap::from([(libc::SYS_seccomp, vec![rule])]),
+            SeccompAction::Allow,
+            SeccompAction::Errno(libc::EPERM.cast_unsigned()),
+            std::env::consts::ARCH.try_into().unwrap(),
+        );
+        let program: BpfProgram = filter.unwrap().try_into().unwrap();
+        seccompiler::apply_filter(&program).unwrap();
+    };
+    let words = ["sh", "-c", "exit 7"];
+    let (wrapped, keeper) = wrap_where(5901, WrapMode::Respawn, &words, no_filters);
+    let error = wrapped.unwrap_err().to_string();
+    let begins =
+        "the port of sh -c exit 7 cannot be moved on this machine (Operation not permitted";
+    assert!(error.starts_with(begins), "{error}");
+    let ends =
+        "start it by itself on another port, and name that: websockify 5901 localhost:OTHER_PORT";
+    assert!(error.ends_with(ends), "{error}");
     assert_eq!(keeper.join().unwrap(), 0);
 }
 
