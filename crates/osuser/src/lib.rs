@@ -28,7 +28,7 @@ pub use exec::{Program, exec};
 pub use fork::{Child, detach, run_in_child};
 pub use identity::{become_user, become_with_groups, drop_to, is_root, own_uid, take_groups};
 pub use inherited::{adopt, close_inherited, take_variable};
-pub use limits::raise_descriptor_limit;
+pub use limits::{raise_descriptor_limit, with_original_descriptor_limit};
 pub use namespace::{PrivateTmp, enter_private_tmp};
 pub use pam::{Pam, PamError, PamSetting};
 pub use process::{

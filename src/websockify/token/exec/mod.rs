@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use deskway_osuser::with_original_descriptor_limit;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, copy, sink};
 use tokio::process::{Child, Command};
@@ -99,14 +100,16 @@ impl Program {
     }
 
     fn start(&self) -> io::Result<Running> {
-        let child = Command::new(&self.path)
+        let mut command = Command::new(&self.path);
+        command
             .args(&self.argument)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
+            .kill_on_drop(true);
+        with_original_descriptor_limit(command.as_std_mut());
+        let child = command.spawn()?;
         let group = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
         Ok(Running { child, group })
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tempfile::{TempDir, tempdir};
 use tokio::time::{sleep, timeout};
 
@@ -127,4 +128,18 @@ fn only_an_executable_file_with_its_whole_path_is_taken() {
         let said = Program::new(path, None).err().unwrap().to_string();
         assert!(said.contains(path) && said.contains(fault), "{said}");
     }
+}
+
+#[tokio::test]
+async fn the_program_may_open_no_more_files_than_before_the_limit_was_raised() {
+    let before = 999;
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = Some(before);
+    setrlimit(Resource::Nofile, limit).unwrap();
+    deskway_osuser::raise_descriptor_limit().unwrap();
+    assert_ne!(getrlimit(Resource::Nofile).current, Some(before));
+
+    let (_dir, program) = program("echo limit:$(ulimit -S -n)");
+    let limit = program.lookup("vm1").await.unwrap().unwrap();
+    assert_eq!(limit.to_string(), format!("limit:{before}"));
 }
