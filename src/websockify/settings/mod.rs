@@ -117,6 +117,7 @@ impl Settings {
         words.end()?;
         let wrapped = wrapping(flags, words.wrapped, &listen)?;
         let tls = tls(flags)?;
+        tls.check()?;
         if flags.ssl_only && !tls.cert.exists() {
             return Err(SettingsError::SslOnly { cert: tls.cert });
         }

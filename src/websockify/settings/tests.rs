@@ -91,6 +91,8 @@ fn a_certificate_that_is_named_may_come_later() {
 fn tls_of_old_is_refused_whether_there_is_a_certificate_or_not() {
     assert!(error("6080 a:1 --ssl-version tlsv1_1").contains("tlsv1_2"));
     assert!(check("6080 a:1 --ssl-version tlsv1_3").is_ok());
+    assert!(error("6080 a:1 --ssl-ciphers RC4-SHA").contains("leaves no cipher suite"));
+    assert!(check("6080 a:1 --ssl-ciphers HIGH").is_ok());
 }
 
 #[test]

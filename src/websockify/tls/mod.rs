@@ -114,6 +114,14 @@ pub(crate) fn server(settings: &TlsSettings) -> Result<listen::Tls, TlsError> {
     Ok(listen::Tls::from_config(Arc::new(server_config(settings)?)))
 }
 
+impl TlsSettings {
+    /// What can be found wrong without the files, which need not be there.
+    pub(crate) fn check(&self) -> Result<(), TlsError> {
+        let ciphers = self.ciphers.as_deref().map(ciphers::choose);
+        ciphers.transpose().map(drop)
+    }
+}
+
 fn server_config(settings: &TlsSettings) -> Result<rustls::ServerConfig, TlsError> {
     let provider = Arc::new(provider(settings.ciphers.as_deref())?);
     let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
