@@ -1,5 +1,7 @@
 //! Opens the connection to a target: TCP, a unix socket, TLS on top.
 
+mod failed_handshake;
+
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -7,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::sockopt;
-use rustls::CertificateError;
 use rustls_pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::TlsConnector;
 
+use self::failed_handshake::in_words;
 use super::target::Target;
 use super::tls::{Roots, TlsError};
 use crate::runtime::Stream;
@@ -186,29 +188,6 @@ async fn secure(
         target: target.clone(),
         error,
     })
-}
-
-/// What is wrong with a certificate is the admin's to mend, who should not have to look it up.
-fn in_words(error: &io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    let Some(rustls::Error::InvalidCertificate(wrong)) = inner else {
-        return error.to_string();
-    };
-    match wrong {
-        CertificateError::UnknownIssuer => "nobody whom this machine trusts vouches for its \
-            certificate; SSL_CERT_FILE can name a file with those who do"
-            .to_owned(),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "its certificate is for another name".to_owned()
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "its certificate has expired".to_owned()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "its certificate is not valid yet".to_owned()
-        }
-        _ => error.to_string(),
-    }
 }
 
 fn connecting(target: &Target, error: io::Error) -> DialError {

@@ -2,6 +2,12 @@
 
 use std::net::TcpListener;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use rustls::{CertificateError, OtherError};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio::io::AsyncWriteExt as _;
+use tokio_rustls::TlsAcceptor;
+
 use super::*;
 
 fn tcp(host: &str, port: u16) -> Target {
@@ -9,6 +15,26 @@ fn tcp(host: &str, port: u16) -> Target {
         host: host.to_owned(),
         port,
     }
+}
+
+/// Dials TLS, and trusts in `certificate` alone.
+fn trusting(certificate: &CertificateDer<'static>) -> Dialer {
+    let config = Roots::of(std::slice::from_ref(certificate)).client_config();
+    Dialer {
+        tls: Some(Arc::new(config.unwrap())),
+    }
+}
+
+fn acceptor(certificate: &CertificateDer<'static>, key: &KeyPair) -> TlsAcceptor {
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key.into())
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn failure(target: &Target) -> String {
@@ -54,11 +80,109 @@ async fn a_target_that_refuses_is_named() {
 #[test]
 fn a_certificate_that_will_not_do_is_told_in_words() {
     let target = tcp("vnc.example", 5900);
-    let error = rustls::Error::from(CertificateError::Expired);
-    let error = io::Error::new(io::ErrorKind::InvalidData, error);
-    let error = DialError::Tls { target, error }.to_string();
-    let expected = "cannot speak TLS with vnc.example:5900: its certificate has expired";
-    assert_eq!(error, expected);
+    let said = |error: rustls::Error| {
+        let (target, error) = (target.clone(), io::Error::other(error));
+        DialError::Tls { target, error }.to_string()
+    };
+    let said_of = |wrong: CertificateError| said(wrong.into());
+    let refused = |refusal: webpki::Error| {
+        let refusal = OtherError(Arc::new(refusal));
+        said_of(CertificateError::Other(refusal))
+    };
+    let unnamed = CertificateError::NotValidForNameContext {
+        expected: ServerName::try_from("vnc.example").unwrap(),
+        presented: Vec::new(),
+    };
+    for (said, expected) in [
+        (
+            said_of(CertificateError::Expired),
+            "its certificate has expired",
+        ),
+        (
+            said_of(CertificateError::BadEncoding),
+            "its certificate cannot be read",
+        ),
+        (
+            said_of(unnamed),
+            "its certificate names no host (as a subjectAltName)",
+        ),
+        (
+            said_of(CertificateError::InvalidPurpose),
+            "its certificate is not for servers (extendedKeyUsage)",
+        ),
+        (
+            refused(webpki::Error::UnsupportedCertVersion),
+            "its certificate is of an old form; it is to be made anew as X.509 version 3",
+        ),
+        (
+            refused(webpki::Error::MalformedExtensions),
+            "its certificate, or one that vouches for it, is malformed",
+        ),
+        (
+            said(rustls::Error::AlertReceived(
+                rustls::AlertDescription::CertificateRequired,
+            )),
+            "it wants a certificate from this side",
+        ),
+    ] {
+        let before = "cannot speak TLS with vnc.example:5900: ";
+        assert_eq!(said, format!("{before}{expected}"));
+    }
+}
+
+#[tokio::test]
+async fn a_target_without_tls_is_told_apart() {
+    for (answer, expected) in [
+        (&b"RFB 003.008\n"[..], "what it answers is no TLS"),
+        (b"", "it closes the connection instead"),
+    ] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.write_all(answer).await.unwrap();
+            socket.shutdown().await.unwrap();
+            socket
+        };
+        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let dialer = trusting(own.cert.der());
+        let target = tcp("127.0.0.1", port);
+        let (_socket, dialled) = tokio::join!(server, dialer.dial(&target));
+        let error = dialled.unwrap_err().to_string();
+        let before = format!("cannot speak TLS with 127.0.0.1:{port}: ");
+        assert_eq!(error, format!("{before}{expected}"));
+    }
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_as_openssl_makes_them_is_told_in_words() {
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let cert = params.self_signed(&key).unwrap();
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+
+    let acceptor = acceptor(cert.der(), &key);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = tcp("127.0.0.1", listener.local_addr().unwrap().port());
+    let server = async {
+        let (socket, _) = listener.accept().await.unwrap();
+        acceptor.accept(socket).await.is_ok()
+    };
+    let dialer = trusting(other.cert.der());
+    let (_, dialled) = tokio::join!(server, dialer.dial(&target));
+    let error = dialled.unwrap_err().to_string();
+    let expected = "its certificate is that of an authority (CA:TRUE), as openssl req -x509 makes \
+        them, and this machine does not trust it; SSL_CERT_FILE can name a file with it";
+    assert!(error.ends_with(expected), "{error}");
+
+    let server = async {
+        let (socket, _) = listener.accept().await.unwrap();
+        acceptor.accept(socket).await.is_ok()
+    };
+    let dialer = trusting(cert.der());
+    let (accepted, dialled) = tokio::join!(server, dialer.dial(&target));
+    assert!(accepted && dialled.is_ok());
 }
 
 #[tokio::test]
@@ -92,19 +216,33 @@ async fn a_unix_socket_whose_queue_stays_full_is_given_up() {
     assert!(matches!(error, DialError::NoAnswer { .. }), "{error}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_target_that_never_answers_is_given_up() {
+    let listener = rustix::net::socket(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::STREAM,
+        None,
+    );
+    let listener = listener.unwrap();
+    rustix::net::bind(&listener, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let listener = TcpListener::from(listener);
+    let address = listener.local_addr().unwrap();
+    // With one in the queue it is full, and the next ones get no answer.
+    let _first = std::net::TcpStream::connect(address).unwrap();
+
+    let began = Instant::now();
+    let error = failure(&tcp("127.0.0.1", address.port())).await;
+    let expected = format!("cannot connect to {address}: no answer within 10 s");
+    assert_eq!(error, expected);
+    // On the clock of tokio, which stands still while nobody waits for it.
+    assert!(began.elapsed() >= DIAL_TIMEOUT);
+}
+
 #[tokio::test]
 async fn a_target_that_speaks_tls_must_show_a_certificate_for_its_name() {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let cert = own.cert.der().clone();
-    let key = rustls_pki_types::PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.clone()], key.into())
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let acceptor = acceptor(own.cert.der(), &own.signing_key);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = async {
@@ -115,10 +253,7 @@ async fn a_target_that_speaks_tls_must_show_a_certificate_for_its_name() {
         let (first, second) = (accept().await, accept().await);
         (first.is_ok(), second.is_ok())
     };
-    let trusting = Roots::of(&[cert]).client_config().unwrap();
-    let dialer = Dialer {
-        tls: Some(Arc::new(trusting)),
-    };
+    let dialer = trusting(own.cert.der());
     let client = async {
         let stream = dialer.dial(&tcp("127.0.0.1", port)).await.unwrap();
         assert!(matches!(stream, Stream::Boxed(_)));
