@@ -26,10 +26,12 @@ pub(crate) const TO_RUN: &[&str] = &[
     "thunar",
 ];
 
-/// What the tests need besides: a browser, clients of the X server, and for `tests/compat` the
-/// original of `deskway websockify`, what its plugins import, and the services that they ask.
+/// What the tests need besides: a browser, clients of the X server, noVNC's own pages, and for
+/// `tests/compat` the original of `deskway websockify`, what its plugins import, and the services
+/// that they ask.
 pub(crate) const TO_TEST: &[&str] = &[
     "chromium",
+    "novnc",
     "openssl",
     "procps",
     "python3",
