@@ -3,8 +3,7 @@
 //!
 //! Small reads go through a buffer. Once a read shows that much is coming and both ends are
 //! sockets, the kernel moves the bytes from one to the other through a pipe, and only the heads
-//! are written. What the pipe takes at once becomes several frames: a browser sees a message when
-//! it is whole, and should not wait for a long one.
+//! are written.
 
 use std::io;
 use std::ops::Range;
@@ -46,8 +45,6 @@ pub(super) struct Outbound {
     /// the head of the frame whose payload is in `pipe`.
     pending: Range<usize>,
     pipe: Option<Pipe>,
-    /// How much of the pipe belongs to the frame whose head is written or pending.
-    framed: usize,
     /// What was in a pipe that others wanted.
     spilt: Bytes,
     /// Much is coming.
@@ -188,22 +185,12 @@ impl Outbound {
         match came {
             Poll::Ready(Ok((0, 0)) | Err(_)) | Poll::Pending => self.buffer.release(),
             Poll::Ready(Ok((0, read))) => self.frame(read, read),
-            Poll::Ready(Ok(_)) => {
+            Poll::Ready(Ok((piped, _))) => {
                 self.pipe = Some(pipe);
-                self.frame_next();
+                self.frame(piped, 0);
             }
         }
         came.map_ok(|(piped, read)| piped + read)
-    }
-
-    /// Makes the head of the next frame whose payload is in the pipe.
-    fn frame_next(&mut self) {
-        self.framed = self.pipe.as_ref().map_or(0, Pipe::len).min(PAYLOAD);
-        if self.framed > 0 {
-            self.frame(self.framed, 0);
-        } else {
-            self.pipe = None;
-        }
     }
 
     /// Makes the head of a frame of `len` bytes, of which `buffered` stand behind the room for it.
@@ -222,15 +209,6 @@ impl Outbound {
         client: &mut Stream,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_pending(cx, client))?;
-        while self.pipe.is_some() {
-            self.frame_next();
-            ready!(self.poll_pending(cx, client))?;
-        }
-        while !self.spilt.is_empty() {
-            let written = Pin::new(&mut *client).poll_write(cx, &self.spilt);
-            let len = ready!(self.written(written))?;
-            self.spilt.advance(len);
-        }
         while self.queued_sent < self.queued.len() {
             let rest = &self.queued[self.queued_sent..];
             let written = Pin::new(&mut *client).poll_write(cx, rest);
@@ -258,12 +236,13 @@ impl Outbound {
         if self.pipe.is_some() {
             self.buffer.release();
         }
-        while let Some(pipe) = &mut self.pipe
-            && self.framed > 0
-        {
-            let written = client.poll_writable(cx, |socket| pipe.empty(socket, self.framed));
+        while let Some(pipe) = &mut self.pipe {
+            let written = client.poll_writable(cx, |socket| pipe.empty(socket));
+            if pipe.is_empty() {
+                self.pipe = None;
+            }
             match self.written(written) {
-                Poll::Ready(Ok(len)) => self.framed -= len,
+                Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) if Pipe::is_forbidden(&error) => self.spill()?,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending if Pipe::is_wanted_elsewhere() => {
@@ -273,24 +252,19 @@ impl Outbound {
                 Poll::Pending => return Poll::Pending,
             }
         }
+        while !self.spilt.is_empty() {
+            let written = Pin::new(&mut *client).poll_write(cx, &self.spilt);
+            let len = ready!(self.written(written))?;
+            self.spilt.advance(len);
+        }
         Poll::Ready(Ok(()))
     }
 
-    /// Copies what waits in the pipe, framed, so that others can have the pipe.
+    /// Copies what waits in the pipe, so that others can have the pipe.
     fn spill(&mut self) -> io::Result<()> {
-        let Some(mut pipe) = self.pipe.take() else {
-            return Ok(());
-        };
-        let payload = pipe.spill()?;
-        let (begun, rest) = payload.split_at(std::mem::take(&mut self.framed));
-        let mut spilt = begun.to_vec();
-        for payload in rest.chunks(PAYLOAD) {
-            let mut room = [0; MAX_SERVER_HEAD];
-            let head = server_head(&mut room, Opcode::Binary, payload.len());
-            spilt.extend(&room[MAX_SERVER_HEAD - head..]);
-            spilt.extend(payload);
+        if let Some(mut pipe) = self.pipe.take() {
+            self.spilt = Bytes::from(pipe.spill()?);
         }
-        self.spilt = Bytes::from(spilt);
         Ok(())
     }
 

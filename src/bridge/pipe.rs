@@ -12,7 +12,8 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 /// How many pipes a thread keeps for the next connection that needs one.
 const SPARES: usize = 2;
 
-/// The most bytes that one connection has in a pipe.
+/// The most bytes that one connection has in a pipe, and the longest frame that is made of them.
+/// The more at once, the cheaper: `docs/benchmarks.md` has what was tried.
 const MAX_INSIDE: usize = 256 * 1024;
 
 /// What the kernel is asked to have room for: it counts a whole page for each piece, however
@@ -92,9 +93,8 @@ impl Pipe {
         forbidden
     }
 
-    /// How many bytes are in it.
-    pub(super) fn len(&self) -> usize {
-        self.len
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Whether so many are held that one that waits should be emptied by copying.
@@ -120,16 +120,20 @@ impl Pipe {
         Ok(len)
     }
 
-    /// Moves at most `max` bytes on to a socket, as far as that takes them.
+    /// Moves what is in the pipe on to a socket, as far as that takes it.
     ///
     /// # Errors
     /// The socket's.
-    pub(super) fn empty(&mut self, socket: BorrowedFd<'_>, max: usize) -> io::Result<usize> {
+    pub(super) fn empty(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let Some(ends) = &self.ends else { return Ok(0) };
-        let mut flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-        // Short segments, and with them the receiver's waking, wait for the last frame.
-        flags.set(SpliceFlags::MORE, self.len > max);
-        let len = splice(ends.read.as_fd(), None, socket, None, max, flags)?;
+        let len = splice(
+            ends.read.as_fd(),
+            None,
+            socket,
+            None,
+            self.len,
+            SpliceFlags::MOVE | SpliceFlags::NONBLOCK,
+        )?;
         self.len -= len;
         Ok(len)
     }
@@ -161,7 +165,7 @@ impl Drop for Pipe {
     fn drop(&mut self) {
         HELD.fetch_sub(1, Ordering::Relaxed);
         // What is left in one belongs to a connection that has ended.
-        if self.len == 0
+        if self.is_empty()
             && let Some(ends) = self.ends.take()
         {
             SPARE.with_borrow_mut(|spare| {
