@@ -13,6 +13,10 @@ use crate::model::Secret;
 /// The name by which the binary is websockify and nothing else.
 const OWN_NAME: &str = "websockify";
 
+/// What it is called where it is one command of several.
+const BESIDE_OTHERS: &str = "deskway websockify";
+/// Seconds from one ping to the next when nothing is said: proxies cut what is silent for 60 s.
+const PING_EVERY: u32 = 25;
 /// Carry WebSockets to TCP or unix sockets, as Python's websockify does
 #[derive(Args, Clone, Debug)]
 pub struct Flags {
@@ -144,13 +148,8 @@ pub struct Flags {
     #[arg(long, value_name = "ARG", value_parser = secret)]
     pub(super) auth_source: Option<Secret<String>>,
 
-    /// Send a ping every so many seconds; pages do not see it [default: 25]
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 0,
-        hide_default_value = true
-    )]
+    /// Send a ping every so many seconds; pages do not see it. 0 sends none
+    #[arg(long, value_name = "SECONDS", default_value_t = PING_EVERY)]
     pub(super) heartbeat: u32,
 
     /// Log to a file besides

@@ -36,7 +36,7 @@ pub(crate) struct Settings {
     pub(crate) ssl_only: bool,
     pub(crate) web: Option<WebRoot>,
     pub(crate) auth: Option<Authentication>,
-    /// `None`: nothing is said.
+    /// `None`: no pings.
     pub(crate) heartbeat: Option<Duration>,
     /// The number of the session is put behind it.
     pub(crate) record: Option<PathBuf>,

@@ -33,7 +33,8 @@ fn an_address_to_listen_on_and_a_target_are_enough() {
         panic!("another destination");
     };
     assert_eq!(target.to_string(), "db.example:5900");
-    assert!(settings.tls.is_none() && settings.heartbeat.is_none());
+    assert!(settings.tls.is_none());
+    assert_eq!(settings.heartbeat, Some(Duration::from_secs(25)));
     assert!(settings.timeout.is_none() && settings.idle_timeout.is_none());
 }
 

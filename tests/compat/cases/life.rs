@@ -1,10 +1,11 @@
 //! How long it runs: timeouts, `--run-once`, the background, signals.
 
+use std::io::{ErrorKind, Read as _};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
 
-use crate::harness::{Target, exchange, proxy, until};
+use crate::harness::{Target, exchange, proxy, until, with_patience};
 use crate::ledger::case;
 
 case!(timeout_ends_it, || {
@@ -143,6 +144,34 @@ case!(one_process_serves_all_connections, || {
     }
     assert_eq!(subject.process.family().len(), 1);
 });
+/// Longer than nobody is left without a ping where nothing is said of it.
+const PINGED_BY_THEN: Duration = Duration::from_secs(27);
+
+case!(heartbeat_0_sends_no_pings, || {
+    with_patience(PINGED_BY_THEN, || {
+        let target = Target::new();
+        let subject = proxy(&target).with(&["--heartbeat", "0"]).start();
+        let mut client = subject.open();
+        let mut there = target.accept();
+        exchange(&mut client, &mut there);
+        let silence = client.wire.read(&mut [0]).unwrap_err();
+        assert_eq!(silence.kind(), ErrorKind::WouldBlock, "{silence}");
+        exchange(&mut client, &mut there);
+    });
+});
+
+case!(without_heartbeat_a_quiet_client_is_pinged, || {
+    with_patience(PINGED_BY_THEN, || {
+        let target = Target::new();
+        let subject = proxy(&target).start();
+        let mut client = subject.open();
+        let mut there = target.accept();
+        exchange(&mut client, &mut there);
+        client.expect(0x89);
+        exchange(&mut client, &mut there);
+    });
+});
+
 
 case!(heartbeat_sends_pings, || {
     let target = Target::new();

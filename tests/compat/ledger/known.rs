@@ -295,6 +295,11 @@ pub(super) const KNOWN: &[Known] = &[
         theirs: "ends the connections without a close frame",
     },
     Known {
+        case: "without_heartbeat_a_quiet_client_is_pinged",
+        fails: Since::Always,
+        theirs: "sends no pings unless `--heartbeat` asks for them",
+    },
+    Known {
         case: "a_recording_is_its_owners_alone",
         fails: Since::Always,
         theirs: "makes it readable for everybody who can read the directory",
