@@ -22,6 +22,8 @@ pub enum CloseCause {
     TooManyViewers,
     /// Deskway is stopping and will be back.
     Restarting,
+    /// What carries the connection is stopping, and nobody knows whether it will be back.
+    Stopping,
     /// The desktop does not answer as a desktop does, or ended and nobody knows why.
     Unreachable,
     /// A target that nobody explains ended its connection.
@@ -47,6 +49,7 @@ impl CloseCause {
     pub fn code(&self) -> u16 {
         match self {
             Self::Left | Self::TargetClosed => 1000,
+            Self::Stopping => 1001,
             Self::Protocol(_) => 1002,
             Self::NotBinary => 1003,
             Self::Vanished => 1006,
@@ -73,6 +76,7 @@ impl CloseCause {
             Self::Replaced => "The desktop was opened again in this window.",
             Self::TooManyViewers => "The desktop has as many viewers as it may have.",
             Self::Restarting => "The server is restarting.",
+            Self::Stopping => "The server is stopping.",
             Self::Unreachable => "The desktop cannot be reached.",
             Self::TargetClosed => "The target closed its connection.",
             Self::TargetRefused => "The target cannot be connected to.",

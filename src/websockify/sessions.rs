@@ -172,10 +172,10 @@ mod tests {
     async fn the_end_reaches_those_that_are_there_and_those_that_come() {
         let sessions = Sessions::new(false);
         let early = sessions.begin().unwrap().end();
-        sessions.end(CloseCause::Restarting);
+        sessions.end(CloseCause::Stopping);
         let late = sessions.begin().unwrap().end();
         for end in [early, late] {
-            assert_eq!(*end.borrow(), Some(CloseCause::Restarting));
+            assert_eq!(*end.borrow(), Some(CloseCause::Stopping));
         }
     }
 }

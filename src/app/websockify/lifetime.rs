@@ -80,7 +80,7 @@ impl Lifetime {
             End::Single => return Ok(status),
             End::Broken => bail!("no connections can be taken"),
         }
-        self.sessions.end(CloseCause::Restarting);
+        self.sessions.end(CloseCause::Stopping);
         self.tasks.stop(GRACE).await;
         Ok(status)
     }

@@ -28,6 +28,7 @@ async fn each_cause_reaches_the_browser_with_its_code_and_sentence() {
             "The desktop was opened again in this window.",
         ),
         (CloseCause::Restarting, 1012, "The server is restarting."),
+        (CloseCause::Stopping, 1001, "The server is stopping."),
         (
             CloseCause::Unreachable,
             1011,
