@@ -35,15 +35,17 @@ pub(crate) enum BindError {
     NoSocket { path: PathBuf },
 }
 
-/// Listens on `host` (a name or an address; empty: all there are, IPv4 and IPv6) and `port` (0:
-/// one that is free). A name's IPv4 address is taken before its IPv6 address, or the other way
-/// round.
+/// Listens on `host` and `port` (0: one that is free). A name's IPv4 address is taken before its
+/// IPv6 address, or the other way round; so an empty `host` is all IPv4 addresses of the machine,
+/// or all addresses of both kinds.
 pub(crate) fn tcp(host: &str, port: u16, prefer_ipv6: bool) -> Result<TcpListener, BindError> {
     let open = |address| listen(address).map_err(|error| BindError::Tcp { address, error });
     if host.is_empty() {
-        // IPv6 may be switched off.
-        return open((Ipv6Addr::UNSPECIFIED, port).into())
-            .or_else(|_| open((Ipv4Addr::UNSPECIFIED, port).into()));
+        return open(if prefer_ipv6 {
+            (Ipv6Addr::UNSPECIFIED, port).into()
+        } else {
+            (Ipv4Addr::UNSPECIFIED, port).into()
+        });
     }
     let found = (host, port).to_socket_addrs();
     let found = found.map_err(|error| BindError::Name {
@@ -120,13 +122,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_host_both_kinds_of_address_are_listened_on() {
-        let listener = tcp("", 0, false).unwrap();
-        let port = listener.local_addr().unwrap().port();
+    fn without_a_host_ipv4_is_listened_on_or_both_where_ipv6_is_preferred() {
+        let narrow = tcp("", 0, false).unwrap().local_addr().unwrap();
+        assert_eq!(narrow.ip(), Ipv4Addr::UNSPECIFIED);
+        let wide = tcp("", 0, true).unwrap();
+        let port = wide.local_addr().unwrap().port();
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        if listener.local_addr().unwrap().is_ipv6() {
-            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
-        }
+        TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
+    }
+
+    #[test]
+    fn a_port_that_is_taken_on_ipv6_is_an_error_where_ipv6_is_preferred() {
+        let taken = TcpListener::bind("[::]:0").unwrap();
+        let error = tcp("", taken.local_addr().unwrap().port(), true).unwrap_err();
+        assert!(error.to_string().contains("[::]:"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::SettingsError;
 use crate::websockify::target::Target;
 
-/// `[source_addr:]source_port`: the host without brackets (empty: all addresses), and the port.
+/// `[source_addr:]source_port`: the host without brackets (empty: none is named), and the port.
 pub(super) fn source(word: &str) -> Result<(String, u16), SettingsError> {
     let (host, port) = word.rsplit_once(':').unwrap_or(("", word));
     let port = port.parse().map_err(|_| SettingsError::Source {

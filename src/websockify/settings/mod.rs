@@ -53,7 +53,8 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Tcp {
-        /// A name, or an address without brackets; empty: all addresses.
+        /// A name, or an address without brackets; empty: all addresses (IPv4 alone, or IPv6 too
+        /// where that is preferred).
         host: String,
         port: u16,
         prefer_ipv6: bool,

@@ -1,6 +1,7 @@
 //! Where it listens: addresses, unix sockets, sockets that somebody else opened.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
@@ -24,6 +25,24 @@ case!(a_port_alone_is_for_all_addresses, || {
     let subject = proxy(&target).on_all_addresses().start();
     exchange(&mut subject.open(), &mut target.accept());
 });
+
+case!(a_port_alone_is_not_for_ipv6, || {
+    let target = Target::new();
+    let subject = proxy(&target).on_all_addresses().start();
+    let refused = TcpStream::connect(("::1", subject.port)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+});
+
+case!(
+    a_port_that_is_taken_on_ipv6_is_an_error_with_minus_6,
+    || {
+        let taken = TcpListener::bind("[::]:0").unwrap();
+        let port = taken.local_addr().unwrap().port().to_string();
+        let arguments = ["-6", &*port, "127.0.0.1:1"];
+        let ended = serving().nowhere().with(&arguments).run();
+        assert!(ended.stderr.contains("in use"), "{}", ended.stderr);
+    }
+);
 
 case!(
     minus_6_listens_on_ipv6_where_no_address_says_otherwise,
