@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Subscriber, warn};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt};
@@ -55,7 +55,7 @@ pub(crate) enum LogError {
 ///
 /// # Errors
 /// When the file cannot be opened or the name of the syslog server means nothing. A server that
-/// is away is no error.
+/// is away is no error; the first line of the log says so.
 pub(crate) fn start(settings: &LogSettings) -> Result<(), LogError> {
     let level = if settings.verbose {
         LevelFilter::DEBUG
@@ -65,10 +65,20 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), LogError> {
     let levels = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_targets(OWN_TARGETS.map(|target| (target, level)));
+    let lines = Lines::open(settings)?;
+    let absence = lines.syslog.as_ref().and_then(Syslog::absence);
+    let absence = absence.map(|(path, error)| (path.to_owned(), error));
     tracing_subscriber::registry()
-        .with(Lines::open(settings)?.with_filter(levels))
+        .with(lines.with_filter(levels))
         .try_init()
-        .map_err(|_| LogError::Started)
+        .map_err(|_| LogError::Started)?;
+    if let Some((path, error)) = absence {
+        let path = path.display();
+        warn!(
+            "the syslog server {path} cannot be reached: {error}; it gets what is logged once it can"
+        );
+    }
+    Ok(())
 }
 
 /// Writes each event to all places.
@@ -132,7 +142,7 @@ mod tests {
     use std::fs;
 
     use tempfile::TempDir;
-    use tracing::{info, subscriber, warn};
+    use tracing::{info, subscriber};
     use tracing_subscriber::registry;
 
     use super::*;

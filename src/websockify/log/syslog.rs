@@ -131,6 +131,21 @@ impl Syslog {
         })
     }
 
+    /// Why the server is away, when it can be seen that it is: nobody answers for datagrams that
+    /// go over the network.
+    pub(super) fn absence(&self) -> Option<(&Path, Errno)> {
+        let To::Unix { path, socket } = &self.to else {
+            return None;
+        };
+        match connect(path) {
+            Ok(local) => {
+                *socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(local);
+                None
+            }
+            Err(error) => Some((path, error)),
+        }
+    }
+
     /// `line` has no control characters.
     pub(super) fn send(&self, level: Level, line: &str) {
         let mut message = self.head(level);

@@ -1,14 +1,17 @@
 //! `TokenFile` and `ReadOnlyTokenFile`: lines of `token: host:port` in a file, or in the files of
 //! a directory.
 
+mod complaints;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
-use tracing::{error, warn};
 
+use self::complaints::Complaints;
 use super::target_text::{self, BadTarget};
 use super::{LookupError, read};
 use crate::websockify::Target;
@@ -26,6 +29,8 @@ pub(super) struct TokenFile {
     path: PathBuf,
     /// What was read, when it is read once only.
     once: Option<OnceCell<Targets>>,
+    /// What the log was told last.
+    told: Arc<Mutex<Complaints>>,
 }
 
 /// Why a line names no token and target.
@@ -45,6 +50,7 @@ impl TokenFile {
         Self {
             path: read::place(path),
             once: None,
+            told: Arc::default(),
         }
     }
 
@@ -74,8 +80,14 @@ impl TokenFile {
     }
 
     async fn load(&self) -> Result<Targets, LookupError> {
-        let path = self.path.clone();
-        let loaded = read::aside(move || load(&path), self.name()).await?;
+        let (path, told) = (self.path.clone(), Arc::clone(&self.told));
+        let work = move || {
+            let mut complaints = Complaints::default();
+            let targets = load(&path, &mut complaints)?;
+            complaints.tell(&mut told.lock().unwrap_or_else(PoisonError::into_inner));
+            Ok(targets)
+        };
+        let loaded = read::aside(work, self.name()).await?;
         loaded.map_err(|error| LookupError::Unreadable {
             path: self.path.clone(),
             error,
@@ -84,11 +96,12 @@ impl TokenFile {
 }
 
 /// Reads the file, or each file of the directory in the order of their names. A later line about
-/// the same token wins. In a directory, a file that cannot be read is reported and left out.
-fn load(path: &Path) -> io::Result<Targets> {
+/// the same token wins. In a directory, a file that cannot be read is complained of and left out.
+fn load(path: &Path, complaints: &mut Complaints) -> io::Result<Targets> {
     let mut targets = Targets::new();
     if !path.is_dir() {
-        take_lines(path, &read::whole(path, MAX_FILE)?, &mut targets);
+        let bytes = read::whole(path, MAX_FILE)?;
+        take_lines(path, &bytes, &mut targets, complaints);
         return Ok(targets);
     }
     let mut total = 0;
@@ -101,9 +114,9 @@ fn load(path: &Path) -> io::Result<Targets> {
                         "its files are larger than {MAX_BYTES} bytes together"
                     )));
                 }
-                take_lines(&file, &bytes, &mut targets);
+                take_lines(&file, &bytes, &mut targets, complaints);
             }
-            Err(error) => warn!("token file {} is left out: {error}", file.display()),
+            Err(error) => complaints.add(|| format!("{} is left out: {error}", file.display())),
         }
     }
     Ok(targets)
@@ -121,15 +134,18 @@ fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Adds what the lines say; reports each that says nothing.
-fn take_lines(path: &Path, bytes: &[u8], targets: &mut Targets) {
+/// Adds what the lines say; complains of each that says nothing.
+fn take_lines(path: &Path, bytes: &[u8], targets: &mut Targets, complaints: &mut Complaints) {
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         match parse_line(line) {
             Ok(Some((token, target))) => {
                 targets.insert(token.to_owned(), target);
             }
             Ok(None) => {}
-            Err(fault) => error!("{} line {number} is left out: {fault}", path.display()),
+            Err(fault) => {
+                let line = || format!("{} line {number} is left out: {fault}", path.display());
+                complaints.add(line);
+            }
         }
     }
 }
