@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::auth::{Hosts, SignIns};
 use crate::config;
@@ -80,6 +80,7 @@ impl Front {
             plain: Plain::Redirect,
             limits: limits.clone(),
             tasks: tasks.clone(),
+            refused: |who, why| debug!(peer = %who.address(), "refused: {why}"),
             service: router(&site),
         };
         let mut addresses = Vec::new();

@@ -11,8 +11,9 @@ use axum::body::Body;
 use tower::Service;
 use tracing::{debug, warn};
 
-use super::limits::{Full, Limits, Place};
-use super::listener::Listener;
+use super::limits::{Limits, Place};
+use super::listener::{Listener, prepare};
+use super::refusal::Refusal;
 use super::tls::Tls;
 use super::{Connection, http, plain};
 use crate::model::Scheme;
@@ -35,6 +36,9 @@ pub struct Listen<S> {
     pub plain: Plain,
     pub limits: Limits,
     pub tasks: Tasks,
+    /// Hears of each connection that is refused before it has made a request; of those that are
+    /// too many, once until there is room again.
+    pub refused: fn(&Connection, &Refusal),
     /// Answers the requests.
     pub service: S,
 }
@@ -66,16 +70,23 @@ where
     let local = listener.address()?;
     let tasks = listen.tasks.clone();
     tasks.spawn(async move {
+        let mut is_short = false;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = listen.tasks.stopping() => return,
             };
             match accepted {
-                Ok((stream, peer)) => serve_one(&listen, stream, peer, local),
+                Ok((stream, peer)) => {
+                    is_short = false;
+                    serve_one(&listen, stream, peer, local);
+                }
                 Err(error) if is_the_visitors_fault(&error) => {}
                 Err(error) => {
-                    warn!(%error, "no connection can be accepted for the moment");
+                    if !is_short {
+                        warn!("no connection can be accepted for the moment: {error}");
+                    }
+                    is_short = true;
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -106,18 +117,28 @@ pub fn serve_one<S>(
     let place = match listen.limits.enter(connection.address()) {
         Ok(place) => place,
         Err(full) => {
-            let which = match full {
-                Full::Everybody => "too many connections",
-                Full::ThisAddress => "too many connections from this address",
-            };
-            debug!(?peer, "refused: {which}");
+            if full.is_news() {
+                (listen.refused)(&connection, &full.into());
+            } else {
+                debug!(?peer, "refused: {full}");
+            }
             return;
         }
     };
-    let listen_to = listen.clone();
+    if let Stream::Tcp(socket) = &stream
+        && let Err(error) = prepare(socket)
+    {
+        debug!(?peer, %error, "gone before it was served");
+        return;
+    }
+    let (listen_to, who) = (listen.clone(), connection.clone());
     listen.tasks.spawn(async move {
-        if let Err(error) = talk(stream, connection, listen_to, place).await {
-            debug!(?peer, %error, "connection ended");
+        let refused = listen_to.refused;
+        if let Err(refusal) = talk(stream, connection, listen_to, place).await {
+            match refusal {
+                Refusal::Left(error) => debug!(?peer, %error, "connection ended"),
+                refusal => refused(&who, &refusal),
+            }
         }
     });
 }
@@ -127,7 +148,7 @@ async fn talk<S>(
     mut connection: Connection,
     listen: Listen<S>,
     place: Place,
-) -> io::Result<()>
+) -> Result<(), Refusal>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
         + Clone
@@ -140,7 +161,9 @@ where
         Some(tls) => {
             let secured = secure(stream, tls, listen.plain, &mut connection);
             let secured = tokio::select! {
-                secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, secured) => secured??,
+                secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, secured) => {
+                    secured.map_err(|late| Refusal::Left(late.into()))??
+                }
                 () = listen.tasks.stopping() => return Ok(()),
             };
             let Some(stream) = secured else { return Ok(()) };
@@ -156,18 +179,22 @@ async fn secure(
     tls: &Tls,
     plain: Plain,
     connection: &mut Connection,
-) -> io::Result<Option<Stream>> {
-    match (stream.peek().await?, plain) {
+) -> Result<Option<Stream>, Refusal> {
+    match (stream.peek().await.map_err(Refusal::Left)?, plain) {
         (None, _) => Ok(None),
         (Some(TLS_HANDSHAKE), _) => {
-            let (stream, client_name) = tls.accept(stream).await?;
+            let accepted = tls.accept(stream).await;
+            let (stream, client_name) = accepted.map_err(Refusal::Handshake)?;
             connection.scheme = Scheme::Https;
             connection.client_name = client_name.map(Arc::from);
             Ok(Some(stream))
         }
         (Some(_), Plain::Serve) => Ok(Some(stream)),
-        (Some(_), Plain::Refuse) => Err(io::Error::other("it does not speak TLS")),
-        (Some(_), Plain::Redirect) => plain::redirect(stream, tls.hosts()).await.map(|()| None),
+        (Some(_), Plain::Refuse) => Err(Refusal::Plain),
+        (Some(_), Plain::Redirect) => {
+            let sent = plain::redirect(stream, tls.hosts()).await;
+            sent.map(|()| None).map_err(Refusal::Left)
+        }
     }
 }
 
@@ -180,4 +207,34 @@ fn is_the_visitors_fault(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use rustix::net::sockopt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_somebody_else_accepted_is_prepared_as_all_are() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, peer) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        let same = accepted.try_clone().unwrap();
+        let stream = tokio::net::TcpStream::from_std(accepted).unwrap();
+        let listen = Listen {
+            tls: None,
+            plain: Plain::Serve,
+            limits: Limits::new(1, 1),
+            tasks: Tasks::new(),
+            refused: |_, why| panic!("{why}"),
+            service: tower::service_fn(|_| async { Ok(Response::new(Body::empty())) }),
+        };
+        serve_one(&listen, stream.into(), Some(peer), None);
+        assert!(same.nodelay().unwrap());
+        assert!(sockopt::socket_keepalive(&same).unwrap());
+    }
 }

@@ -18,6 +18,7 @@ use tower::Service;
 use super::Connection;
 use super::deadline::{Deadlines, Phase};
 use super::limits::Place;
+use super::refusal::Refusal;
 use crate::runtime::{Stream, Tasks};
 
 /// Longest request line and headers together, in bytes.
@@ -38,7 +39,7 @@ pub(super) async fn serve<S>(
     service: S,
     tasks: &Tasks,
     place: Place,
-) -> io::Result<()>
+) -> Result<(), Refusal>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
         + Clone
@@ -81,10 +82,18 @@ where
             .with_upgrades()
     );
     tokio::select! {
-        served = serving.as_mut() => return served.map_err(io::Error::other),
+        served = serving.as_mut() => return served.map_err(refusal),
         () = tasks.stopping() => serving.as_mut().graceful_shutdown(),
     }
-    serving.await.map_err(io::Error::other)
+    serving.await.map_err(refusal)
+}
+
+fn refusal(error: hyper::Error) -> Refusal {
+    if error.is_parse() {
+        Refusal::NotHttp(error)
+    } else {
+        Refusal::Left(io::Error::other(error))
+    }
 }
 
 /// The request with its whole body and the connection as an extension, or the status that says

@@ -18,10 +18,22 @@ pub(super) struct Place {
 }
 
 /// Which limit is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
-    Everybody,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    #[error("there are as many connections as there may be")]
+    Everybody {
+        /// The first that is refused since there was room.
+        first: bool,
+    },
+    #[error("there are as many connections from there as there may be")]
     ThisAddress,
+}
+
+impl Full {
+    /// Whether it is worth a line where not every line is.
+    pub(super) fn is_news(self) -> bool {
+        !matches!(self, Self::Everybody { first: false })
+    }
 }
 
 #[derive(Debug)]
@@ -29,6 +41,8 @@ struct Counts {
     max: usize,
     max_per_address: usize,
     total: usize,
+    /// Somebody was refused, and there has been no room worth the name since.
+    refusing: bool,
     by_address: HashMap<IpAddr, usize>,
 }
 
@@ -41,6 +55,7 @@ impl Limits {
             max,
             max_per_address,
             total: 0,
+            refusing: false,
             by_address: HashMap::new(),
         };
         Self {
@@ -59,7 +74,8 @@ impl Limits {
         let from = network(address);
         let mut counts = self.lock();
         if counts.total >= counts.max {
-            return Err(Full::Everybody);
+            let first = !std::mem::replace(&mut counts.refusing, true);
+            return Err(Full::Everybody { first });
         }
         let max_per_address = counts.max_per_address;
         let here = counts.by_address.entry(from).or_default();
@@ -83,6 +99,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.limits.lock();
         counts.total -= 1;
+        if counts.total <= counts.max / 4 * 3 {
+            counts.refusing = false;
+        }
         if let Some(here) = counts.by_address.get_mut(&self.from) {
             *here -= 1;
             if *here == 0 {
@@ -120,10 +139,25 @@ mod tests {
             places.push(limits.enter(here.parse().unwrap()).unwrap());
         }
         let more = limits.enter("::1".parse().unwrap());
-        assert_eq!(more.unwrap_err(), Full::Everybody);
+        assert_eq!(more.unwrap_err(), Full::Everybody { first: true });
         drop(places);
         let counts = limits.lock();
         assert!(counts.total == 0 && counts.by_address.is_empty());
+    }
+
+    #[test]
+    fn of_those_that_are_too_many_the_first_is_news_until_there_is_room() {
+        let limits = Limits::new(8, 8);
+        let here: IpAddr = "127.0.0.1".parse().unwrap();
+        let is_news = || limits.enter(here).unwrap_err().is_news();
+        let mut places: Vec<_> = (0..8).map(|_| limits.enter(here).unwrap()).collect();
+        assert!(is_news() && !is_news());
+        places.pop();
+        places.push(limits.enter(here).unwrap());
+        assert!(!is_news(), "one place that is taken at once is no room");
+        places.truncate(6);
+        places.extend((0..2).map(|_| limits.enter(here).unwrap()));
+        assert!(is_news() && !is_news());
     }
 
     #[test]
@@ -135,7 +169,8 @@ mod tests {
         let _second = limits.enter(alice).unwrap();
         assert_eq!(limits.enter(alice).unwrap_err(), Full::ThisAddress);
         let _bob = limits.enter(bob).unwrap();
-        assert_eq!(limits.enter(bob).unwrap_err(), Full::Everybody);
+        let full = limits.enter(bob).unwrap_err();
+        assert_eq!(full, Full::Everybody { first: true });
         drop(first);
         assert!(limits.enter(alice).is_ok());
     }

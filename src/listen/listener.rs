@@ -73,7 +73,6 @@ impl AsyncListener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                prepare(&stream)?;
                 Ok((stream.into(), Some(peer)))
             }
             Self::Unix(listener) => Ok((listener.accept().await?.0.into(), None)),
@@ -88,7 +87,7 @@ impl AsyncListener {
     }
 }
 
-/// What every TCP connection of a browser is set to.
+/// What every TCP connection of a browser is set to, whoever accepted it.
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     sockopt::set_socket_keepalive(stream, true)?;

@@ -8,6 +8,7 @@ mod http;
 mod limits;
 mod listener;
 mod plain;
+mod refusal;
 mod tls;
 mod upgraded;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use accept::{Listen, Plain, listen, serve_one};
 pub use limits::Limits;
 pub use listener::Listener;
+pub use refusal::Refusal;
 pub use tls::{Tls, TlsError};
 pub use upgraded::{Held, Upgraded, upgraded};
 

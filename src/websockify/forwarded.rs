@@ -50,7 +50,16 @@ pub(super) fn visitor(connection: &Connection, headers: &HeaderMap, trusted: &[P
             }
         }
     }
-    nearest.map_or_else(|| "unix".to_owned(), |address| address.to_string())
+    name(nearest)
+}
+
+/// The address of the other end of a connection as the log has it.
+pub(super) fn peer(connection: &Connection) -> String {
+    name(connection.peer.map(|peer| peer.ip().to_canonical()))
+}
+
+fn name(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "unix".to_owned(), |address| address.to_string())
 }
 
 /// The addresses that proxies added, the farthest first; `None` for what is no address.

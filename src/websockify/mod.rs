@@ -1,5 +1,9 @@
-//! `deskway websockify`: what Python's websockify does, for everybody who runs that today. A short
-//! composition of `listen`, `bridge`, targets, and a web server for files.
+//! `deskway websockify`: what Python's websockify does, for everybody who runs that today.
+//!
+//! Flags become settings, and settings what is needed to serve; each request is then a WebSocket,
+//! which finds its target by the command line or a token and is carried by the bridge, or a file.
+//! Beside that are the habits of a program of its own: logs, recordings, the background, inetd,
+//! a wrapped command.
 
 pub(crate) mod bind;
 pub(crate) mod daemon;
@@ -20,6 +24,7 @@ mod token;
 mod traffic;
 mod visit;
 mod web;
+mod visitor;
 pub(crate) mod wrap;
 
 pub use flags::Flags;

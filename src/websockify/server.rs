@@ -1,69 +1,37 @@
 //! Answers requests: a WebSocket, or a file.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::IntoResponse as _;
-use http::header::{ALLOW, CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use http::header::{ALLOW, HeaderMap, UPGRADE};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use tower::Service;
 use tracing::{debug, error, info};
 
-use super::dial::Dialer;
-use super::forwarded::{Proxy, visitor};
-use super::gate::{Denied, Gate};
+use super::forwarded;
+use super::forwarded::Proxy;
 use super::prepared::Prepared;
 use super::sessions::Sessions;
 use super::settings::{Destination, Settings};
 use super::target::Target;
-use super::token::Tokens;
-use super::visit;
+use super::visit::{Route, Visits};
+use super::visitor::Visitor;
 use super::web::Web;
-use crate::listen::Connection;
+use crate::listen::{Connection, Refusal};
 use crate::runtime::Tasks;
 
 /// What all requests of a process are answered with.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(super) route: Route,
-    pub(super) dialer: Dialer,
-    /// Who may open WebSockets, and with `web_auth` see files; `None`: everybody.
-    gate: Option<Gate>,
+    visits: Arc<Visits>,
     /// `None`: there are no files.
     web: Option<Web>,
+    /// Files are for those alone who may open WebSockets.
     web_auth: bool,
-    /// `None`: as the bridge does by itself.
-    pub(super) heartbeat: Option<Duration>,
-    /// Sessions are recorded here, with their numbers behind.
-    pub(super) record: Option<PathBuf>,
-    pub(super) traffic: bool,
     trusted_proxies: Vec<Proxy>,
-    pub(super) sessions: Sessions,
-    pub(super) tasks: Tasks,
-}
-
-/// How a WebSocket finds its target.
-#[derive(Debug)]
-pub(super) enum Route {
-    Fixed(Target),
-    Tokens {
-        tokens: Tokens,
-        /// The token is the `Host` header's name, not the query's `token`.
-        from_host: bool,
-    },
-}
-
-/// One request's asker, as the log has it.
-#[derive(Clone, Debug)]
-pub(super) struct Visitor {
-    pub(super) address: String,
-    /// Without the query, where tokens are.
-    pub(super) path: String,
-    pub(super) connection: Connection,
 }
 
 impl Server {
@@ -84,18 +52,21 @@ impl Server {
             },
             Destination::Wrapped => Route::Fixed(wrapped?),
         };
-        Some(Self {
+        let visits = Visits {
             route,
             dialer: prepared.dialer,
             gate: prepared.gate,
-            web_auth: settings.web.is_some_and(|web| web.guarded),
-            web: prepared.web,
-            heartbeat: settings.heartbeat,
+            ping_every: settings.heartbeat,
             record: settings.record,
             traffic: settings.traffic,
-            trusted_proxies: settings.trusted_proxies,
             sessions,
             tasks,
+        };
+        Some(Self {
+            visits: Arc::new(visits),
+            web_auth: settings.web.is_some_and(|web| web.guarded),
+            web: prepared.web,
+            trusted_proxies: settings.trusted_proxies,
         })
     }
 
@@ -112,35 +83,46 @@ impl Server {
         })
     }
 
-    async fn answer(self: &Arc<Self>, parts: Parts) -> Response<Body> {
-        let _under_way = self.sessions.request();
+    /// Says in the log that a connection was refused before it asked for anything.
+    pub(crate) fn tell_refusal(connection: &Connection, why: &Refusal) {
+        info!("{}: refused: {why}", forwarded::peer(connection));
+    }
+
+    async fn answer(&self, parts: Parts) -> Response<Body> {
+        let _under_way = self.visits.sessions.request();
         let Some(connection) = parts.extensions.get::<Connection>().cloned() else {
             error!("a request came without its connection");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
         let visitor = Visitor {
-            address: visitor(&connection, &parts.headers, &self.trusted_proxies),
+            address: forwarded::visitor(&connection, &parts.headers, &self.trusted_proxies),
             path: parts.uri.path().to_owned(),
             connection,
         };
         if wants_websocket(&parts.headers) {
-            return visit::open(self, parts, visitor).await;
+            return self.visits.open(parts, visitor).await;
         }
         let response = self.file(&parts, &visitor).await;
-        let (method, status) = (&parts.method, response.status().as_u16());
-        debug!("{}: {method} {}: {status}", visitor.address, visitor.path);
+        let (method, status) = (&parts.method, response.status());
+        let Visitor { address, path, .. } = &visitor;
+        let line = format_args!("{address}: \"{method} {path}\" {}", status.as_u16());
+        if status.is_client_error() || status.is_server_error() {
+            info!("{line}");
+        } else {
+            debug!("{line}");
+        }
         response
     }
 
     async fn file(&self, parts: &Parts, visitor: &Visitor) -> Response<Body> {
         if self.web_auth
-            && let Err(denied) = self.check(&parts.headers, visitor)
+            && let Err(denied) = self.visits.check(&parts.headers, visitor)
         {
             info!(
                 "{}: {}: refused: {}",
                 visitor.address, visitor.path, denied.reason
             );
-            return answer_denied(denied);
+            return denied.into_response();
         }
         if let Some(web) = &self.web {
             return web.answer(parts).await;
@@ -149,21 +131,6 @@ impl Server {
         let allow = [(ALLOW, "GET"), (UPGRADE, "websocket")];
         (StatusCode::METHOD_NOT_ALLOWED, allow, only).into_response()
     }
-
-    pub(super) fn check(&self, headers: &HeaderMap, visitor: &Visitor) -> Result<(), Denied> {
-        let name = visitor.connection.client_name.as_deref();
-        self.gate
-            .as_ref()
-            .map_or(Ok(()), |gate| gate.check(headers, name))
-    }
-}
-
-/// A refusal in the gate's words. Nothing that may follow on the connection is read.
-pub(super) fn answer_denied(denied: Denied) -> Response<Body> {
-    let mut response = (denied.status, denied.headers).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    response
 }
 
 /// Whether a request is for the bridge. Whether it is right is seen there.
@@ -175,6 +142,8 @@ fn wants_websocket(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::IntoResponse as _;
@@ -13,21 +15,50 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use tokio::io::empty;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::info;
 
-use super::gate::Denied;
+use super::dial::Dialer;
+use super::gate::{Denied, Gate};
 use super::record::Record;
-use super::server::{Route, Server, Visitor, answer_denied};
-use super::sessions::Session;
+use super::sessions::{Session, Sessions};
 use super::target::Target;
-use super::token::LookupError;
+use super::token::{LookupError, Tokens};
 use super::traffic::Traffic;
+use super::visitor::Visitor;
 use crate::bridge;
 use crate::bridge::websocket::UpgradeError;
 use crate::bridge::{CloseCause, Event, Outcome, Passage, Tap, Viewer};
 use crate::listen;
 use crate::listen::Upgraded;
-use crate::runtime::Stream;
+use crate::runtime::{Stream, Tasks};
+
+/// What all WebSockets of a process are opened with.
+#[derive(Debug)]
+pub(super) struct Visits {
+    pub(super) route: Route,
+    pub(super) dialer: Dialer,
+    /// `None`: everybody may come in.
+    pub(super) gate: Option<Gate>,
+    /// `None`: nobody is pinged.
+    pub(super) ping_every: Option<Duration>,
+    /// Sessions are recorded here, with their numbers behind.
+    pub(super) record: Option<PathBuf>,
+    pub(super) traffic: bool,
+    pub(super) sessions: Sessions,
+    pub(super) tasks: Tasks,
+}
+
+/// How a WebSocket finds its target.
+#[derive(Debug)]
+pub(super) enum Route {
+    Fixed(Target),
+    Tokens {
+        tokens: Tokens,
+        /// The token is the `Host` header's name, not the query's `token`.
+        from_host: bool,
+    },
+}
 
 /// Why a request does not become a WebSocket. What is shown is for the log and for who asked.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +92,7 @@ struct Admitted {
 
 /// A WebSocket that is let in.
 struct Visit {
-    server: Arc<Server>,
+    visits: Arc<Visits>,
     visitor: Visitor,
     target: Target,
     session: Session,
@@ -71,68 +102,82 @@ struct Visit {
 #[derive(Default)]
 struct Taps(Vec<Box<dyn Tap>>);
 
-/// Answers a request for a WebSocket. When it is let in, a task of its own carries it.
-pub(super) async fn open(
-    server: &Arc<Server>,
-    mut parts: Parts,
-    visitor: Visitor,
-) -> Response<Body> {
-    let admitted = match admit(server, &mut parts, visitor.clone()).await {
-        Ok(admitted) => admitted,
-        Err(refused) => {
-            let Visitor { address, path, .. } = &visitor;
-            info!("{address}: {path}: refused: {}", Chain(&refused));
-            return refused.answer();
-        }
-    };
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    *response.headers_mut() = admitted.headers;
-    let (upgrade, visit, tap) = (admitted.upgrade, admitted.visit, admitted.tap);
-    server.tasks.spawn(async move {
-        match listen::upgraded(upgrade).await {
-            Ok(upgraded) => Box::pin(visit.go(upgraded, tap)).await,
-            Err(error) => info!("{}: left at once: {error}", visit.visitor.address),
-        }
-    });
-    response
-}
+impl Visits {
+    /// Answers a request for a WebSocket. When it is let in, a task of its own carries it.
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        mut parts: Parts,
+        visitor: Visitor,
+    ) -> Response<Body> {
+        let admitted = match self.admit(&mut parts, visitor.clone()).await {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                let Visitor { address, path, .. } = &visitor;
+                info!("{address}: {path}: refused: {}", Chain(&refused));
+                return refused.answer();
+            }
+        };
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        *response.headers_mut() = admitted.headers;
+        let (upgrade, visit, tap) = (admitted.upgrade, admitted.visit, admitted.tap);
+        self.tasks.spawn(async move {
+            match listen::upgraded(upgrade).await {
+                Ok(upgraded) => Box::pin(visit.go(upgraded, tap)).await,
+                Err(error) => info!("{}: left at once: {error}", visit.visitor.address),
+            }
+        });
+        response
+    }
 
-/// All that must be right before the answer.
-async fn admit(
-    server: &Arc<Server>,
-    parts: &mut Parts,
-    visitor: Visitor,
-) -> Result<Admitted, Refused> {
-    let target = target(&server.route, parts).await?;
-    server
-        .check(&parts.headers, &visitor)
-        .map_err(Refused::Denied)?;
-    let headers = bridge::websocket::accept(parts)?;
-    let upgrade = parts.extensions.remove::<OnUpgrade>();
-    let upgrade = upgrade.ok_or(Refused::NotOurs)?;
-    let session = server.sessions.begin().ok_or(Refused::Once)?;
-    let mut taps = Taps::default();
-    if let Some(base) = &server.record {
-        let path = Record::numbered(base, session.number());
-        taps.0
-            .push(Box::new(Record::create(&path).map_err(Refused::Record)?));
+    /// Whether the gate lets a visitor in.
+    pub(super) fn check(&self, headers: &HeaderMap, visitor: &Visitor) -> Result<(), Denied> {
+        let name = visitor.connection.client_name.as_deref();
+        self.gate
+            .as_ref()
+            .map_or(Ok(()), |gate| gate.check(headers, name))
     }
-    if server.traffic {
-        taps.0.push(Box::new(Traffic::new()));
+
+    /// All that must be right before the answer.
+    async fn admit(
+        self: &Arc<Self>,
+        parts: &mut Parts,
+        visitor: Visitor,
+    ) -> Result<Admitted, Refused> {
+        let target = target(&self.route, parts).await?;
+        self.check(&parts.headers, &visitor)
+            .map_err(Refused::Denied)?;
+        let headers = bridge::websocket::accept(parts)?;
+        let upgrade = parts.extensions.remove::<OnUpgrade>();
+        let upgrade = upgrade.ok_or(Refused::NotOurs)?;
+        let session = self.sessions.begin().ok_or(Refused::Once)?;
+        let tap = self.tap(&session).map_err(Refused::Record)?;
+        let visit = Visit {
+            visits: Arc::clone(self),
+            visitor,
+            target,
+            session,
+        };
+        Ok(Admitted {
+            headers,
+            upgrade,
+            visit,
+            tap,
+        })
     }
-    let visit = Visit {
-        server: Arc::clone(server),
-        visitor,
-        target,
-        session,
-    };
-    Ok(Admitted {
-        headers,
-        upgrade,
-        visit,
-        tap: taps.into_one(),
-    })
+
+    /// Those who look on at a session, if the command line asks for any.
+    fn tap(&self, session: &Session) -> io::Result<Option<Box<dyn Tap>>> {
+        let mut taps = Taps::default();
+        if let Some(base) = &self.record {
+            let path = Record::numbered(base, session.number());
+            taps.0.push(Box::new(Record::create(&path)?));
+        }
+        if self.traffic {
+            taps.0.push(Box::new(Traffic::new()));
+        }
+        Ok(taps.into_one())
+    }
 }
 
 async fn target(route: &Route, parts: &Parts) -> Result<Target, Refused> {
@@ -171,6 +216,7 @@ fn host_token(headers: &HeaderMap) -> Option<String> {
 impl Visit {
     /// From the upgrade to the end.
     async fn go(self, upgraded: Upgraded, tap: Option<Box<dyn Tap>>) {
+        let began = Instant::now();
         let Upgraded {
             stream,
             early,
@@ -180,7 +226,7 @@ impl Visit {
         info!("{address}: {}: connecting to {target}", self.visitor.path);
         let viewer = Viewer {
             passage: Passage::Bytes {
-                ping_every: self.server.heartbeat,
+                ping_every: self.visits.ping_every,
             },
             traffic: Arc::default(),
             tap,
@@ -192,15 +238,17 @@ impl Visit {
             }
             Err(cause) => refuse(stream, viewer, cause).await,
         };
-        self.log(&outcome);
+        let Visitor { address, path, .. } = &self.visitor;
+        let told = told(&outcome, began.elapsed());
+        info!("{address}: {path} to {target} {told}");
     }
 
     async fn dial(&self) -> Result<Stream, CloseCause> {
         let mut end = self.session.end();
         let dialed = tokio::select! {
-            dialed = self.server.dialer.dial(&self.target) => dialed,
+            dialed = self.visits.dialer.dial(&self.target) => dialed,
             Ok(cause) = end.wait_for(Option::is_some) => {
-                return Err(cause.clone().unwrap_or(CloseCause::Restarting));
+                return Err(cause.clone().unwrap_or(CloseCause::Stopping));
             }
         };
         dialed.map_err(|error| {
@@ -208,17 +256,18 @@ impl Visit {
             CloseCause::TargetRefused
         })
     }
+}
 
-    fn log(&self, outcome: &Outcome) {
-        let Visitor { address, path, .. } = &self.visitor;
-        let (target, seconds) = (&self.target, outcome.lasted.as_secs_f64());
-        let (to, from, cause) = (outcome.to_browser, outcome.from_browser, &outcome.cause);
-        let error = outcome.error.as_ref();
-        let error = error.map_or_else(String::new, |error| format!(" ({error})"));
-        info!(
-            "{address}: {path} to {target} for {seconds:.1} s, {to} bytes to the browser, {from} from it: {cause}{error}"
-        );
-    }
+/// How a session went that lasted so long, the dial included.
+fn told(outcome: &Outcome, lasted: Duration) -> String {
+    let (to, from, cause) = (outcome.to_browser, outcome.from_browser, &outcome.cause);
+    let (seconds, unit) = (lasted.as_secs_f64(), if to == 1 { "byte" } else { "bytes" });
+    let error = match &outcome.error {
+        // The cause names the rule already.
+        None | Some(bridge::Error::WebSocket(_)) => String::new(),
+        Some(error) => format!(" ({error})"),
+    };
+    format!("for {seconds:.1} s, {to} {unit} to the browser, {from} from it: {cause}{error}")
 }
 
 /// Tells the browser the cause in the way that it can see.
@@ -243,7 +292,7 @@ impl Refused {
             _ => HeaderMap::new(),
         };
         if let Self::Denied(denied) = self {
-            return answer_denied(denied);
+            return denied.into_response();
         }
         // What follows must not be read as another request.
         headers
@@ -289,6 +338,28 @@ impl fmt::Display for Chain<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bridge::websocket::Violation;
+
+    #[test]
+    fn the_log_tells_of_a_session_once_and_in_the_right_number() {
+        let mut outcome = Outcome {
+            cause: CloseCause::Protocol(Violation::Unmasked.to_string()),
+            error: Some(Violation::Unmasked.into()),
+            to_browser: 1,
+            from_browser: 2,
+            lasted: Duration::ZERO,
+        };
+        let lasted = Duration::from_millis(1510);
+        let expected = "for 1.5 s, 1 byte to the browser, 2 from it: \
+            The browser sent what it must not: a frame is not masked.";
+        assert_eq!(told(&outcome, lasted), expected);
+        outcome.cause = CloseCause::Vanished;
+        outcome.error = Some(bridge::Error::Silent);
+        outcome.to_browser = 0;
+        let said = told(&outcome, lasted);
+        assert!(said.contains(" 0 bytes to the browser"), "{said}");
+        assert!(said.contains("no sign of life"), "{said}");
+    }
 
     #[test]
     fn the_token_is_the_query_s_first_that_is_not_empty() {

@@ -110,6 +110,7 @@ fn serve(settings: Settings, mut prepared: Prepared, sockets: Sockets) -> Result
         plain,
         limits: Limits::new(max, max),
         tasks: tasks.clone(),
+        refused: Server::tell_refusal,
         service: Arc::new(server.context("there is no target")?).service(),
     };
 

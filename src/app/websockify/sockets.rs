@@ -104,7 +104,6 @@ fn under_tokio(socket: Socket) -> io::Result<(Stream, Option<SocketAddr>, Option
         Socket::Tcp(socket) => {
             let (peer, local) = (socket.peer_addr()?, socket.local_addr()?);
             socket.set_nonblocking(true)?;
-            socket.set_nodelay(true)?;
             (TcpStream::from_std(socket)?.into(), Some(peer), Some(local))
         }
         Socket::Unix(socket) => {

@@ -6,7 +6,9 @@ mod origin;
 
 use std::fmt;
 
-use http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use self::basic::BasicHttpAuth;
 use self::client_name::ClientNames;
@@ -100,6 +102,16 @@ impl Denied {
             headers: HeaderMap::new(),
             reason: reason.into(),
         }
+    }
+}
+
+/// The answer in the gate's words. Nothing that may follow on the connection is read.
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.headers).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        response
     }
 }
 

@@ -12,7 +12,7 @@ fn gate(plugin: &str, source: &str) -> Gate {
 fn with(name: &HeaderName, values: &[&[u8]]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for value in values {
-        headers.append(name.clone(), http::HeaderValue::from_bytes(value).unwrap());
+        headers.append(name.clone(), HeaderValue::from_bytes(value).unwrap());
     }
     headers
 }
