@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let argv: Vec<_> = std::env::args_os().collect();
     let command = match Command::read(&argv) {
         Ok(command) => command,
-        Err(told) => told.exit(),
+        Err(unread) => return unread.print(),
     };
     match deskway::app::run(command) {
         Ok(status) => status,

@@ -27,7 +27,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Serve(start) => serve::alone(&start)?,
         Command::Launcher(start) => launcher::alone(&start)?,
         Command::Agent => agent::run()?,
-        Command::Websockify(flags) => return websockify::run(&flags),
+        Command::Websockify(flags) => return Ok(websockify::run(&flags)),
         Command::Desktop(args) => cli::desktop::run(&args)?,
         Command::User(args) => cli::user::run(&args)?,
         Command::CheckConfig(args) => cli::check_config::run(&args)?,

@@ -8,6 +8,7 @@ pub mod check_config;
 pub mod desktop;
 pub mod doctor;
 mod out;
+mod unread;
 pub mod user;
 
 use std::ffi::OsString;
@@ -16,6 +17,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+pub use unread::Unread;
 
 use crate::config::{self, Config, Overrides, TlsFiles};
 use crate::launcher::client::ClientError;
@@ -251,19 +254,20 @@ impl Command {
     ///
     /// # Errors
     /// Wrong usage, or a question for help or the version: what is to be printed.
-    pub fn read(argv: &[OsString]) -> Result<Self, clap::Error> {
-        if argv.first().is_some_and(|own| Flags::is_called(own)) {
+    pub fn read(argv: &[OsString]) -> Result<Self, Unread> {
+        let own = argv.first().map(OsString::as_os_str).unwrap_or_default();
+        let called = Flags::is_called(own);
+        let chosen = argv.get(1).is_some_and(|name| name == "websockify");
+        let unread = |error| Unread::new(error, (called || chosen).then(|| Flags::program(own)));
+        if called {
             let matches = Flags::command().try_get_matches_from(argv);
-            let flags = Flags::from_arg_matches(&matches.map_err(Flags::explain)?)?;
-            return Ok(Self::Websockify(Box::new(flags)));
+            let flags = matches.and_then(|matches| Flags::from_arg_matches(&matches));
+            return Ok(Self::Websockify(Box::new(flags.map_err(unread)?)));
         }
-        let habits = |command| Flags::with_habits(command, "deskway websockify");
-        let command = Cli::command().mut_subcommand("websockify", habits);
-        let matches = command.try_get_matches_from(argv).map_err(|error| {
-            let ours = argv.get(1).is_some_and(|name| name == "websockify");
-            if ours { Flags::explain(error) } else { error }
-        })?;
-        Ok(Cli::from_arg_matches(&matches)?.command)
+        let command = Cli::command().mut_subcommand("websockify", Flags::with_habits);
+        let matches = command.try_get_matches_from(argv);
+        let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+        Ok(cli.map_err(unread)?.command)
     }
 }
 
@@ -354,12 +358,8 @@ mod tests {
             assert!(matches!(command, Command::Websockify(_)), "{command:?}");
         }
         let up = ["websockify", "up", "--no-such"].map(OsString::from);
-        assert!(
-            Command::read(&up)
-                .unwrap_err()
-                .to_string()
-                .contains("websockify [options]")
-        );
+        let unread = format!("{:?}", Command::read(&up).unwrap_err());
+        assert!(unread.contains("Some(\"websockify\")"), "{unread}");
     }
 
     #[test]

@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::complaint::wrong_usage;
 use super::forwarded::Proxy;
 use crate::model::Secret;
 
 /// The name by which the binary is websockify and nothing else.
 const OWN_NAME: &str = "websockify";
-
 /// What it is called where it is one command of several.
 const BESIDE_OTHERS: &str = "deskway websockify";
 /// Seconds from one ping to the next when nothing is said: proxies cut what is silent for 60 s.
 const PING_EVERY: u32 = 25;
+
 /// Carry WebSockets to TCP or unix sockets, as Python's websockify does
 #[derive(Args, Clone, Debug)]
 pub struct Flags {
@@ -171,7 +172,11 @@ pub struct Flags {
 impl Flags {
     /// Has `command`, which takes these flags, read argv as Python's optparse does: long options
     /// by their beginnings, the last of several counts, and a value may look like an option.
-    pub fn with_habits(command: clap::Command, program: &str) -> clap::Command {
+    pub fn with_habits(command: clap::Command) -> clap::Command {
+        Self::habits(command, BESIDE_OTHERS)
+    }
+
+    fn habits(command: clap::Command, program: &str) -> clap::Command {
         command
             .infer_long_args(true)
             .args_override_self(true)
@@ -189,23 +194,38 @@ impl Flags {
     /// The whole command line of a binary that is called `websockify`.
     pub fn command() -> clap::Command {
         let command = Self::augment_args(clap::Command::new(OWN_NAME));
-        Self::with_habits(command, OWN_NAME)
+        Self::habits(command, OWN_NAME)
     }
 
-    /// Has an error name all the options that an ambiguous beginning could be.
-    pub fn explain(mut error: clap::Error) -> clap::Error {
-        let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
-            return error;
-        };
-        let command = Self::command();
-        let options = command.get_arguments().filter_map(clap::Arg::get_long);
-        let options = options.map(|option| format!("--{option}"));
-        let fitting: Vec<_> = options.filter(|it| it.starts_with(given)).collect();
-        if error.kind() == ErrorKind::UnknownArgument && fitting.len() > 1 {
-            error.remove(ContextKind::Suggested);
-            error.insert(ContextKind::SuggestedArg, ContextValue::Strings(fitting));
+    /// What is said of a wrong command line of `program`: what is wrong, and all the options that
+    /// an ambiguous beginning could be.
+    pub fn explain(mut error: clap::Error, program: &str) -> String {
+        if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) {
+            let command = Self::command();
+            let options = command.get_arguments().filter_map(clap::Arg::get_long);
+            let options = options.map(|option| format!("--{option}"));
+            let fitting: Vec<_> = options.filter(|it| it.starts_with(given)).collect();
+            if error.kind() == ErrorKind::UnknownArgument && fitting.len() > 1 {
+                error.insert(ContextKind::SuggestedArg, ContextValue::Strings(fitting));
+            }
         }
-        error
+        // That what follows `--` is no option: here it is a program to start.
+        error.remove(ContextKind::Suggested);
+        error.remove(ContextKind::Usage);
+        let said = error.render().to_string();
+        let said = said.strip_prefix("error: ").unwrap_or(&said);
+        // The last part points to --help.
+        let said = said.rsplit_once("\n\n").map_or(said, |(said, _)| said);
+        wrong_usage(program, said)
+    }
+
+    /// What a binary started as `own` (argv[0]) is called with these flags.
+    pub fn program(own: &OsStr) -> &'static str {
+        if Self::is_called(own) {
+            OWN_NAME
+        } else {
+            BESIDE_OTHERS
+        }
     }
 
     /// Whether a binary started as `program` (argv[0]) is websockify.
@@ -239,7 +259,11 @@ mod tests {
     fn parse(line: &str) -> Result<Flags, clap::Error> {
         let argv = std::iter::once("websockify").chain(line.split_whitespace());
         let matches = Flags::command().try_get_matches_from(argv);
-        Flags::from_arg_matches(&matches.map_err(Flags::explain)?)
+        Flags::from_arg_matches(&matches?)
+    }
+
+    fn complaint(line: &str) -> String {
+        Flags::explain(parse(line).unwrap_err(), "websockify")
     }
 
     #[test]
@@ -259,9 +283,21 @@ mod tests {
 
     #[test]
     fn a_beginning_that_fits_several_options_is_refused() {
-        let error = parse("6080 a:1 --ssl").unwrap_err();
-        assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("--ssl-only"), "{error}");
+        let said = complaint("6080 a:1 --ssl");
+        assert!(said.contains("--ssl-only"), "{said}");
+        assert!(said.contains("--ssl-version"), "{said}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_the_program_s_name_and_without_wrong_advice() {
+        let said = complaint("6080 a:1 --bogus");
+        let expected = "websockify: error: unexpected argument '--bogus' found\n\
+            Try websockify --help.";
+        assert_eq!(said, expected);
+        let said = complaint("6080 a:1 --timeout soon");
+        let start = "websockify: error: invalid value 'soon' for '--timeout <SECONDS>'";
+        assert!(said.starts_with(start), "{said}");
+        assert!(said.ends_with("\nTry websockify --help."), "{said}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! a wrapped command.
 
 pub(crate) mod bind;
+pub(crate) mod complaint;
 pub(crate) mod daemon;
 mod dial;
 mod flags;
@@ -23,9 +24,12 @@ mod tls;
 mod token;
 mod traffic;
 mod visit;
-mod web;
 mod visitor;
+mod web;
 pub(crate) mod wrap;
 
 pub use flags::Flags;
 pub use target::Target;
+
+/// The exit status for a command line that makes no sense, as everywhere.
+pub(crate) const WRONG_USAGE: u8 = 2;

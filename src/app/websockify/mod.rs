@@ -20,7 +20,7 @@ use self::lifetime::Lifetime;
 use self::sockets::Sockets;
 use crate::listen::{Limits, Listen, Plain};
 use crate::runtime::{Tasks, processors, workers};
-use crate::websockify::Flags;
+use crate::websockify::complaint::{complaint, wrong_usage};
 use crate::websockify::daemon::daemonize;
 use crate::websockify::log;
 use crate::websockify::prepared::Prepared;
@@ -28,51 +28,55 @@ use crate::websockify::server::Server;
 use crate::websockify::sessions::Sessions;
 use crate::websockify::settings::Settings;
 use crate::websockify::wrap::Wrapped;
+use crate::websockify::{Flags, WRONG_USAGE};
 
-/// What a wrong command line ends with, as everywhere.
-const WRONG_USAGE: u8 = 2;
 /// Descriptors that are no connections: the log, pipes, files that are served, what the runtime
 /// needs.
 const OTHER_DESCRIPTORS: u64 = 256;
 /// A connection's descriptors: the browser's side and the target's.
 const DESCRIPTORS_EACH: u64 = 2;
 
-/// Runs until its time is over or it is told to stop.
-///
-/// # Errors
-/// When the process cannot get what it needs from the system.
-pub(super) fn run(flags: &Flags) -> Result<ExitCode> {
+/// Runs until its time is over or it is told to stop; says why when it cannot.
+pub(super) fn run(flags: &Flags) -> ExitCode {
+    let own = std::env::args_os().next().unwrap_or_default();
+    let program = Flags::program(&own);
     let settings = match Settings::check(flags) {
         Ok(settings) => settings,
-        Err(error) => return Ok(wrong_usage(&error)),
+        Err(error) => return say(&wrong_usage(program, error), WRONG_USAGE.into()),
     };
     // First of all: what is standard error may be the connection, under inetd.
-    let taken = Sockets::taken(&settings)?;
+    let taken = match Sockets::taken(&settings) {
+        Ok(taken) => taken,
+        Err(error) => {
+            return say(
+                &complaint(program, format_args!("{error:#}")),
+                ExitCode::FAILURE,
+            );
+        }
+    };
     if let Err(error) = log::start(&settings.log) {
-        return Ok(wrong_usage(&error));
+        return say(&complaint(program, error), WRONG_USAGE.into());
     }
     let prepared = match Prepared::check(&settings) {
         Ok(prepared) => prepared,
         Err(error) => {
-            error!("{error:#}");
-            return Ok(ExitCode::from(WRONG_USAGE));
+            error!("{}", complaint(program, error));
+            return WRONG_USAGE.into();
         }
     };
     let served =
         Sockets::open(taken, &settings).and_then(|sockets| serve(settings, prepared, sockets));
-    Ok(match served {
-        Ok(status) => status,
-        Err(error) => {
-            error!("{error:#}");
-            ExitCode::FAILURE
-        }
+    served.unwrap_or_else(|error| {
+        error!("{}", complaint(program, format_args!("{error:#}")));
+        ExitCode::FAILURE
     })
 }
 
-fn wrong_usage(error: &dyn fmt::Display) -> ExitCode {
+/// Before there is a log.
+fn say(words: &dyn fmt::Display, status: ExitCode) -> ExitCode {
     // When standard error is closed there is nobody to tell.
-    _ = writeln!(io::stderr(), "websockify: error: {error}\nTry --help.");
-    ExitCode::from(WRONG_USAGE)
+    _ = writeln!(io::stderr(), "{words}");
+    status
 }
 
 /// From open sockets to the end.
@@ -94,6 +98,7 @@ fn serve(settings: Settings, mut prepared: Prepared, sockets: Sockets) -> Result
     announce::route(&settings, &sockets, wrapped.as_ref());
 
     let (tasks, sessions) = (Tasks::new(), Sessions::new(settings.run_once));
+    let single = matches!(sockets, Sockets::Connection(_));
     let max = connections();
     let plain = if settings.ssl_only {
         Plain::Refuse
@@ -114,7 +119,6 @@ fn serve(settings: Settings, mut prepared: Prepared, sockets: Sockets) -> Result
         service: Arc::new(server.context("there is no target")?).service(),
     };
 
-    let single = matches!(sockets, Sockets::Connection(_));
     let lifetime = Lifetime {
         timeout,
         idle_timeout,
@@ -125,15 +129,15 @@ fn serve(settings: Settings, mut prepared: Prepared, sockets: Sockets) -> Result
         tasks: tasks.clone(),
     };
     let threads = if single { 1 } else { processors() };
-    let shares = sockets
+    let sockets = sockets
         .shares(threads)
         .context("cannot share the sockets")?;
-    let shares = Arc::new(Mutex::new(shares));
+    let sockets = Arc::new(Mutex::new(sockets));
     let over = CancellationToken::new();
     let until = over.clone();
     let workers = workers(threads, move |_| {
         let (listen, tasks, until) = (listen.clone(), tasks.clone(), until.clone());
-        let share = shares.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let share = sockets.lock().unwrap_or_else(PoisonError::into_inner).pop();
         async move {
             match share.map(|share| share.accept(&listen)) {
                 Some(Ok(())) if single => {

@@ -88,6 +88,28 @@ case!(options_that_do_not_exist_are_named, || {
     ]);
 });
 
+case!(all_errors_have_one_form, || {
+    for (arguments, is_usage) in [
+        (&["--bogus", "6080", "h:1"][..], true),
+        (&["--timeout", "soon", "6080", "h:1"], true),
+        (&["6080"], true),
+        (&["--token-plugin", "NoSuchPlugin", "6080"], false),
+        (&["--web", "/no/such/folder", "6080", "h:1"], false),
+        (&["--log-file", "/no/such/folder/log", "6080", "h:1"], false),
+        (&["192.0.2.1:6080", "h:1"], false),
+        (&["--inetd", "h:1"], false),
+    ] {
+        let ended = serving().nowhere().by_link().with(arguments).run();
+        let errors = ended.stderr.lines();
+        let errors = errors.filter(|line| line.starts_with("websockify: error: "));
+        assert_eq!(errors.count(), 1, "{}", ended.stderr);
+        let help = ended.stderr.ends_with("\nTry websockify --help.\n");
+        assert_eq!(help, is_usage, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("'-- "), "{}", ended.stderr);
+        assert_ne!(ended.status, 0, "{}", ended.stderr);
+    }
+});
+
 case!(values_that_are_wrong_are_named_with_their_option, || {
     each_is_wrong(&[
         (&["--timeout", "soon", "6080", "h:1"], "--timeout"),
