@@ -27,11 +27,22 @@ const MAX_WAITING: usize = 16;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-/// The kernel does not let bytes move through pipes.
+/// Bytes are copied: the kernel does not let them move through pipes, or descriptors are few.
 static FORBIDDEN: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static SPARE: RefCell<Vec<Ends>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Has all bytes copied from now on: for a process whose descriptors are few.
+pub fn forgo_pipes() {
+    FORBIDDEN.store(true, Ordering::Relaxed);
+}
+
+/// How many descriptors are pipes' at most, in so many threads.
+pub fn most_pipe_descriptors(threads: usize) -> usize {
+    // Beside what waits, each thread moves one connection's bytes at a time.
+    2 * (MAX_WAITING + (1 + SPARES) * threads)
 }
 
 struct Ends {
@@ -74,7 +85,7 @@ impl Pipe {
         })
     }
 
-    /// Whether the kernel moves bytes through pipes at all, as far as is known.
+    /// Whether bytes are to move through pipes at all, as far as is known.
     pub(super) fn may_be_had() -> bool {
         !FORBIDDEN.load(Ordering::Relaxed)
     }

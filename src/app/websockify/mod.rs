@@ -2,6 +2,7 @@
 //! background, serve.
 
 mod announce;
+mod descriptors;
 mod lifetime;
 mod sockets;
 
@@ -12,10 +13,10 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Resource, getrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+use self::descriptors::Shares;
 use self::lifetime::Lifetime;
 use self::sockets::Sockets;
 use crate::listen::{Limits, Listen, Plain};
@@ -29,12 +30,6 @@ use crate::websockify::sessions::Sessions;
 use crate::websockify::settings::Settings;
 use crate::websockify::wrap::Wrapped;
 use crate::websockify::{Flags, WRONG_USAGE};
-
-/// Descriptors that are no connections: the log, pipes, files that are served, what the runtime
-/// needs.
-const OTHER_DESCRIPTORS: u64 = 256;
-/// A connection's descriptors: the browser's side and the target's.
-const DESCRIPTORS_EACH: u64 = 2;
 
 /// Runs until its time is over or it is told to stop; says why when it cannot.
 pub(super) fn run(flags: &Flags) -> ExitCode {
@@ -99,7 +94,7 @@ fn serve(settings: Settings, mut prepared: Prepared, sockets: Sockets) -> Result
 
     let (tasks, sessions) = (Tasks::new(), Sessions::new(settings.run_once));
     let single = matches!(sockets, Sockets::Connection(_));
-    let max = connections();
+    let shares = Shares::of_limit(if single { 1 } else { processors() });
     let plain = if settings.ssl_only {
         Plain::Refuse
     } else {
@@ -113,7 +108,7 @@ fn serve(settings: Settings, mut prepared: Prepared, sockets: Sockets) -> Result
     let listen = Listen {
         tls,
         plain,
-        limits: Limits::new(max, max),
+        limits: Limits::new(shares.connections, shares.connections),
         tasks: tasks.clone(),
         refused: Server::tell_refusal,
         service: Arc::new(server.context("there is no target")?).service(),
@@ -128,7 +123,7 @@ fn serve(settings: Settings, mut prepared: Prepared, sockets: Sockets) -> Result
         sessions,
         tasks: tasks.clone(),
     };
-    let threads = if single { 1 } else { processors() };
+    let threads = shares.threads;
     let sockets = sockets
         .shares(threads)
         .context("cannot share the sockets")?;
@@ -158,11 +153,4 @@ fn serve(settings: Settings, mut prepared: Prepared, sockets: Sockets) -> Result
     over.cancel();
     workers.join()?;
     ended
-}
-
-/// How many connections the descriptors are enough for.
-fn connections() -> usize {
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_EACH;
-    usize::try_from(connections).unwrap_or(usize::MAX).max(1)
 }

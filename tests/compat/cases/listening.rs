@@ -224,6 +224,40 @@ case!(
     }
 );
 
+case!(a_low_limit_of_open_files_leaves_room_for_many, || {
+    let target = Target::new();
+    for (limit, many) in [(64, 20), (256, 90)] {
+        let subject = proxy(&target).with_descriptors(limit).start();
+        let mut clients: Vec<_> = (0..many)
+            .map(|_| (subject.open(), target.accept()))
+            .collect();
+        for (client, there) in &mut clients {
+            exchange(client, there);
+        }
+    }
+});
+
+case!(a_low_limit_of_open_files_and_its_end_are_in_the_log, || {
+    let target = Target::new();
+    let subject = proxy(&target).with_descriptors(64).start();
+    let mut clients: Vec<_> = (0..20).map(|_| (subject.open(), target.accept())).collect();
+    let more: Vec<_> = (0..30).map(|_| subject.connect()).collect();
+    let said = subject.process.stderr.until("as many connections");
+    assert!(said.contains("limit of open files is 64"), "{said}");
+    for (client, there) in &mut clients {
+        exchange(client, there);
+    }
+    drop(more);
+    let said = subject.process.stderr.get();
+    assert_eq!(said.matches("as many connections").count(), 1, "{said}");
+    until("a place", || {
+        let mut wire = subject.connect();
+        let request = upgrade("/", &[]);
+        std::io::Write::write_all(&mut wire, request.as_bytes()).ok()?;
+        Answer::read_if_any(wire)
+    });
+});
+
 /// How many descriptors the first process has open.
 fn descriptors(subject: &Subject) -> usize {
     let pid = subject.process.pid().as_raw_nonzero();

@@ -27,6 +27,7 @@ pub(crate) struct Start {
     files: Vec<(&'static str, String)>,
     by_link: bool,
     in_background: bool,
+    descriptors: Option<u16>,
 }
 
 /// Where it listens.
@@ -62,6 +63,7 @@ pub(crate) fn serving() -> Start {
         files: Vec::new(),
         by_link: false,
         in_background: false,
+        descriptors: None,
     }
 }
 
@@ -150,6 +152,12 @@ impl Start {
         self
     }
 
+    /// With so low a limit of open files, which it cannot raise.
+    pub(crate) fn with_descriptors(mut self, limit: u16) -> Self {
+        self.descriptors = Some(limit);
+        self
+    }
+
     /// Becomes a daemon: the process that is started ends at once.
     pub(crate) fn in_background(mut self) -> Self {
         self.in_background = true;
@@ -229,7 +237,15 @@ impl Start {
                 shell.arg("-c").arg(script).arg(program);
                 shell
             }
-            _ => Command::new(program),
+            _ => match self.descriptors {
+                Some(limit) => {
+                    let mut shell = Command::new("/bin/sh");
+                    let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+                    shell.arg("-c").arg(script).arg(program);
+                    shell
+                }
+                None => Command::new(program),
+            },
         };
         command.args(first).args(&self.options);
         match &self.place {
