@@ -2,10 +2,11 @@
 
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
+use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::harness::{Target, exchange, patience, proxy, upgrade};
+use crate::harness::{Target, exchange, get, patience, proxy, upgrade};
 use crate::ledger::case;
 
 case!(a_recording_is_what_novncs_playback_reads, || {
@@ -209,6 +210,69 @@ case!(syslog_gets_the_messages_over_udp, || {
     let _subject = proxy(&target).with(&["--syslog", &server]).start();
     let line = until_line(|room| socket.recv(room).unwrap(), &target.address());
     assert!(line.starts_with("<14>1 "), "{line}");
+});
+
+case!(
+    a_syslog_server_that_is_not_there_is_told_of_and_waited_for,
+    || {
+        let target = Target::new();
+        let subject = proxy(&target)
+            .with(&["--syslog", "/no/such/syslog"])
+            .start();
+        exchange(&mut subject.open(), &mut target.accept());
+        let said = subject.process.stderr.until(&target.address());
+        assert_eq!(said.matches("/no/such/syslog").count(), 1, "{said}");
+    }
+);
+
+case!(a_request_that_fails_is_in_the_log_without_its_query, || {
+    let subject = proxy(&Target::new()).with(&["--web", "."]).start();
+    subject
+        .ask(&get("/nothing?secret=1", &["Connection: close"]))
+        .is(404);
+    subject.ask(&get("/", &["Connection: close"])).is(200);
+    let said = subject.process.stderr.until("404");
+    assert!(said.contains("127.0.0.1: \"GET /nothing\" 404\n"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
+});
+
+case!(the_time_of_a_session_counts_from_its_beginning, || {
+    let (target, _waiting) = Target::full();
+    let subject = proxy(&target).start();
+    let mut client = subject.open();
+    let begun = Instant::now();
+    assert_eq!(client.close_code(), 1011);
+    let whole = begun.elapsed().as_secs();
+    assert!(whole > 1, "it is full, and answered");
+    subject
+        .process
+        .stderr
+        .until_it("a line with the time", |text| {
+            text.lines().any(|line| {
+                let seconds = line
+                    .split_once(" for ")
+                    .and_then(|(_, rest)| rest.split_once(" s,"));
+                let seconds = seconds.and_then(|(seconds, _)| seconds.parse::<f64>().ok());
+                seconds.is_some_and(|seconds| seconds >= 1.0)
+            })
+        });
+});
+
+case!(a_bad_line_of_a_token_file_is_told_of_once, || {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("tokens");
+    let target = Target::new();
+    let text = format!("nonsense\none: {}\n", target.address());
+    std::fs::write(&path, &text).unwrap();
+    let subject = super::tokens::by("TokenFile", &path).start();
+    for _ in 0..3 {
+        super::tokens::leads(&subject, "one", &target);
+    }
+    let said = subject.process.stderr.until("line 1 is left out");
+    assert_eq!(said.matches("is left out").count(), 1, "{said}");
+    std::fs::write(&path, format!("\nnonsense\n{text}")).unwrap();
+    super::tokens::leads(&subject, "one", &target);
+    subject.process.stderr.until("line 2 is left out");
 });
 
 /// The first datagram that has `part` in it.

@@ -100,6 +100,45 @@ case!(ssl_only_refuses_a_plain_client, || {
     place.carries(&subject, &client_of(&place.authority, None));
 });
 
+case!(
+    who_is_refused_before_a_request_is_in_the_log_and_why,
+    || {
+        let place = Place::new();
+        let authority = place.authority.file(place.dir.path());
+        let subject = place
+            .start()
+            .with(&["--ssl-only", "--verify-client"])
+            .with_path("--cafile", &authority)
+            .start();
+        let is_told = |part: &str| {
+            subject.process.stderr.until_it(part, |text| {
+                text.lines()
+                    .any(|line| line.starts_with("127.0.0.1: ") && line.contains(part))
+            });
+        };
+        subject.try_to_open("/", &[]);
+        is_told("not speak TLS");
+        Place::is_refused(&subject, &client_of(&place.authority, None));
+        is_told("no client certificate");
+        let stranger = Authority::new().client("alice");
+        Place::is_refused(&subject, &client_of(&place.authority, Some(&stranger)));
+        is_told("authorities");
+        subject
+            .connect()
+            .send(b"\x16\x03\x01\x00\x05nonsense, and more of it");
+        is_told("TLS handshake");
+    }
+);
+
+case!(what_is_no_http_is_in_the_log, || {
+    let subject = proxy(&Target::new()).start();
+    subject.connect().send(b"\x05\x01\x00 nonsense\r\n\r\n");
+    subject.process.stderr.until_it("refusal", |text| {
+        text.lines()
+            .any(|line| line.starts_with("127.0.0.1") && line.contains("HTTP"))
+    });
+});
+
 case!(without_a_certificate_a_client_over_tls_is_refused, || {
     let place = Place::new();
     let subject = proxy(&place.target).start();

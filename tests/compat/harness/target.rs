@@ -1,7 +1,7 @@
 //! Servers that the program under test connects to.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -38,6 +38,17 @@ impl Target {
         let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None).unwrap();
         bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
         Self::Refusing(socket)
+    }
+
+    /// Answers nobody: the queue is full with the connection that comes along.
+    pub(crate) fn full() -> (Self, TcpStream) {
+        let Self::Refusing(socket) = Self::refusing() else {
+            unreachable!("made so");
+        };
+        listen(&socket, 0).unwrap();
+        let listener = TcpListener::from(socket);
+        let waiting = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (Self::Tcp(listener), waiting)
     }
 
     /// Takes connections from now on, if it refused them.

@@ -315,6 +315,41 @@ pub(super) const KNOWN: &[Known] = &[
         theirs: "says when a connection begins",
     },
     Known {
+        case: "the_time_of_a_session_counts_from_its_beginning",
+        fails: Since::Always,
+        theirs: "does not say how long a session was",
+    },
+    Known {
+        case: "a_bad_line_of_a_token_file_is_told_of_once",
+        fails: Since::Always,
+        theirs: "says it at each connection",
+    },
+    Known {
+        case: "a_syslog_server_that_is_not_there_is_told_of_and_waited_for",
+        fails: Since::Always,
+        theirs: "ends with a Python traceback",
+    },
+    Known {
+        case: "a_request_that_fails_is_in_the_log_without_its_query",
+        fails: Since::Always,
+        theirs: "logs the query, in which tokens may be",
+    },
+    Known {
+        case: "who_is_refused_before_a_request_is_in_the_log_and_why",
+        fails: Since::Always,
+        theirs: "says of some only, and in OpenSSL's words",
+    },
+    Known {
+        case: "a_low_limit_of_open_files_and_its_end_are_in_the_log",
+        fails: Since::Always,
+        theirs: "says nothing of the limit",
+    },
+    Known {
+        case: "all_errors_have_one_form",
+        fails: Since::Always,
+        theirs: "shows a Python traceback for some",
+    },
+    Known {
         case: "behind_a_trusted_proxy_the_log_names_the_client",
         fails: Since::Always,
         theirs: "names the proxy's address",
