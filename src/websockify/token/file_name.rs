@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use super::{LookupError, PluginError, read, target_text};
+use super::read::{self, Turns};
+use super::{LookupError, PluginError, target_text};
 use crate::websockify::Target;
 
 pub(super) const NAME: &str = "TokenFileName";
@@ -13,6 +14,7 @@ const MAX_FILE: u64 = 64 << 10;
 /// A directory of targets.
 pub(super) struct TokenFileName {
     directory: PathBuf,
+    turns: Turns,
 }
 
 impl TokenFileName {
@@ -24,7 +26,10 @@ impl TokenFileName {
                 fault: format!("{source} is not a directory"),
             });
         }
-        Ok(Self { directory })
+        Ok(Self {
+            directory,
+            turns: Turns::at_disk(),
+        })
     }
 
     /// As in the original, what stands before the token's last slash does not count.
@@ -34,7 +39,8 @@ impl TokenFileName {
             return Ok(None);
         }
         let file = self.directory.join(name);
-        let bytes = match read::whole_aside(file, MAX_FILE, NAME).await? {
+        let read = move || read::whole(&file, MAX_FILE);
+        let bytes = match self.turns.aside(read, NAME).await? {
             Ok(bytes) => bytes,
             Err(error)
                 if matches!(

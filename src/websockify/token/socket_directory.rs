@@ -5,7 +5,8 @@ use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{LookupError, read};
+use super::LookupError;
+use super::read::{self, Turns};
 use crate::websockify::Target;
 
 pub(super) const NAME: &str = "UnixDomainSocketDirectory";
@@ -13,18 +14,21 @@ pub(super) const NAME: &str = "UnixDomainSocketDirectory";
 /// A directory of sockets.
 pub(super) struct SocketDirectory {
     directory: PathBuf,
+    turns: Turns,
 }
 
 impl SocketDirectory {
     pub(super) fn new(source: &str) -> Self {
         Self {
             directory: read::place(source),
+            turns: Turns::at_disk(),
         }
     }
 
     pub(super) async fn lookup(&self, token: &str) -> Result<Option<Target>, LookupError> {
         let (directory, token) = (self.directory.clone(), token.to_owned());
-        let socket = read::aside(move || socket_below(&directory, &token), NAME).await?;
+        let work = move || socket_below(&directory, &token);
+        let socket = self.turns.aside(work, NAME).await?;
         Ok(socket.ok().flatten().map(Target::Unix))
     }
 }

@@ -1,8 +1,11 @@
 //! Token files as admins write them, well and badly.
 
+use std::fs;
 use std::os::unix::fs::symlink;
 
+use futures_util::future::join_all;
 use tempfile::tempdir;
+use tokio::runtime::Builder;
 
 use super::*;
 
@@ -11,42 +14,6 @@ fn tcp(host: &str, port: u16) -> Target {
         host: host.to_owned(),
         port,
     }
-}
-
-fn line(text: &str) -> Result<Option<(&str, Target)>, LineFault> {
-    parse_line(text.as_bytes())
-}
-
-#[test]
-fn a_line_is_a_token_a_colon_with_white_space_and_a_target() {
-    for text in ["vm1: h:1", "vm1:\th:1", "  vm1:   h:1  \r", "vm1:\u{a0}h:1"] {
-        assert_eq!(line(text), Ok(Some(("vm1", tcp("h", 1)))), "{text:?}");
-    }
-    assert_eq!(line("a:b: [::1]:5900"), Ok(Some(("a:b", tcp("::1", 5900)))));
-    assert_eq!(
-        line("s: unix_socket:/run/vm.sock"),
-        Ok(Some(("s", Target::Unix("/run/vm.sock".into()))))
-    );
-}
-
-#[test]
-fn comments_and_empty_lines_say_nothing() {
-    for text in ["", "   ", "\r", "# vm1: h:1", "   #"] {
-        assert_eq!(line(text), Ok(None), "{text:?}");
-    }
-}
-
-#[test]
-fn other_lines_are_faults() {
-    for text in ["vm1", "vm1:h:1", "vm1:", "vm1 h:1", "vm1: h: 1"] {
-        assert_eq!(line(text), Err(LineFault::Syntax), "{text:?}");
-    }
-    assert_eq!(line("vm1: h"), Err(LineFault::Target(BadTarget::NoPort)));
-    assert_eq!(
-        line("vm1: h:1 # the first"),
-        Err(LineFault::Target(BadTarget::Port))
-    );
-    assert_eq!(parse_line(b"vm\xff1: h:1"), Err(LineFault::Encoding));
 }
 
 #[tokio::test]
@@ -95,4 +62,80 @@ async fn a_pipe_is_refused_and_not_waited_for() {
     let error = TokenFile::read_each_time("/dev/null").lookup("a").await;
     let said = error.unwrap_err().to_string();
     assert!(said.contains("not a regular file"), "{said}");
+}
+
+/// Runs `lookup` so many times at once on one worker; how many threads did what it waits for.
+fn threads_for<F: Future>(times: usize, lookup: impl Fn() -> F) -> usize {
+    let name = format!("aside-{:x}", std::ptr::from_ref(&lookup).addr() & 0xff_ffff);
+    let mut worker = Builder::new_current_thread();
+    let worker = worker.thread_name(&name).build().unwrap();
+    worker.block_on(join_all((0..times).map(|_| lookup())));
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let names = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("comm")));
+    names
+        .filter(|comm| comm.as_ref().is_ok_and(|comm| comm.trim() == name))
+        .count()
+}
+
+#[test]
+fn many_visitors_at_once_cost_no_more_threads_than_one() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("tokens");
+    let lines: String = (0..2000).map(|n| format!("vm{n}: h:1\n")).collect();
+    fs::write(&path, lines).unwrap();
+    let file = TokenFile::read_each_time(path.to_str().unwrap());
+    let threads = threads_for(200, async || {
+        assert_eq!(file.lookup("vm7").await.unwrap(), Some(tcp("h", 1)));
+    });
+    assert!(threads <= 2, "{threads}");
+}
+
+#[test]
+fn a_change_that_leaves_the_same_times_counts_too() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("tokens");
+    let file = TokenFile::read_each_time(path.to_str().unwrap());
+    let worker = Builder::new_current_thread().build().unwrap();
+    for port in (1..=9).cycle().take(300) {
+        fs::write(&path, format!("a: h:{port}")).unwrap();
+        let found = worker.block_on(file.lookup("a")).unwrap();
+        assert_eq!(found, Some(tcp("h", port)));
+    }
+}
+
+#[test]
+fn a_bad_line_is_told_of_once_and_not_to_each_visitor() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("tokens");
+    let log = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let writer = Arc::clone(&log);
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || Written(Arc::clone(&writer)))
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let mut kept = Kept::default();
+        let now = Clock::System.unix();
+        for _ in 0..3 {
+            fs::write(&path, "a: h:1\nnonsense").unwrap();
+            kept.refresh(&path, now).unwrap();
+        }
+        fs::write(&path, "a: h:1\nnonsense\nmore nonsense").unwrap();
+        kept.refresh(&path, now).unwrap();
+    });
+    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    assert_eq!(log.matches("line 2 is left out").count(), 1, "{log}");
+    assert_eq!(log.matches("line 3 is left out").count(), 1, "{log}");
+}
+
+struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

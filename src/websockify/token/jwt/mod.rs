@@ -19,8 +19,9 @@ use tracing::warn;
 use zeroize::Zeroizing;
 
 use self::key::{Key, KeyError};
+use super::LookupError;
+use super::read::{self, Turns};
 use super::target_text::{BadTarget, HostAndPort};
-use super::{LookupError, read};
 use crate::runtime::Clock;
 use crate::websockify::Target;
 
@@ -42,6 +43,7 @@ pub(super) struct TokenKey {
     clock: Clock,
     /// The key of the file's last content, by its digest: to read an RSA key takes long.
     last: Arc<Mutex<LastKey>>,
+    turns: Turns,
 }
 
 type LastKey = Option<([u8; 32], Arc<Key>)>;
@@ -105,26 +107,27 @@ impl TokenKey {
             path: read::place(source),
             clock: Clock::System,
             last: Arc::default(),
+            turns: Turns::to_compute(),
         }
     }
 
     pub(super) async fn lookup(&self, token: &str) -> Result<Option<Target>, LookupError> {
-        let unusable = |error: KeyError| LookupError::Failed {
-            plugin: NAME,
-            fault: format!("the key in {}: {error}", self.path.display()),
-        };
-        let file = read::whole_aside(self.path.clone(), MAX_KEY, NAME).await?;
-        let file = file.map_err(|error| LookupError::Unreadable {
-            path: self.path.clone(),
-            error,
-        })?;
-        let (last, token) = (Arc::clone(&self.last), token.to_owned());
-        let now = self.clock.unix();
+        let (path, last) = (self.path.clone(), Arc::clone(&self.last));
+        let (token, now) = (token.to_owned(), self.clock.unix());
         let work = move || {
-            let key = key_of(&last, &Zeroizing::new(file))?;
+            let file = read::whole(&path, MAX_KEY);
+            let file = file.map_err(|error| LookupError::Unreadable {
+                path: path.clone(),
+                error,
+            })?;
+            let key =
+                key_of(&last, &Zeroizing::new(file)).map_err(|error| LookupError::Failed {
+                    plugin: NAME,
+                    fault: format!("the key in {}: {error}", path.display()),
+                })?;
             Ok(read_token(&key, &token, now))
         };
-        match read::aside(work, NAME).await?.map_err(unusable)? {
+        match self.turns.aside(work, NAME).await?? {
             Ok(target) => Ok(Some(target)),
             Err(refused) => {
                 warn!("a token is refused: {refused}");
