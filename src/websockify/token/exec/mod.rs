@@ -5,7 +5,7 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use deskway_osuser::with_original_descriptor_limit;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -21,7 +21,7 @@ pub(super) const NAME: &str = "exec";
 /// Most bytes that the program may write.
 const MAX_OUTPUT: u64 = 64 << 10;
 /// How much of its complaints is passed on to the log.
-const MAX_COMPLAINT: u64 = 1 << 10;
+const MAX_COMPLAINT: usize = 1 << 10;
 /// How many programs run at once; more visitors wait.
 const AT_ONCE: usize = 32;
 
@@ -89,9 +89,9 @@ impl Program {
             }
         };
         let ((), answer, complaint) = tokio::try_join!(tell, whole(stdout), head(stderr))?;
-        let status = running.child.wait().await?;
-        running.group = None;
+        let status = running.end().await;
         self.pass_on(&complaint, token);
+        let status = status?;
         match status.code() {
             Some(0) => Ok(answer),
             Some(_) => Ok(Vec::new()),
@@ -106,8 +106,7 @@ impl Program {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+            .process_group(0);
         with_original_descriptor_limit(command.as_std_mut());
         let child = command.spawn()?;
         let group = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
@@ -115,10 +114,23 @@ impl Program {
     }
 
     fn pass_on(&self, complaint: &[u8], token: &str) {
-        let complaint = String::from_utf8_lossy(complaint).replace(token, "…");
-        if !complaint.trim().is_empty() {
-            warn!("{} says: {:?}", self.path.display(), complaint.trim());
+        let path = self.path.display();
+        match presentable(complaint, token) {
+            None => warn!("{path} says much; it is not shown, since the token may be in it"),
+            Some(text) if text.is_empty() => {}
+            Some(text) => warn!("{path} says: {text:?}"),
         }
+    }
+}
+
+impl Running {
+    /// Waits for its end. How it ended is lost (ECHILD) where this process ignores SIGCHLD: then
+    /// its answer must not count.
+    async fn end(&mut self) -> io::Result<ExitStatus> {
+        let ended = self.child.wait().await;
+        // Whether well or not: from now on the number may be another's.
+        self.group = None;
+        ended
     }
 }
 
@@ -130,6 +142,22 @@ impl Drop for Running {
             warn!("cannot end a program that looked a token up: {error}");
         }
     }
+}
+
+/// The beginning of the complaint, without the token. `None`: it ends within what may be the token.
+fn presentable(complaint: &[u8], token: &str) -> Option<String> {
+    let shown = complaint.get(..MAX_COMPLAINT).unwrap_or(complaint);
+    let begins = |at| {
+        shown
+            .get(at..)
+            .is_some_and(|end| token.as_bytes().starts_with(end))
+    };
+    let first = shown.len().saturating_sub(token.len());
+    if complaint.len() > shown.len() && (first..shown.len()).any(begins) {
+        return None;
+    }
+    let text = String::from_utf8_lossy(shown).replace(token, "…");
+    Some(text.trim().to_owned())
 }
 
 /// What is wrong with the program's file.
@@ -158,12 +186,13 @@ async fn whole(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The beginning; the rest is read too, so that the program is not held up, and dropped.
+/// The beginning, and one byte more if there is more; the rest is read too, so that the program is
+/// not held up, and dropped.
 async fn head(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(mut stream) = stream {
         (&mut stream)
-            .take(MAX_COMPLAINT)
+            .take(MAX_COMPLAINT as u64 + 1)
             .read_to_end(&mut bytes)
             .await?;
         copy(&mut stream, &mut sink()).await?;

@@ -143,3 +143,37 @@ async fn the_program_may_open_no_more_files_than_before_the_limit_was_raised() {
     let limit = program.lookup("vm1").await.unwrap().unwrap();
     assert_eq!(limit.to_string(), format!("limit:{before}"));
 }
+
+#[tokio::test]
+async fn a_program_that_the_kernel_took_away_is_not_ended_again() {
+    let (_dir, program) = program("exit 0");
+    let mut running = program.start().unwrap();
+    let pid = running.group;
+    // As it is where this process ignores SIGCHLD.
+    rustix::process::waitpid(pid, rustix::process::WaitOptions::empty()).unwrap();
+    let error = running.end().await.unwrap_err();
+    assert_eq!(
+        error.raw_os_error(),
+        Some(rustix::io::Errno::CHILD.raw_os_error())
+    );
+    assert_eq!(running.group, None, "the number may be another's by now");
+}
+
+#[test]
+fn of_a_complaint_that_is_cut_within_the_token_nothing_is_told() {
+    let token = "secret".repeat(400);
+    let long = "x".repeat(2000);
+    for (complaint, told) in [
+        ("no such vm: abc".to_owned(), Some("no such vm: …")),
+        (format!("{}{token}", &long[..500]), None),
+        (format!("{}abc", &long[..1022]), None),
+        (long.clone(), Some(&long[..1024])),
+    ] {
+        let token = if complaint.contains("secret") {
+            &token
+        } else {
+            "abc"
+        };
+        assert_eq!(presentable(complaint.as_bytes(), token).as_deref(), told);
+    }
+}
