@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::limits::restore_descriptor_limit;
 use crate::process::{ProcessId, open_process, start_time};
-use crate::signals::reset_signals;
+use crate::signals::{default_sigchld, reset_signals};
 
 /// A process that was forked here. Dropping it neither ends nor reaps it.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ pub fn run_in_child(keep: &[BorrowedFd<'_>], work: impl FnOnce() -> i32) -> io::
 
 /// Goes on in the background: in a grandchild of this process, in a session of its own which it
 /// does not lead, so that it can get no terminal. This process ends with status 0 at once, and
-/// nothing that it registered for its exit is run.
+/// nothing that it registered for its exit is run. SIGCHLD is as in a fresh process from then on.
 ///
 /// Only for a process with a single thread, as [`run_in_child`].
 ///
@@ -90,6 +90,8 @@ pub fn detach() -> io::Result<()> {
     if threads()? != 1 {
         return Err(io::Error::other("a fork in a process with several threads"));
     }
+    // Else it would not be known how the child in the middle ended.
+    default_sigchld();
     // SAFETY: the process has one thread (checked above).
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),

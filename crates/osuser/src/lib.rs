@@ -39,4 +39,4 @@ pub use seqpacket::{
     Peer, Received, accept, connect, listen, pair, peer, receive, receive_with_descriptor, send,
     send_with_descriptor,
 };
-pub use signals::{Signals, reset_signals};
+pub use signals::{Signals, default_sigchld, reset_signals};

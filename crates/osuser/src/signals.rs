@@ -68,6 +68,13 @@ pub fn reset_signals() {
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
 }
 
+/// Has SIGCHLD do what it does in a fresh process. Who starts this one may have had it ignored: then
+/// the kernel reaps children at once, and how they ended is lost (wait(2), ECHILD).
+pub fn default_sigchld() {
+    // SAFETY: the default action runs no code of this process.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 fn set_of(signals: &[Signal]) -> libc::sigset_t {
     // SAFETY: plain data for which all zeros is a valid value.
     let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };

@@ -20,6 +20,7 @@ fn main() -> Outcome {
         Ok("adopt") => adopting(),
         _ => {
             a_detached_process_has_a_session_and_descriptors_of_its_own()?;
+            a_process_that_ignores_its_children_goes_into_the_background_too()?;
             a_descriptor_is_adopted_and_its_variable_taken()
         }
     }
@@ -49,6 +50,18 @@ fn a_detached_process_has_a_session_and_descriptors_of_its_own() -> Outcome {
     assert_ne!(session, own, "which leads no session");
     assert_ne!(session, own_session()?, "and has not this one");
     assert_eq!(kept, "kept", "what it opened itself stays open");
+    Ok(())
+}
+
+fn a_process_that_ignores_its_children_goes_into_the_background_too() -> Outcome {
+    let started = Command::new("sh")
+        .args(["-c", "trap '' CHLD; exec \"$0\""])
+        .arg(std::env::current_exe()?)
+        .env(ROLE, "detach")
+        .stdin(Stdio::null())
+        .output()?;
+    assert!(started.status.success(), "{started:?}");
+    assert!(started.stdout.ends_with(b" kept\n"), "{started:?}");
     Ok(())
 }
 

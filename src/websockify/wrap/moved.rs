@@ -64,9 +64,7 @@ fn bind_for(bind: Bind<'_>, socket: &OwnedFd, asked: SocketAddr, new_port: u16) 
 
 /// Where the socket cannot be had (as in some containers), the program's own bytes are changed.
 fn rewrite(bind: Bind<'_>, asked: SocketAddr, new_port: u16) -> Answer {
-    let written = bind.write_address(other(asked, new_port, true));
-    bind.go_on();
-    match written {
+    match bind.go_on_with(other(asked, new_port, true)) {
         Ok(()) => Answer::Moved,
         Err(error) => Answer::Failed(error),
     }

@@ -25,8 +25,8 @@ const ADDRESS_LEN: usize = 28;
 #[derive(Debug)]
 pub struct Binds(OwnedFd);
 
-/// A program that waits in bind(2). It waits until one of [`Bind::done`], [`Bind::failed`] and
-/// [`Bind::go_on`] is called.
+/// A program that waits in bind(2). It waits until one of [`Bind::done`], [`Bind::failed`],
+/// [`Bind::go_on`] and [`Bind::go_on_with`] is called.
 #[derive(Debug)]
 pub struct Bind<'a> {
     binds: &'a Binds,
@@ -73,9 +73,22 @@ pub fn spawn_with_binds(
     let spawned = spawn(command, ignored);
     let mut message = [0; 8];
     let received = receive_with_descriptor(here.as_fd(), &mut message);
+    watched(spawned, received, message)
+}
+
+/// The program with its calls, from what became of it and what it sent while it began.
+fn watched(
+    spawned: io::Result<Child>,
+    received: io::Result<Received>,
+    message: [u8; 8],
+) -> Result<(Child, Binds), SpawnError> {
     match (spawned, received) {
         (Ok(child), Ok(Received::Message(_, Some(calls)))) => Ok((child, Binds(calls))),
-        (Ok(_), _) => Err(SpawnError::Watch(io::ErrorKind::UnexpectedEof.into())),
+        (Ok(mut child), _) => {
+            // Nobody would answer its calls, and another one is to start in its place.
+            drop(child.kill().and_then(|()| child.wait()));
+            Err(SpawnError::Watch(io::ErrorKind::UnexpectedEof.into()))
+        }
         (Err(_), Ok(Received::Message(4, None))) => {
             let [a, b, c, d, ..] = message;
             let number = i32::from_ne_bytes([a, b, c, d]);
@@ -147,13 +160,18 @@ impl Bind<'_> {
     /// # Errors
     /// When the memory cannot be read: by other accounts, or because the program has ended.
     pub fn address(&self) -> io::Result<Option<SocketAddr>> {
+        let (bytes, len) = self.read_address()?;
+        Ok(parse(bytes.get(..len).unwrap_or_default()))
+    }
+
+    /// The address as it is in memory, and how many of these bytes count.
+    fn read_address(&self) -> io::Result<([u8; ADDRESS_LEN], usize)> {
         let memory = std::fs::File::open(format!("/proc/{}/mem", self.thread))?;
         let mut bytes = [0; ADDRESS_LEN];
         let len = self.len.min(ADDRESS_LEN);
-        let bytes = bytes.get_mut(..len).unwrap_or_default();
-        memory.read_exact_at(bytes, self.place)?;
+        memory.read_exact_at(bytes.get_mut(..len).unwrap_or_default(), self.place)?;
         self.still_waits()?;
-        Ok(parse(bytes))
+        Ok((bytes, len))
     }
 
     /// The socket itself, as a second descriptor.
@@ -168,24 +186,41 @@ impl Bind<'_> {
         Ok(rustix::process::pidfd_getfd(process, self.socket, flags)?)
     }
 
-    /// Writes another address of the same family over that in the program's memory.
+    /// Lets the kernel bind to another address of the same family, which is written over that in
+    /// the program's memory.
     ///
     /// # Errors
-    /// As [`Bind::address`]; when the family is another.
-    pub fn write_address(&self, address: SocketAddr) -> io::Result<()> {
-        let same = self.address()?.map(|old| old.is_ipv6());
-        if same != Some(address.is_ipv6()) {
-            return Err(io::ErrorKind::InvalidInput.into());
+    /// As [`Bind::address`]; when the family is another. The call fails then.
+    pub fn go_on_with(self, address: SocketAddr) -> io::Result<()> {
+        match self.write_address(address) {
+            Ok(()) => {
+                self.go_on();
+                Ok(())
+            }
+            Err(error) => {
+                self.failed(&error);
+                Err(error)
+            }
         }
+    }
+
+    /// All or nothing: half an address could be one that others reach.
+    fn write_address(&self, address: SocketAddr) -> io::Result<()> {
+        let (old, len) = self.read_address()?;
+        let mut new = old;
+        let new = new.get_mut(..len).unwrap_or_default();
+        let end = put(new, address).ok_or(io::ErrorKind::InvalidInput)?;
+        let new = new.get(..end).unwrap_or_default();
         let path = format!("/proc/{}/mem", self.thread);
         let memory = std::fs::File::options().write(true).open(path)?;
         self.still_waits()?;
-        // The family's two bytes stay; see `parse` for the rest.
-        memory.write_all_at(&address.port().to_be_bytes(), self.place + 2)?;
-        match address {
-            SocketAddr::V4(v4) => memory.write_all_at(&v4.ip().octets(), self.place + 4),
-            SocketAddr::V6(v6) => memory.write_all_at(&v6.ip().octets(), self.place + 8),
+        let written = memory.write_at(new, self.place)?;
+        if written == end {
+            return Ok(());
         }
+        let old = old.get(..written).unwrap_or_default();
+        memory.write_all_at(old, self.place)?;
+        Err(io::ErrorKind::WriteZero.into())
     }
 
     /// Lets the call succeed without the kernel's doing.
@@ -255,6 +290,27 @@ fn parse(bytes: &[u8]) -> Option<SocketAddr> {
     }
 }
 
+/// Puts another address of the same family in the place of that in `bytes`, as [`parse`] reads
+/// it, and leaves the rest; where it ends. `None`: the family is another.
+fn put(bytes: &mut [u8], address: SocketAddr) -> Option<usize> {
+    if parse(bytes)?.is_ipv6() != address.is_ipv6() {
+        return None;
+    }
+    let (_family, rest) = bytes.split_first_chunk_mut::<2>()?;
+    let (port, rest) = rest.split_first_chunk_mut()?;
+    *port = address.port().to_be_bytes();
+    match address {
+        SocketAddr::V4(v4) => {
+            *rest.first_chunk_mut()? = v4.ip().octets();
+            Some(8)
+        }
+        SocketAddr::V6(v6) => {
+            *rest.get_mut(4..)?.first_chunk_mut()? = v6.ip().octets();
+            Some(24)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::Stdio;
@@ -303,6 +359,55 @@ else:
         call.done();
         let call = binds.next().unwrap().unwrap();
         call.failed(&io::Error::from_raw_os_error(libc::EMLINK));
+        assert!(program.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_program_whose_calls_were_lost_on_the_way_is_ended() {
+        let program = spawn(Command::new("sleep").arg("1000"), &[]).unwrap();
+        let place = format!("/proc/{}", program.id());
+        let lost = Received::Message(5, None);
+        let watched = watched(Ok(program), Ok(lost), *b"calls\0\0\0");
+        assert!(matches!(watched, Err(SpawnError::Watch(_))));
+        assert!(!std::path::Path::new(&place).exists());
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_replaced_as_a_whole_is_refused() {
+        // Its port lies in a page that can be written to, the rest in one that cannot.
+        let script = "
+import ctypes, mmap, os, socket, struct, tempfile
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 3 * [ctypes.c_int] + [ctypes.c_long]
+anonymous, shared, fixed = 0x20, 0x1, 0x10
+address = struct.pack('=H', socket.AF_INET) + struct.pack('!H', 7) + bytes(12)
+with tempfile.NamedTemporaryFile() as file:
+    file.write(bytes(mmap.PAGESIZE))
+    file.flush()
+    closed = os.open(file.name, os.O_RDONLY)
+pages = libc.mmap(None, 2 * mmap.PAGESIZE, 3, mmap.MAP_PRIVATE | anonymous, -1, 0)
+second = pages + mmap.PAGESIZE
+assert libc.mmap(second, mmap.PAGESIZE, mmap.PROT_READ, shared | fixed, closed, 0) == second
+place = second - 4
+ctypes.memmove(place, address, 4)
+server = socket.socket()
+assert libc.bind(server.fileno(), ctypes.c_void_p(place), len(address)) == -1, server
+assert server.getsockname() == ('0.0.0.0', 0), server
+assert ctypes.string_at(place, len(address)) == address
+";
+        let mut command = Command::new("python3");
+        command.args(["-c", script]);
+        let (mut program, binds) = spawn_with_binds(&mut command, &[]).unwrap();
+        let call = binds.next().unwrap().unwrap();
+        let asked = call.address().unwrap();
+        assert_eq!(asked, Some(([0, 0, 0, 0], 7).into()));
+        // A port that is free just now.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let there = ([127, 0, 0, 1], port).into();
+        assert!(call.go_on_with(there).is_err());
         assert!(program.wait().unwrap().success());
     }
 }
