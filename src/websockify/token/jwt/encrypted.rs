@@ -9,7 +9,10 @@ use aes::{Aes128, Aes192, Aes256};
 use aes_kw::AesKw;
 use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hmac;
-use rsa::Oaep;
+use getrandom::SysRng;
+use rsa::rand_core::TryCryptoRng;
+use rsa::traits::PaddingScheme;
+use rsa::{Oaep, RsaPrivateKey};
 use sha1::Sha1;
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
@@ -81,16 +84,26 @@ fn content_key(key: &Key, alg: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>
         ("A128KW", Verifier::Secret(secret), _) => unwrap::<Aes128>(secret.expose(), wrapped),
         ("A192KW", Verifier::Secret(secret), _) => unwrap::<Aes192>(secret.expose(), wrapped),
         ("A256KW", Verifier::Secret(secret), _) => unwrap::<Aes256>(secret.expose(), wrapped),
-        ("RSA-OAEP", _, Some(private)) => private
-            .decrypt(Oaep::<Sha1>::new(), wrapped)
-            .map(Zeroizing::new)
-            .map_err(|_| Refused::Decryption),
-        ("RSA-OAEP-256", _, Some(private)) => private
-            .decrypt(Oaep::<Sha256>::new(), wrapped)
-            .map(Zeroizing::new)
-            .map_err(|_| Refused::Decryption),
+        ("RSA-OAEP", _, Some(private)) => {
+            unwrap_rsa(Oaep::<Sha1>::new(), private, wrapped, &mut SysRng)
+        }
+        ("RSA-OAEP-256", _, Some(private)) => {
+            unwrap_rsa(Oaep::<Sha256>::new(), private, wrapped, &mut SysRng)
+        }
         _ => Err(Refused::Algorithm),
     }
+}
+
+/// RSAES-OAEP (RFC 8017 section 7.1), blinded with `random`, so that the time which it takes tells
+/// nothing of our key.
+fn unwrap_rsa(
+    padding: impl PaddingScheme,
+    private: &RsaPrivateKey,
+    wrapped: &[u8],
+    random: &mut impl TryCryptoRng,
+) -> Result<Zeroizing<Vec<u8>>, Refused> {
+    let key = padding.decrypt(Some(random), private, wrapped);
+    key.map(Zeroizing::new).map_err(|_| Refused::Decryption)
 }
 
 /// AES key wrap (RFC 3394).
@@ -167,4 +180,49 @@ where
         .len();
     text.truncate(length);
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use rsa::pkcs8::DecodePrivateKey as _;
+    use rsa::rand_core::{TryCryptoRng, TryRng};
+
+    use super::*;
+
+    /// Counts what is asked of it.
+    struct Counting(usize);
+
+    impl TryRng for Counting {
+        type Error = Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+            self.0 += 1;
+            Ok(7)
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+            self.0 += 1;
+            Ok(7)
+        }
+
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+            self.0 += 1;
+            bytes.fill(7);
+            Ok(())
+        }
+    }
+
+    impl TryCryptoRng for Counting {}
+
+    #[test]
+    fn rsa_keys_are_blinded_each_time() {
+        let key = include_str!("../../../../tests/fixtures/jwt/rsa-private.pem");
+        let key = RsaPrivateKey::from_pkcs8_pem(key).unwrap();
+        let mut random = Counting(0);
+        let refused = unwrap_rsa(Oaep::<Sha1>::new(), &key, &[1; 256], &mut random);
+        assert_eq!(refused.err(), Some(Refused::Decryption));
+        assert!(random.0 > 0);
+    }
 }
