@@ -33,6 +33,7 @@ use crate::websockify::{Flags, WRONG_USAGE};
 
 /// Runs until its time is over or it is told to stop; says why when it cannot.
 pub(super) fn run(flags: &Flags) -> ExitCode {
+    deskway_osuser::default_sigchld();
     let own = std::env::args_os().next().unwrap_or_default();
     let program = Flags::program(&own);
     let settings = match Settings::check(flags) {
