@@ -7,9 +7,9 @@ use aes::cipher::{
 };
 use aes::{Aes128, Aes192, Aes256};
 use aes_kw::AesKw;
+use getrandom::SysRng;
 use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hmac;
-use getrandom::SysRng;
 use rsa::rand_core::TryCryptoRng;
 use rsa::traits::PaddingScheme;
 use rsa::{Oaep, RsaPrivateKey};
