@@ -81,8 +81,8 @@ fn threads_for<F: Future>(times: usize, lookup: impl Fn() -> F) -> usize {
 fn many_visitors_at_once_cost_no_more_threads_than_one() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("tokens");
-    let lines: String = (0..2000).map(|n| format!("vm{n}: h:1\n")).collect();
-    fs::write(&path, lines).unwrap();
+    let lines: Vec<String> = (0..2000).map(|n| format!("vm{n}: h:1")).collect();
+    fs::write(&path, lines.join("\n")).unwrap();
     let file = TokenFile::read_each_time(path.to_str().unwrap());
     let threads = threads_for(200, async || {
         assert_eq!(file.lookup("vm7").await.unwrap(), Some(tcp("h", 1)));
@@ -131,8 +131,8 @@ struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
 
 impl std::io::Write for Written {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
+        let mut written = self.0.lock().map_err(|_| std::io::ErrorKind::Other)?;
+        written.write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
