@@ -219,7 +219,7 @@ impl Flags {
         wrong_usage(program, said)
     }
 
-    /// What a binary started as `own` (argv[0]) is called with these flags.
+    /// What a binary started as `own` (the first word of its command line) is called with these flags.
     pub fn program(own: &OsStr) -> &'static str {
         if Self::is_called(own) {
             OWN_NAME
@@ -228,7 +228,7 @@ impl Flags {
         }
     }
 
-    /// Whether a binary started as `program` (argv[0]) is websockify.
+    /// Whether a binary started as `program` (the first word of its command line) is websockify.
     pub fn is_called(program: &OsStr) -> bool {
         Path::new(program).file_name() == Some(OsStr::new(OWN_NAME))
     }

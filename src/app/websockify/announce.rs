@@ -1,6 +1,6 @@
 //! What the log says at the start: where connections come in, and where they go.
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::sockets::Sockets;
 use crate::listen::Listener;
@@ -33,6 +33,11 @@ pub(super) fn settings(settings: &Settings, sockets: &Sockets) {
     }
     if settings.ssl_only {
         info!("  - Deny non-SSL/TLS connections");
+    } else if settings.tls.as_ref().is_some_and(|tls| tls.verify_client) {
+        warn!(
+            "clients that speak no TLS are served without a certificate: add --ssl-only if they \
+             must not be"
+        );
     }
     if settings.daemon {
         info!("  - Backgrounding (daemon)");
