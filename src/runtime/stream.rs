@@ -41,24 +41,9 @@ impl Stream {
     pub fn poll_readable<T>(
         &self,
         cx: &mut Context<'_>,
-        mut io: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+        io: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        loop {
-            let done = match self {
-                Self::Tcp(socket) => {
-                    ready!(socket.poll_read_ready(cx))?;
-                    socket.try_io(Interest::READABLE, || io(socket.as_fd()))
-                }
-                Self::Unix(socket) => {
-                    ready!(socket.poll_read_ready(cx))?;
-                    socket.try_io(Interest::READABLE, || io(socket.as_fd()))
-                }
-                Self::Boxed(_) => return Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
-            };
-            if !would_block(&done) {
-                return Poll::Ready(done);
-            }
-        }
+        self.poll_io(Interest::READABLE, cx, io)
     }
 
     /// As [`Stream::poll_readable`], as soon as it can be written to.
@@ -68,23 +53,38 @@ impl Stream {
     pub fn poll_writable<T>(
         &self,
         cx: &mut Context<'_>,
+        io: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        self.poll_io(Interest::WRITABLE, cx, io)
+    }
+
+    fn poll_io<T>(
+        &self,
+        interest: Interest,
+        cx: &mut Context<'_>,
         mut io: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
         loop {
+            ready!(self.poll_ready(interest, cx))?;
             let done = match self {
-                Self::Tcp(socket) => {
-                    ready!(socket.poll_write_ready(cx))?;
-                    socket.try_io(Interest::WRITABLE, || io(socket.as_fd()))
-                }
-                Self::Unix(socket) => {
-                    ready!(socket.poll_write_ready(cx))?;
-                    socket.try_io(Interest::WRITABLE, || io(socket.as_fd()))
-                }
-                Self::Boxed(_) => return Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+                Self::Tcp(socket) => socket.try_io(interest, || io(socket.as_fd())),
+                Self::Unix(socket) => socket.try_io(interest, || io(socket.as_fd())),
+                Self::Boxed(_) => Err(io::ErrorKind::Unsupported.into()),
             };
-            if !would_block(&done) {
-                return Poll::Ready(done);
+            match done {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
             }
+        }
+    }
+
+    fn poll_ready(&self, interest: Interest, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(socket) if interest.is_readable() => socket.poll_read_ready(cx),
+            Self::Tcp(socket) => socket.poll_write_ready(cx),
+            Self::Unix(socket) if interest.is_readable() => socket.poll_read_ready(cx),
+            Self::Unix(socket) => socket.poll_write_ready(cx),
+            Self::Boxed(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -103,10 +103,6 @@ impl Stream {
         })
         .await
     }
-}
-
-fn would_block<T>(done: &io::Result<T>) -> bool {
-    matches!(done, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl From<TcpStream> for Stream {
