@@ -4,6 +4,8 @@
 mod clock;
 mod log;
 mod random;
+#[cfg(test)]
+mod script;
 mod stream;
 mod tasks;
 mod workers;
@@ -11,6 +13,8 @@ mod workers;
 pub use clock::Clock;
 pub use log::start_log;
 pub use random::random_bytes;
+#[cfg(test)]
+pub(crate) use script::write_script;
 pub use stream::{Io, Stream};
 pub use tasks::Tasks;
 pub use workers::{Workers, processors, workers};

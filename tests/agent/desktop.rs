@@ -21,6 +21,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketTyp
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tempfile::TempDir;
 
+use crate::script::write_script;
+
 /// Nothing that a test waits for takes this long on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -80,8 +82,7 @@ impl Desktop {
             fs::set_permissions(dir, Permissions::from_mode(0o700)).unwrap();
         }
         for (name, content) in files {
-            fs::write(home.join(name), content).unwrap();
-            fs::set_permissions(home.join(name), Permissions::from_mode(0o755)).unwrap();
+            write_script(&home.join(name), content);
         }
         if is_root() {
             let owner = format!("{uid}:{uid}");

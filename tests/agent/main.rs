@@ -6,6 +6,8 @@
     reason = "a failing step fails the test"
 )]
 mod desktop;
+#[path = "../../src/runtime/script.rs"]
+mod script;
 
 use std::fs;
 

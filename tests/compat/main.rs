@@ -9,3 +9,6 @@ mod cases;
 mod harness;
 #[cfg(test)]
 mod ledger;
+#[cfg(test)]
+#[path = "../../src/runtime/script.rs"]
+mod script;

@@ -117,17 +117,15 @@ fn read_until(pipe: &impl std::os::fd::AsFd, deadline: Instant) -> io::Result<Ve
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use tempfile::TempDir;
 
     use super::super::finding::State;
     use super::*;
+    use crate::runtime::write_script;
 
     fn program(directory: &TempDir, name: &str, script: &str) -> PathBuf {
         let path = directory.path().join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        write_script(&path, &format!("#!/bin/sh\n{script}"));
         path
     }
 

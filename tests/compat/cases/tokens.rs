@@ -1,13 +1,13 @@
 //! Targets by token, from files and directories.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use tempfile::TempDir;
 
 use crate::harness::{Start, Subject, Target, exchange, serving, upgrade};
 use crate::ledger::case;
+use crate::script::write_script;
 
 /// With a token plugin and its source.
 pub(super) fn by(plugin: &str, source: &Path) -> Start {
@@ -275,8 +275,7 @@ case!(a_program_of_ones_own_that_fails_opens_nothing, || {
 /// With a program that has the token in `$token`.
 fn by_program(dir: &TempDir, body: &str) -> Start {
     let program = dir.path().join("lookup");
-    fs::write(&program, format!("#!/bin/sh\nread -r token\n{body}\n")).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&program, &format!("#!/bin/sh\nread -r token\n{body}"));
     let plugin = format!("exec:{}", program.display());
     serving().with(&["--token-plugin", &plugin])
 }

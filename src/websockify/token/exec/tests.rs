@@ -8,23 +8,13 @@ use tempfile::{TempDir, tempdir};
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::runtime::write_script;
 
 /// A shell script as the program. It lies in a directory that goes with it.
 fn program(script: &str) -> (TempDir, Program) {
     let dir = tempdir().unwrap();
     let path = dir.path().join("lookup");
-    // Written under another name and by another process, so that no child that some other test
-    // forks meanwhile holds it open for writing while it is to be run.
-    let status = std::process::Command::new("sh")
-        .args([
-            "-c",
-            "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$2\" && chmod 755 \"$2\"",
-            "sh",
-        ])
-        .arg(script)
-        .arg(&path)
-        .status();
-    assert!(status.unwrap().success());
+    write_script(&path, &format!("#!/bin/sh\n{script}"));
     let program = Program::new(path.to_str().unwrap(), Some("an argument")).unwrap();
     (dir, program)
 }
