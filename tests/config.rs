@@ -49,7 +49,8 @@ fn flags_are_stronger_than_the_file() {
     };
     let text = text_of(&folder("valid").join("everything.toml"));
     let config = config::over(Config::default_for(0), &text, "x", &overrides).unwrap();
-    assert_eq!(config.server.listen, overrides.listen);
+    let listener = config.server.listen.first().unwrap();
+    assert_eq!(overrides.listen.first(), Some(&listener.at));
     assert_eq!(config.server.base_path, "");
     assert_eq!(config.paths.run, PathBuf::from("/run/other"));
     assert_eq!(config.paths.state, PathBuf::from("/srv/lab"));

@@ -1,6 +1,6 @@
 //! The front, put together: listeners, pages, sessions and the link to the launcher.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,17 +9,21 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tracing::{debug, error, info, warn};
 
+use super::entrances::{Entrance, Speaks};
 use crate::auth::{Hosts, SignIns};
 use crate::config;
 use crate::config::Config;
 use crate::desktop::{Launcher, LauncherSocket, Registry};
 use crate::listen::{Limits, Listen, Plain, Tls, listen};
-use crate::route::{Assets, Site, SiteParts, follow_launcher, router};
+use crate::route::{Assets, Site, SiteParts, follow_launcher, router, to_https};
 use crate::runtime::{Clock, Tasks};
 use crate::store::Sessions;
 
 /// How often sign-ins that have run out are looked for.
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(30);
+
+/// Where https is spoken when no port is named (RFC 9110 §4.2.2).
+const HTTPS_PORT: u16 = 443;
 
 /// Reads the text of a configuration file with the flags that this process was started with.
 pub type Reread = Box<dyn Fn(&str) -> Result<Config, config::Error> + Send>;
@@ -27,12 +31,12 @@ pub type Reread = Box<dyn Fn(&str) -> Result<Config, config::Error> + Send>;
 /// What a front is made of.
 pub struct FrontParts {
     pub config: Config,
-    pub listeners: Vec<TcpListener>,
+    pub entrances: Vec<Entrance>,
     /// `front.sock`, which listens already.
     pub front_socket: OwnedFd,
     /// The uid whose connections to `front.sock` are the launcher's.
     pub launcher_uid: u32,
-    /// `None`: plain http.
+    /// Must be there when an entrance speaks anything but http.
     pub tls: Option<Tls>,
     pub assets: Assets,
     /// The sessions database.
@@ -75,18 +79,26 @@ impl Front {
         let server = &config.server;
         let limits = Limits::new(server.max_connections, server.max_connections_per_address);
         let known = Arc::clone(&site);
+        let tls = tls.map(|tls| tls.with_known_hosts(move |host| known.knows_host(host)));
+        let addresses = addresses(&parts.entrances)?;
         let common = Listen {
-            tls: tls.map(|tls| tls.with_known_hosts(move |host| known.knows_host(host))),
+            tls: None,
             plain: Plain::Redirect,
             limits: limits.clone(),
             tasks: tasks.clone(),
             refused: |who, why| debug!(peer = %who.address(), "refused: {why}"),
             service: router(&site),
         };
-        let mut addresses = Vec::new();
-        for listener in parts.listeners {
-            addresses.push(listener.local_addr()?);
-            listen(listener, common.clone()).context("cannot serve on a listening socket")?;
+        let to_https = to_https(&site, https_port(&parts.entrances)?);
+        for entrance in parts.entrances {
+            let mut listening = common.clone();
+            match entrance.speaks {
+                Speaks::Http => {}
+                Speaks::Https => listening.tls.clone_from(&tls),
+                Speaks::Redirect => listening.service = to_https.clone(),
+            }
+            info!("serving {}", entrance.shown(&config.server.base_path));
+            listen(entrance.socket, listening).context("cannot serve on a listening socket")?;
         }
         let applied = Arc::clone(&site);
         let new_config = move |text: &str| apply(&applied, &limits, &config, &parts.reread, text);
@@ -110,7 +122,7 @@ impl Front {
         self.launcher.until_there().await;
     }
 
-    /// Where it listens.
+    /// The addresses where it listens.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -122,6 +134,25 @@ impl Front {
         self.tasks.stop(grace).await;
         self.sessions.close().await;
     }
+}
+
+fn addresses(entrances: &[Entrance]) -> Result<Vec<SocketAddr>> {
+    let mut addresses = Vec::new();
+    for entrance in entrances {
+        addresses.extend(entrance.address()?);
+    }
+    Ok(addresses)
+}
+
+/// Where who comes by plain http is sent.
+fn https_port(entrances: &[Entrance]) -> Result<u16> {
+    let secure = entrances.iter().filter(|it| it.speaks == Speaks::Https);
+    for entrance in secure {
+        if let Some(address) = entrance.address()? {
+            return Ok(address.port());
+        }
+    }
+    Ok(HTTPS_PORT)
 }
 
 async fn clean_up(site: Arc<Site>, tasks: Tasks) {

@@ -1,7 +1,6 @@
 //! The ground that `deskway up` stands on: directories, the service user, the sockets.
 
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
@@ -84,43 +83,6 @@ pub(super) fn prepare(config: &Config, service: Option<&Account>) -> Result<()> 
             .with_context(|| format!("cannot give {} to {SERVICE_USER}", front.display()))?;
     }
     Ok(())
-}
-
-/// Binds every address of the configuration.
-pub(super) fn listeners(config: &Config) -> Result<Vec<TcpListener>> {
-    let bind = |address| {
-        TcpListener::bind(address).with_context(|| {
-            format!(
-                "cannot listen on {address}: is another program there? choose one with --listen"
-            )
-        })
-    };
-    config.server.listen.iter().map(bind).collect()
-}
-
-/// The address for people's browsers: the first one that is listened on, with a slash at the end.
-pub(super) fn url(config: &Config, listeners: &[TcpListener]) -> Result<String> {
-    let first = listeners
-        .first()
-        .context("no address to listen on")?
-        .local_addr()?;
-    let plain = config.server.tls.is_none()
-        && config
-            .server
-            .listen
-            .iter()
-            .all(|address| address.ip().to_canonical().is_loopback());
-    let scheme = if plain { "http" } else { "https" };
-    let host = if first.ip().is_unspecified() {
-        let name = rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned();
-        format!("{name}:{}", first.port())
-    } else {
-        first.to_string()
-    };
-    Ok(format!("{scheme}://{host}{}/", config.server.base_path))
 }
 
 /// The socket where the launcher calls the front. One left by a Deskway that was killed goes.

@@ -3,7 +3,6 @@
 
 use std::fs::DirBuilder;
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +14,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
+use super::entrances::{self, Entrance, Speaks};
 use super::front::{Front, FrontParts, Reread};
 use super::settings::Settings;
 use super::{place, sandbox};
@@ -34,8 +34,8 @@ const STACK: usize = 1024 * 1024;
 
 /// What the process that starts the front hands it.
 pub struct Inherited {
-    /// Bound and listening, one for each address of `config.server.listen`.
-    pub listeners: Vec<TcpListener>,
+    /// Bound and listening.
+    pub entrances: Vec<Entrance>,
     /// `RUN/front.sock`: SOCK_SEQPACKET, bound and listening, in a directory of root's.
     pub front_socket: OwnedFd,
     /// Whose connections to it are the launcher's: 0, or our own uid where nothing is root.
@@ -46,22 +46,27 @@ pub struct Inherited {
     pub announcement: Option<String>,
 }
 
+/// The line that tells people where Deskway is.
+pub(super) fn announcement(url: &str) -> String {
+    format!("Deskway is at {url}")
+}
+
 /// The front beside a launcher that somebody else starts. As root it becomes the user `deskway`.
 pub(super) fn alone(start: &cli::Start) -> Result<()> {
     let settings = Settings::load(start)?;
     let service = place::service_account()?;
     place::prepare(&settings.config, service.as_ref())?;
-    let listeners = place::listeners(&settings.config)?;
-    let url = place::url(&settings.config, &listeners)?;
+    let entrances = entrances::open(&settings.config)?;
+    let url = entrances::url(&settings.config, &entrances)?;
     let inherited = Inherited {
-        listeners,
+        entrances,
         front_socket: place::front_socket(&settings.config.paths.run)?,
         launcher_uid: own_uid(),
         reread: {
             let settings = settings.clone();
             Box::new(move |text| settings.reread(text))
         },
-        announcement: Some(format!("Deskway is at {url}")),
+        announcement: url.as_deref().map(announcement),
     };
     serve(settings.config.clone(), inherited, || {
         place::become_service(service.as_ref())
@@ -93,8 +98,14 @@ pub fn serve(
     let state = state_dir(&config.paths.state)?;
     let tls = match configured {
         Some(tls) => Some(tls),
-        None if all_loopback(&inherited.listeners)? => None,
-        None => Some(self_signed(&config, &inherited.listeners, &state)?),
+        None if inherited
+            .entrances
+            .iter()
+            .all(|it| it.speaks == Speaks::Http) =>
+        {
+            None
+        }
+        None => Some(self_signed(&config, &inherited.entrances, &state)?),
     };
     sandbox::enter(&state)?;
 
@@ -108,7 +119,7 @@ pub fn serve(
         .context("cannot start the runtime")?;
     let parts = FrontParts {
         config,
-        listeners: inherited.listeners,
+        entrances: inherited.entrances,
         front_socket: inherited.front_socket,
         launcher_uid: inherited.launcher_uid,
         tls,
@@ -125,12 +136,7 @@ async fn run(parts: FrontParts, announcement: Option<String>) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     // The launcher reads the configuration again and sends it; the signal itself says nothing.
     let _hangup = signal(SignalKind::hangup())?;
-    let scheme = if parts.tls.is_some() { "https" } else { "http" };
-    let base = parts.config.server.base_path.clone();
     let front = Front::start(parts).await?;
-    for address in front.addresses() {
-        info!("serving on {scheme}://{address}{base}/");
-    }
     let announce = async {
         front.until_ready().await;
         if let Some(text) = announcement {
@@ -178,26 +184,18 @@ fn state_dir(state: &Path) -> Result<PathBuf> {
     Ok(dir)
 }
 
-fn all_loopback(listeners: &[TcpListener]) -> Result<bool> {
-    for listener in listeners {
-        if !listener.local_addr()?.ip().to_canonical().is_loopback() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn self_signed(config: &Config, listeners: &[TcpListener], state: &Path) -> Result<Tls> {
+fn self_signed(config: &Config, entrances: &[Entrance], state: &Path) -> Result<Tls> {
     let machine = rustix::system::uname()
         .nodename()
         .to_string_lossy()
         .into_owned();
     let mut names = vec!["localhost".to_owned(), machine];
     names.extend(config.server.hosts.iter().cloned());
-    for listener in listeners {
-        let address = listener.local_addr()?.ip();
-        if !address.is_unspecified() {
-            names.push(address.to_string());
+    for entrance in entrances {
+        if let Some(address) = entrance.address()?
+            && !address.ip().is_unspecified()
+        {
+            names.push(address.ip().to_string());
         }
     }
     names.sort();

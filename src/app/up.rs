@@ -1,14 +1,14 @@
 //! `deskway up`: everything, from one command.
 
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result, bail};
 use deskway_osuser::{Account, Child, end_with_parent, own_uid, run_in_child};
 use rustix::process::{Signal, WaitOptions};
 
-use super::serve::{Inherited, serve};
+use super::entrances::{self, Entrance};
+use super::serve::{Inherited, announcement, serve};
 use super::settings::Settings;
 use super::supervisor::{End, Role, supervise};
 use super::{launcher, place};
@@ -21,10 +21,10 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
     let service = place::service_account()?;
     place::prepare(&settings.config, service.as_ref())?;
     let _lock = place::lock(&settings.config.paths.run)?;
-    let listeners = place::listeners(&settings.config)?;
+    let entrances = entrances::open(&settings.config)?;
     let front_socket = place::front_socket(&settings.config.paths.run)?;
-    let url = place::url(&settings.config, &listeners)?;
-    print_set_up_link(&settings, &url)?;
+    let url = entrances::url(&settings.config, &entrances)?;
+    print_set_up_link(&settings, url.as_deref())?;
 
     let launcher = Role {
         name: "launcher",
@@ -41,18 +41,18 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
         }),
     };
     let mut keep = vec![front_socket.as_fd()];
-    keep.extend(listeners.iter().map(|listener| listener.as_fd()));
+    keep.extend(entrances.iter().map(Entrance::as_fd));
     let front = Role {
         name: "serve",
         keep,
         work: Box::new(|restarts| {
-            let announcement = (restarts == 0).then(|| format!("Deskway is at {url}"));
+            let announcement = url.as_deref().filter(|_| restarts == 0).map(announcement);
             status(
                 "serve",
                 front(
                     &settings.now(restarts),
                     service.as_ref(),
-                    &listeners,
+                    &entrances,
                     &front_socket,
                     announcement,
                 ),
@@ -65,18 +65,18 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
     }
 }
 
-/// The front's process: the listeners are the parent's, so that a restart refuses nobody.
+/// The front's process: the sockets are the parent's, so that a restart refuses nobody.
 fn front(
     settings: &Settings,
     service: Option<&Account>,
-    listeners: &[TcpListener],
+    entrances: &[Entrance],
     front_socket: &OwnedFd,
     announcement: Option<String>,
 ) -> Result<()> {
     let inherited = Inherited {
-        listeners: listeners
+        entrances: entrances
             .iter()
-            .map(TcpListener::try_clone)
+            .map(Entrance::try_clone)
             .collect::<Result<_, _>>()?,
         front_socket: front_socket.try_clone()?,
         launcher_uid: own_uid(),
@@ -111,7 +111,10 @@ fn status(role: &str, done: Result<()>) -> i32 {
 }
 
 /// In a child: reading the accounts takes threads, and this process must have one only.
-fn print_set_up_link(settings: &Settings, url: &str) -> Result<()> {
+fn print_set_up_link(settings: &Settings, url: Option<&str>) -> Result<()> {
+    // Behind unix sockets alone only the proxy knows the address.
+    let below_proxy = format!("https://YOUR-PROXY{}/", settings.config.server.base_path);
+    let url = url.unwrap_or(&below_proxy);
     let child = run_in_child(&[], || match launcher::set_up_link(settings, url) {
         Ok(None) => 0,
         Ok(Some(text)) => i32::from(writeln!(std::io::stdout(), "{text}").is_err()),

@@ -23,6 +23,13 @@ pub struct Hosts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host(String);
 
+impl Host {
+    /// The name or address alone.
+    pub fn without_port(&self) -> &str {
+        name_of(&self.0).unwrap_or(&self.0)
+    }
+}
+
 /// The request's `Host` is missing, doubled, no host, or none of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this server does not go by the name in the request")]

@@ -13,14 +13,13 @@ pub mod user;
 
 use std::ffi::OsString;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use unread::Unread;
 
-use crate::config::{self, Config, Overrides, TlsFiles};
+use crate::config::{self, Config, ListenAt, Overrides, TlsFiles};
 use crate::launcher::client::ClientError;
 use crate::model::{DesktopId, ProfileId, UserName};
 use crate::store::accounts;
@@ -85,9 +84,10 @@ pub struct Start {
     /// ~/.config/deskway/deskway.toml otherwise; neither has to exist]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Listen on this address; may be given several times [default: 127.0.0.1:6080]
+    /// Listen on this address, or unix:/path, or the sockets of systemd; may be given several
+    /// times [default: 127.0.0.1:6080]
     #[arg(long, value_name = "IP:PORT", value_parser = config::parse_listen)]
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<ListenAt>,
     /// Serve everything below this path, such as /desk
     #[arg(long, value_name = "PATH", value_parser = config::parse_base_path)]
     pub base_path: Option<String>,

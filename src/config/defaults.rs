@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Access, Brand, Config, Desktops, Log, Paths, Server, SignIn};
+use super::{Access, Brand, Config, Desktops, ListenAt, Listener, Log, Paths, Server, SignIn};
 use crate::model::Geometry;
 
 /// The smallest uid of a person where `/etc/login.defs` does not say.
@@ -66,7 +66,10 @@ impl Place<'_> {
 pub(super) fn config(place: &Place<'_>) -> Config {
     Config {
         server: Server {
-            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 6080))],
+            listen: vec![Listener::at(ListenAt::Address(
+                (Ipv4Addr::LOCALHOST, 6080).into(),
+            ))],
+            trusted_proxies: Vec::new(),
             base_path: String::new(),
             hosts: Vec::new(),
             tls: None,

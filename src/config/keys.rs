@@ -43,12 +43,16 @@ pub(super) const SECTIONS: &[Section] = &[
         &[
             key(
                 "listen",
-                "IP:PORT such as \"127.0.0.1:6080\" or \"[::]:443\", or a list of up to 16 of them",
+                "IP:PORT such as \"127.0.0.1:6080\" or \"[::]:443\", or a list of up to 16 of them; \"unix:/path\" and \"systemd\" are right too",
             ),
             key("base_path", "a path such as \"/desk\", or \"\" for none"),
             key(
                 "hosts",
                 "a list of host names without port, such as [\"desk.example.org\"]",
+            ),
+            key(
+                "trusted_proxies",
+                "a list of IP addresses, networks or \"unix\", such as [\"127.0.0.1\", \"10.0.0.0/8\"]",
             ),
             key("tls_cert", "the path of a PEM file, from `/` on"),
             key("tls_key", "the path of a PEM file, from `/` on"),
@@ -57,6 +61,19 @@ pub(super) const SECTIONS: &[Section] = &[
                 "max_connections_per_address",
                 "a whole number from 1 to 1000000",
             ),
+        ],
+    ),
+    repeated(
+        "listen",
+        &[
+            key(
+                "address",
+                "IP:PORT such as \"0.0.0.0:443\", \"unix:/path/to/socket\", \"systemd\" or \"systemd:NAME\"",
+            ),
+            key("protocol", "\"auto\", \"https\", \"http\" or \"redirect\""),
+            key("proxy_protocol", "true or false"),
+            key("socket_mode", "an octal number such as \"0660\""),
+            key("socket_group", "the name of a group, such as \"www-data\""),
         ],
     ),
     section(

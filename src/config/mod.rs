@@ -7,6 +7,7 @@ mod check;
 mod defaults;
 mod error;
 mod keys;
+mod listener;
 mod load;
 mod overrides;
 mod parse;
@@ -16,11 +17,11 @@ mod restart;
 mod value;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::{Error, Problem};
+pub use listener::{ListenAt, Listener, Protocol, TrustedProxy};
 pub use load::{file, from_text, load, over};
 pub use overrides::Overrides;
 pub use restart::diff_needs_restart;
@@ -44,8 +45,10 @@ pub struct Config {
 /// Where and how the front listens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
-    /// Addresses, at least one. Default `127.0.0.1:6080`.
-    pub listen: Vec<SocketAddr>,
+    /// At least one. Default `127.0.0.1:6080`.
+    pub listen: Vec<Listener>,
+    /// Reverse proxies that are believed where their connections come from.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Empty, or `/desk`: one slash first, none last.
     pub base_path: String,
     /// Names by which browsers may call this server, besides localhost, IP addresses and the

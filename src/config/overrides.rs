@@ -1,15 +1,14 @@
 //! What flags say: stronger than the file.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Config, TlsFiles};
+use super::{Config, ListenAt, Listener, TlsFiles};
 
 /// Settings from the command line, each one checked already. What is absent or empty leaves the
 /// file's value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<ListenAt>,
     /// As [`parse_base_path`](super::parse_base_path) gives it.
     pub base_path: Option<String>,
     pub tls: Option<TlsFiles>,
@@ -23,7 +22,7 @@ pub struct Overrides {
 impl Overrides {
     pub(super) fn apply(&self, config: &mut Config) {
         if !self.listen.is_empty() {
-            config.server.listen.clone_from(&self.listen);
+            config.server.listen = self.listen.iter().cloned().map(Listener::at).collect();
         }
         if let Some(base_path) = &self.base_path {
             config.server.base_path.clone_from(base_path);

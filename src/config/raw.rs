@@ -18,6 +18,7 @@ pub(super) type Value<T> = Option<Spanned<T>>;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Raw {
     pub server: Server,
+    pub listen: Vec<Spanned<Listen>>,
     pub sign_in: SignIn,
     pub access: Access,
     pub desktops: Desktops,
@@ -34,10 +35,21 @@ pub(super) struct Server {
     pub listen: Value<OneOrMore>,
     pub base_path: Value<String>,
     pub hosts: Vec<Spanned<String>>,
+    pub trusted_proxies: Vec<Spanned<String>>,
     pub tls_cert: Value<String>,
     pub tls_key: Value<String>,
     pub max_connections: Value<i64>,
     pub max_connections_per_address: Value<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Listen {
+    pub address: Value<String>,
+    pub protocol: Value<String>,
+    pub proxy_protocol: Value<bool>,
+    pub socket_mode: Value<String>,
+    pub socket_group: Value<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -201,6 +213,7 @@ mod tests {
     fn the_table_of_keys_is_the_format() {
         let format = [
             ("server", fields::<Server>()),
+            ("listen", fields::<Listen>()),
             ("sign_in", fields::<SignIn>()),
             ("access", fields::<Access>()),
             ("desktops", fields::<Desktops>()),

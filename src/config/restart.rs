@@ -6,7 +6,7 @@ use super::Config;
 /// others apply as soon as the file is read again.
 pub fn diff_needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let differs = [
-        ("server.listen", old.server.listen != new.server.listen),
+        ("listen", old.server.listen != new.server.listen),
         (
             "server.base_path",
             old.server.base_path != new.server.base_path,
@@ -45,9 +45,6 @@ mod tests {
         assert!(diff_needs_restart(&old, &new).is_empty());
         new.server.listen.clear();
         new.paths.state = "/srv".into();
-        assert_eq!(
-            diff_needs_restart(&old, &new),
-            ["server.listen", "paths.state"]
-        );
+        assert_eq!(diff_needs_restart(&old, &new), ["listen", "paths.state"]);
     }
 }

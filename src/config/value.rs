@@ -1,22 +1,19 @@
 //! Single values as they are written in the file and in flags.
 
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-/// Reads an address to listen on.
+use super::ListenAt;
+
+/// Reads what to listen on.
 ///
 /// # Errors
 /// A sentence that says what would be right.
-pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        format!(
-            "`{text}` is no address: write IP:PORT such as 127.0.0.1:6080, 0.0.0.0:443 or [::]:443"
-        )
-    })
+pub fn parse_listen(text: &str) -> Result<ListenAt, String> {
+    text.parse()
 }
 
 /// Reads the path below which everything is served: empty for `/`, else `/desk`, without a

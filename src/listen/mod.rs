@@ -3,12 +3,14 @@
 //! Everything here has a deadline, since everything here is done before anybody is known.
 
 mod accept;
+pub mod bind;
 mod deadline;
 mod http;
 mod limits;
 mod listener;
 mod plain;
 mod refusal;
+pub mod systemd;
 mod tls;
 mod upgraded;
 

@@ -14,6 +14,7 @@ mod set_up;
 mod sign_in;
 mod sign_out;
 mod site;
+mod to_https;
 mod viewer;
 mod websocket;
 
@@ -26,6 +27,7 @@ use axum::routing::{MethodRouter, get, post};
 pub use assets::Assets;
 pub use from_launcher::{ConfigReader, follow_launcher};
 pub use site::{Site, SiteParts};
+pub use to_https::to_https;
 
 type App = MethodRouter<Arc<Site>>;
 

@@ -5,7 +5,6 @@
 //! Beside that are the habits of a program of its own: logs, recordings, the background, inetd,
 //! a wrapped command.
 
-pub(crate) mod bind;
 pub(crate) mod complaint;
 pub(crate) mod daemon;
 mod dial;

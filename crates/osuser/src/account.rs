@@ -85,8 +85,17 @@ impl Account {
 /// # Errors
 /// When the database cannot be asked.
 pub fn is_member(groups: &[u32], group: &str) -> io::Result<bool> {
+    let id = group_id(group)?;
+    Ok(id.is_some_and(|id| groups.contains(&id)))
+}
+
+/// The number of the group of that name, if there is one.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub fn group_id(group: &str) -> io::Result<Option<u32>> {
     let Ok(name) = CString::new(group) else {
-        return Ok(false);
+        return Ok(None);
     };
     let mut buffer: Vec<c_char> = vec![0; 4096];
     loop {
@@ -104,10 +113,10 @@ pub fn is_member(groups: &[u32], group: &str) -> io::Result<bool> {
             )
         };
         match status {
-            0 if found.is_null() => return Ok(false),
-            0 => return Ok(groups.contains(&entry.gr_gid)),
+            0 if found.is_null() => return Ok(None),
+            0 => return Ok(Some(entry.gr_gid)),
             libc::ERANGE if buffer.len() < MAX_ENTRY => buffer.resize(buffer.len() * 4, 0),
-            status => return not_there(status).map(|()| false),
+            status => return not_there(status).map(|()| None),
         }
     }
 }

@@ -10,9 +10,8 @@ use http::{Request, Response};
 use tokio::net::{TcpStream, UnixStream};
 use tower::Service;
 
-use crate::listen::{self, Listen, Listener};
+use crate::listen::{self, Listen, Listener, bind, systemd};
 use crate::runtime::Stream;
-use crate::websockify::bind;
 use crate::websockify::inherited::{self, Inetd, Socket};
 use crate::websockify::settings::{Settings, Source};
 
@@ -43,9 +42,10 @@ impl Sockets {
         if let Some(taken) = taken {
             return Ok(taken);
         }
-        let passed = inherited::listeners().context("the sockets of systemd cannot be used")?;
+        let passed = systemd::passed().context("the sockets of systemd cannot be used")?;
         if !passed.is_empty() {
-            return Ok(Self::Listeners(passed));
+            let listeners = passed.into_iter().map(|it| it.listener);
+            return Ok(Self::Listeners(listeners.collect()));
         }
         let listener = match &settings.listen {
             Source::Tcp {

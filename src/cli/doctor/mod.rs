@@ -86,7 +86,7 @@ fn examine(config: &Config, uid: u32) -> Vec<Finding> {
     findings.push(directories::state_directory(&paths.state, uid));
     let running = osuser::connect(&paths.run.join("launcher.sock")).is_ok();
     let listen = config.server.listen.iter();
-    findings.extend(listen.map(|address| network::address(*address, running)));
+    findings.extend(listen.map(|listener| network::listener(listener, running)));
     findings.push(network::secure_context(&config.server, now));
     findings.push(machine::clock(now, installed()));
     let homes = if root {

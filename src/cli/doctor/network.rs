@@ -8,7 +8,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::finding::Finding;
-use crate::config::{Server, TlsFiles};
+use crate::config::{ListenAt, Listener, Protocol, Server, TlsFiles};
 
 const ADDRESS: &str = "address";
 const SECURE: &str = "secure context";
@@ -17,9 +17,34 @@ const DAY: i64 = 24 * 60 * 60;
 /// With fewer days left a certificate is worth a word.
 const DAYS_WANTED: i64 = 14;
 
+/// Can that be listened on? `running`: a Deskway of this run directory is up.
+pub(super) fn listener(listener: &Listener, running: bool) -> Finding {
+    match &listener.at {
+        ListenAt::Address(at) => address(*at, running),
+        ListenAt::Unix(path) => socket(path),
+        ListenAt::Systemd(_) => Finding::fine(ADDRESS, "the sockets that systemd passes"),
+    }
+}
+
+/// Its directory must be there; the socket itself is made.
+fn socket(path: &Path) -> Finding {
+    let shown = path.display();
+    match path.parent() {
+        Some(parent) if parent.is_dir() => Finding::fine(ADDRESS, format!("the socket {shown}")),
+        parent => {
+            let parent = parent.unwrap_or(path).display();
+            Finding::wrong(
+                ADDRESS,
+                format!("the directory of {shown} is not there"),
+                format!("mkdir -p {parent}"),
+            )
+        }
+    }
+}
+
 /// Can the address be listened on? `running`: a Deskway of this run directory is up, and the
 /// address is most likely its own.
-pub(super) fn address(address: SocketAddr, running: bool) -> Finding {
+fn address(address: SocketAddr, running: bool) -> Finding {
     match TcpListener::bind(address) {
         Ok(_) => Finding::fine(ADDRESS, format!("{address} is free")),
         Err(error) => refused(address, &error, running),
@@ -64,13 +89,16 @@ pub(super) fn secure_context(server: &Server, now: u64) -> Finding {
     let beyond = server
         .listen
         .iter()
-        .find(|address| !address.ip().is_loopback());
+        .find(|it| !it.is_local() && it.protocol != Protocol::Http);
     match (&server.tls, beyond) {
         (Some(files), _) => certificate_files(files, now),
         (None, None) => Finding::fine(SECURE, "plain http, on this machine alone"),
-        (None, Some(address)) => Finding::note(
+        (None, Some(listener)) => Finding::note(
             SECURE,
-            format!("{address} gets a self-signed certificate, of which browsers warn"),
+            format!(
+                "{} gets a self-signed certificate, of which browsers warn",
+                listener.at
+            ),
             "give one that they trust with --tls-cert and --tls-key",
         ),
     }
@@ -185,7 +213,8 @@ mod tests {
     fn beyond_this_machine_a_self_signed_certificate_is_a_note() {
         let mut server = Config::default_for(0).server;
         assert_eq!(secure_context(&server, NEW_YEAR).state, State::Fine);
-        server.listen.push("0.0.0.0:443".parse().unwrap());
+        let beyond = "0.0.0.0:443".parse().unwrap();
+        server.listen.push(Listener::at(beyond));
         assert_eq!(secure_context(&server, NEW_YEAR).state, State::Note);
         server.tls = Some(TlsFiles {
             cert: "/no/such/cert.pem".into(),

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::place::{Fault, Field, absolute, flag, number};
 use super::{environment, x_args};
+use crate::config::listener::MAX_SOCKET_PATH;
 use crate::config::problems::Problems;
 use crate::config::{Attach, AttachTarget, Desktops, Profile, raw, value};
 use crate::model::{DesktopId, ProfileId};
@@ -15,8 +16,6 @@ use crate::model::{DesktopId, ProfileId};
 const MAX_X_ARGS: usize = 64;
 /// The profile that stands for a person's own `~/.vnc/xstartup`.
 const XSTARTUP: &str = "xstartup";
-/// Most bytes of a unix socket's path: `sun_path` of unix(7) without its NUL.
-const MAX_SOCKET_PATH: usize = 107;
 
 pub(super) fn desktops(raw: raw::Desktops, desktops: &mut Desktops, problems: &mut Problems<'_>) {
     let field = |key| Field::new("desktops", key);

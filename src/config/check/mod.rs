@@ -1,7 +1,9 @@
 //! [`Raw`] → [`Config`]: every value is checked, and every problem is noted at its place.
 
+mod access;
 mod desktops;
 mod environment;
+mod listeners;
 mod place;
 mod server;
 mod x_args;
@@ -11,37 +13,21 @@ use super::parse::shown;
 use super::problems::Problems;
 use super::raw::{self, Raw};
 use super::value;
-use place::{Fault, Field, absolute, flag, number};
+use place::{Fault, Field, absolute, flag};
 
 /// Puts what `raw` says into `config`, which holds the defaults.
 pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) {
+    let short_at = raw.server.listen.as_ref().map(toml::Spanned::span);
     server::server(raw.server, &mut config.server, problems);
+    listeners::sections(raw.listen, short_at, &mut config.server.listen, problems);
     server::sign_in(raw.sign_in, &mut config.sign_in, problems);
-    access(raw.access, &mut config.access, problems);
+    access::access(raw.access, &mut config.access, problems);
     desktops::desktops(raw.desktops, &mut config.desktops, problems);
     config.desktops.profiles = desktops::profiles(raw.profile, problems);
     config.attach = desktops::attached(raw.attach, problems);
     brand(raw.brand, &mut config.brand, problems);
     paths(raw.paths, &mut config.paths, problems);
     log(raw.log, &mut config.log, problems);
-}
-
-fn access(raw: raw::Access, access: &mut super::Access, problems: &mut Problems<'_>) {
-    let field = |key| Field::new("access", key);
-    // The largest uid stands for "no user" in the kernel.
-    field("min_uid").set(raw.min_uid, &mut access.min_uid, problems, |uid| {
-        number(*uid, 1..=u32::MAX - 1)
-    });
-    access.groups = field("groups").list(raw.groups, 100, problems, |name| {
-        let fits = (1..=64).contains(&name.len())
-            && !name.starts_with('-')
-            && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':');
-        if fits {
-            Ok(name.to_owned())
-        } else {
-            Err(Fault::Wants)
-        }
-    });
 }
 
 fn brand(raw: raw::Brand, brand: &mut super::Brand, problems: &mut Problems<'_>) {

@@ -1,42 +1,28 @@
 //! `[server]` and `[sign_in]`: where the front listens and how people get in.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::listeners;
 use super::place::{Fault, Field, absolute, flag, number};
 use crate::config::problems::Problems;
 use crate::config::{Server, SignIn, TlsFiles, raw, value};
 
-const MAX_LISTENERS: usize = 16;
 const MAX_HOSTS: usize = 100;
+const MAX_TRUSTED_PROXIES: usize = 100;
 
 pub(super) fn server(raw: raw::Server, server: &mut Server, problems: &mut Problems<'_>) {
     let field = |key| Field::new("server", key);
-    field("listen").set(raw.listen, &mut server.listen, problems, |listen| {
-        let addresses: Result<Vec<_>, _> = listen
-            .0
-            .iter()
-            .map(|text| value::parse_listen(text))
-            .collect();
-        let addresses = addresses.map_err(Fault::Because)?;
-        let distinct: BTreeSet<_> = addresses.iter().collect();
-        if distinct.len() < addresses.len() {
-            return Err(Fault::Because(
-                "the same address stands there twice: write it once".to_owned(),
-            ));
-        }
-        if (1..=MAX_LISTENERS).contains(&addresses.len()) {
-            Ok(addresses)
-        } else {
-            Err(Fault::Wants)
-        }
-    });
+    listeners::short(raw.listen, &mut server.listen, problems);
     field("base_path").set(raw.base_path, &mut server.base_path, problems, |path| {
         value::parse_base_path(path).map_err(|_| Fault::Wants)
     });
     server.hosts = field("hosts").list(raw.hosts, MAX_HOSTS, problems, |name| {
         value::host_name(name).ok_or(Fault::Wants)
     });
+    server.trusted_proxies =
+        field("trusted_proxies").list(raw.trusted_proxies, MAX_TRUSTED_PROXIES, problems, |text| {
+            text.parse().map_err(|()| Fault::Wants)
+        });
     tls(raw.tls_cert, raw.tls_key, server, problems);
     let limits_at = raw
         .max_connections_per_address

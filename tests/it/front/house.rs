@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use deskway::app::entrances::{Entrance, Speaks};
 use deskway::app::front::{Front, FrontParts};
 use deskway::config::{Config, Overrides};
 use deskway::listen::Tls;
@@ -112,7 +113,15 @@ impl House {
     pub(crate) async fn start_front(&mut self) {
         let parts = FrontParts {
             config: self.config.clone(),
-            listeners: vec![self.listener.try_clone().unwrap()],
+            entrances: vec![Entrance {
+                socket: self.listener.try_clone().unwrap().into(),
+                speaks: if self.tls.is_some() {
+                    Speaks::Https
+                } else {
+                    Speaks::Http
+                },
+                proxy_protocol: false,
+            }],
             front_socket: self.front_socket.try_clone().unwrap(),
             launcher_uid: deskway_osuser::own_uid(),
             tls: self.tls.clone(),

@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use deskway::app::entrances::{Entrance, Speaks};
 use deskway::app::sandbox;
 use deskway::app::serve::{Inherited, serve};
 use deskway::config::Config;
@@ -90,7 +91,11 @@ fn child_serves() {
     config.paths.state = dir.join("state");
     let old = config.clone();
     let inherited = Inherited {
-        listeners: vec![listener],
+        entrances: vec![Entrance {
+            socket: listener.into(),
+            speaks: Speaks::Http,
+            proxy_protocol: false,
+        }],
         front_socket,
         launcher_uid: deskway_osuser::own_uid(),
         reread: Box::new(move |_| Ok(old.clone())),

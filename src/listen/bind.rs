@@ -15,7 +15,7 @@ const BACKLOG: i32 = 4096;
 
 /// A socket that cannot be opened: the command line's fault, or another program's.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BindError {
+pub enum BindError {
     #[error("cannot find the address of `{host}` to listen on: {error}")]
     Name { host: String, error: io::Error },
     #[error("`{host}` has no address to listen on")]
@@ -38,8 +38,11 @@ pub(crate) enum BindError {
 /// Listens on `host` and `port` (0: one that is free). A name's IPv4 address is taken before its
 /// IPv6 address, or the other way round; so an empty `host` is all IPv4 addresses of the machine,
 /// or all addresses of both kinds.
-pub(crate) fn tcp(host: &str, port: u16, prefer_ipv6: bool) -> Result<TcpListener, BindError> {
-    let open = |address| listen(address).map_err(|error| BindError::Tcp { address, error });
+///
+/// # Errors
+/// When there is no such address, or it cannot be had.
+pub fn tcp(host: &str, port: u16, prefer_ipv6: bool) -> Result<TcpListener, BindError> {
+    let open = |address| listen_tcp(address).map_err(|error| BindError::Tcp { address, error });
     if host.is_empty() {
         return open(if prefer_ipv6 {
             (Ipv6Addr::UNSPECIFIED, port).into()
@@ -60,7 +63,10 @@ pub(crate) fn tcp(host: &str, port: u16, prefer_ipv6: bool) -> Result<TcpListene
 
 /// Listens on a unix socket whose file has `mode`. A socket that nobody listens on any more is
 /// replaced.
-pub(crate) fn unix(path: &Path, mode: u32) -> Result<UnixListener, BindError> {
+///
+/// # Errors
+/// When somebody listens there, or something else than a socket is there.
+pub fn unix(path: &Path, mode: u32) -> Result<UnixListener, BindError> {
     let failed = |error| BindError::Unix {
         path: path.to_owned(),
         error,
@@ -85,7 +91,11 @@ pub(crate) fn unix(path: &Path, mode: u32) -> Result<UnixListener, BindError> {
     listen_unix(path, mode).map_err(failed)
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// Listens on exactly that address.
+///
+/// # Errors
+/// When it cannot be had: another program is there, or it is no address of this machine.
+pub fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let family = if address.is_ipv6() {
         AddressFamily::INET6
     } else {

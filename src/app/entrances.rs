@@ -1,0 +1,190 @@
+//! The sockets that people come in by, bound or taken from systemd, and what is spoken on each.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::chown;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::config::{self, Config, ListenAt, Protocol};
+use crate::listen::systemd::Passed;
+use crate::listen::{Listener, bind, systemd};
+
+/// One of them.
+#[derive(Debug)]
+pub struct Entrance {
+    pub socket: Listener,
+    pub speaks: Speaks,
+    /// Each connection begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
+}
+
+/// What is spoken at an entrance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    Https,
+    Http,
+    /// Every request is sent to https.
+    Redirect,
+}
+
+impl Entrance {
+    /// Another descriptor of the same socket.
+    ///
+    /// # Errors
+    /// When there are too many descriptors.
+    pub fn try_clone(&self) -> std::io::Result<Self> {
+        Ok(Self {
+            socket: self.socket.try_clone()?,
+            ..*self
+        })
+    }
+
+    /// Where it is, if that has an address.
+    ///
+    /// # Errors
+    /// When the socket is none any more.
+    pub fn address(&self) -> std::io::Result<Option<SocketAddr>> {
+        self.socket.address()
+    }
+}
+
+impl Entrance {
+    /// As the log names it; `base` is the path below which everything is.
+    pub(super) fn shown(&self, base: &str) -> String {
+        let what = match self.speaks {
+            Speaks::Https => "https",
+            Speaks::Http => "http",
+            Speaks::Redirect => "the way to https",
+        };
+        match self.address() {
+            Ok(Some(address)) => format!("{what} on {address}{base}/"),
+            _ => format!("{what} on a unix socket"),
+        }
+    }
+}
+
+impl AsFd for Entrance {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Binds every listener of the configuration, or takes it from systemd. Where systemd passes
+/// sockets and the configuration and the flags say nothing of listening, they are all taken.
+///
+/// For a process that has no threads yet.
+///
+/// # Errors
+/// When one cannot be had, or systemd passes one that nobody wants.
+pub(super) fn open(config: &Config) -> Result<Vec<Entrance>> {
+    let mut passed = systemd::passed().context("the sockets of systemd cannot be used")?;
+    let default = Config::default_for(deskway_osuser::own_uid()).server.listen;
+    let whole = [config::Listener::at(ListenAt::Systemd(None))];
+    let wanted = if !passed.is_empty() && config.server.listen == default {
+        &whole
+    } else {
+        config.server.listen.as_slice()
+    };
+    let mut opened = Vec::new();
+    for listener in wanted {
+        for socket in sockets(listener, &mut passed)? {
+            opened.push((listener, socket));
+        }
+    }
+    if let Some(left) = passed.first() {
+        bail!(
+            "systemd passes the socket `{}`, which no listener in the configuration takes: write [[listen]] with address = \"systemd\"",
+            left.name
+        );
+    }
+    let mut beyond = false;
+    for (listener, socket) in &opened {
+        beyond |= listener.protocol == Protocol::Auto
+            && socket
+                .address()?
+                .is_some_and(|address| !address.ip().to_canonical().is_loopback());
+    }
+    let has_certificate = config.server.tls.is_some();
+    let entrances = opened.into_iter().map(|(listener, socket)| Entrance {
+        speaks: match listener.protocol {
+            Protocol::Auto if matches!(socket, Listener::Unix(_)) => Speaks::Http,
+            Protocol::Auto if has_certificate || beyond => Speaks::Https,
+            Protocol::Auto | Protocol::Http => Speaks::Http,
+            Protocol::Https => Speaks::Https,
+            Protocol::Redirect => Speaks::Redirect,
+        },
+        proxy_protocol: listener.proxy_protocol,
+        socket,
+    });
+    Ok(entrances.collect())
+}
+
+/// The address for people's browsers: of the first entrance that serves pages, with a slash at
+/// the end. `None` where there are unix sockets alone.
+pub(super) fn url(config: &Config, entrances: &[Entrance]) -> Result<Option<String>> {
+    for entrance in entrances {
+        let scheme = match entrance.speaks {
+            Speaks::Https => "https",
+            Speaks::Http => "http",
+            Speaks::Redirect => continue,
+        };
+        let Some(address) = entrance.address()? else {
+            continue;
+        };
+        let host = if address.ip().is_unspecified() {
+            let name = rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned();
+            format!("{name}:{}", address.port())
+        } else {
+            address.to_string()
+        };
+        return Ok(Some(format!(
+            "{scheme}://{host}{}/",
+            config.server.base_path
+        )));
+    }
+    Ok(None)
+}
+
+fn sockets(listener: &config::Listener, passed: &mut Vec<Passed>) -> Result<Vec<Listener>> {
+    match &listener.at {
+        ListenAt::Address(address) => {
+            let socket = bind::listen_tcp(*address).with_context(|| {
+                format!(
+                    "cannot listen on {address}: is another program there? choose one with --listen"
+                )
+            })?;
+            Ok(vec![socket.into()])
+        }
+        ListenAt::Unix(path) => {
+            let socket = bind::unix(path, listener.socket_mode)?;
+            if let Some(name) = &listener.socket_group {
+                let group = deskway_osuser::group_id(name)
+                    .with_context(|| format!("cannot look up the group `{name}`"))?
+                    .with_context(|| {
+                        format!("there is no group `{name}`, which `socket_group` names")
+                    })?;
+                chown(path, None, Some(group)).with_context(|| {
+                    format!("cannot give {} to the group `{name}`", path.display())
+                })?;
+            }
+            Ok(vec![socket.into()])
+        }
+        ListenAt::Systemd(name) => {
+            let taken: Vec<_> = match name {
+                None => std::mem::take(passed),
+                Some(name) => passed.extract_if(.., |it| it.name == *name).collect(),
+            };
+            if taken.is_empty() {
+                bail!(
+                    "systemd passes no socket for `{}`: start Deskway by its socket unit",
+                    listener.at
+                );
+            }
+            Ok(taken.into_iter().map(|it| it.listener).collect())
+        }
+    }
+}
