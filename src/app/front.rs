@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use tracing::{debug, error, info, warn};
@@ -14,8 +14,10 @@ use crate::auth::{Hosts, SignIns};
 use crate::config;
 use crate::config::Config;
 use crate::desktop::{Launcher, LauncherSocket, Registry};
-use crate::listen::{Limits, Listen, Plain, Tls, listen};
-use crate::route::{Assets, Site, SiteParts, follow_launcher, router, to_https};
+use crate::listen::{
+    Connection, Limits, Listen, Plain, Refusal, Seldom, Tls, TrustedProxies, listen,
+};
+use crate::route::{Assets, Site, SiteParts, follow_launcher, https_router, router};
 use crate::runtime::{Clock, Tasks};
 use crate::store::Sessions;
 
@@ -78,30 +80,36 @@ impl Front {
         });
         let server = &config.server;
         let limits = Limits::new(server.max_connections, server.max_connections_per_address);
+        let trusted = TrustedProxies::new(server.trusted_proxies.clone());
         let known = Arc::clone(&site);
         let tls = tls.map(|tls| tls.with_known_hosts(move |host| known.knows_host(host)));
         let addresses = addresses(&parts.entrances)?;
         let common = Listen {
             tls: None,
             plain: Plain::Redirect,
+            proxy_protocol: false,
+            trusted: trusted.clone(),
             limits: limits.clone(),
             tasks: tasks.clone(),
-            refused: |who, why| debug!(peer = %who.address(), "refused: {why}"),
+            refused,
             service: router(&site),
         };
-        let to_https = to_https(&site, https_port(&parts.entrances)?);
+        let https = https_router(&site, https_port(&parts.entrances)?);
         for entrance in parts.entrances {
             let mut listening = common.clone();
-            match entrance.speaks {
-                Speaks::Http => {}
-                Speaks::Https => listening.tls.clone_from(&tls),
-                Speaks::Redirect => listening.service = to_https.clone(),
+            listening.proxy_protocol = entrance.proxy_protocol;
+            if entrance.speaks == Speaks::Https {
+                listening.tls.clone_from(&tls);
+            }
+            if entrance.speaks != Speaks::Http {
+                listening.service = https.clone();
             }
             info!("serving {}", entrance.shown(&config.server.base_path));
             listen(entrance.socket, listening).context("cannot serve on a listening socket")?;
         }
         let applied = Arc::clone(&site);
-        let new_config = move |text: &str| apply(&applied, &limits, &config, &parts.reread, text);
+        let new_config =
+            move |text: &str| apply(&applied, &limits, &trusted, &config, &parts.reread, text);
         tasks.spawn(follow_launcher(
             Arc::clone(&site),
             events,
@@ -165,7 +173,14 @@ async fn clean_up(site: Arc<Site>, tasks: Tasks) {
 }
 
 /// Applies what a new configuration can change here while people are connected.
-fn apply(site: &Site, limits: &Limits, old: &Config, reread: &Reread, text: &str) {
+fn apply(
+    site: &Site,
+    limits: &Limits,
+    trusted: &TrustedProxies,
+    old: &Config,
+    reread: &Reread,
+    text: &str,
+) {
     let new = match reread(text) {
         Ok(new) => new,
         Err(error) => {
@@ -178,9 +193,25 @@ fn apply(site: &Site, limits: &Limits, old: &Config, reread: &Reread, text: &str
         new.server.max_connections,
         new.server.max_connections_per_address,
     );
+    trusted.set(new.server.trusted_proxies.clone());
     info!("the new configuration is in use");
     for key in config::diff_needs_restart(old, &new) {
         warn!("`{key}` has changed, which counts from the next start on");
+    }
+}
+
+/// Who is not let in. What a proxy that is set up wrongly does is worth a line, though anybody
+/// can cause it.
+fn refused(who: &Connection, why: &Refusal) {
+    static AT_PROXIES_DOOR: Seldom = Seldom::new();
+    let peer = who.shown_address();
+    match why {
+        Refusal::Stranger | Refusal::Header(_) => {
+            if let Some(left_out) = AT_PROXIES_DOOR.at(Instant::now()) {
+                warn!(%peer, left_out, "refused where the PROXY protocol is spoken: {why}");
+            }
+        }
+        _ => debug!(%peer, "refused: {why}"),
     }
 }
 

@@ -55,7 +55,17 @@ impl Hosts {
 
     /// The request's host when it is one of ours: a listed name, `localhost` or a name below it,
     /// or an IP address (a page can only have that for a host by being served from it).
-    pub fn check(&self, headers: &HeaderMap, uri: &Uri) -> Result<Host, BadHost> {
+    /// `forwarded` is what a trusted proxy says that the browser called us; what the proxy itself
+    /// calls us does not count then.
+    pub fn check(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        forwarded: Option<&str>,
+    ) -> Result<Host, BadHost> {
+        if let Some(host) = forwarded {
+            return self.ours(host.to_ascii_lowercase());
+        }
         let mut values = headers.get_all(HOST).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             return Err(BadHost);
@@ -66,8 +76,12 @@ impl Hosts {
         {
             return Err(BadHost);
         }
-        if self.knows(&text) {
-            Ok(Host(text))
+        self.ours(text)
+    }
+
+    fn ours(&self, host: String) -> Result<Host, BadHost> {
+        if self.knows(&host) {
+            Ok(Host(host))
         } else {
             Err(BadHost)
         }
@@ -96,7 +110,7 @@ pub fn check_origin(
     websocket: bool,
 ) -> Result<(), BadOrigin> {
     match only(&headers.get_all(ORIGIN))? {
-        Some(origin) if origin.as_bytes() == format!("{scheme}://{}", host.0).as_bytes() => Ok(()),
+        Some(origin) if origin.as_bytes() == origin_of(scheme, host).as_bytes() => Ok(()),
         Some(_) => Err(BadOrigin::Foreign),
         None if websocket => Err(BadOrigin::Missing),
         None => match only(&headers.get_all(SEC_FETCH_SITE))? {
@@ -105,6 +119,16 @@ pub fn check_origin(
             None => Err(BadOrigin::Missing),
         },
     }
+}
+
+/// As browsers write it: without the port that is usual for the scheme, which some proxies add.
+fn origin_of(scheme: Scheme, host: &Host) -> String {
+    let usual = match scheme {
+        Scheme::Http => ":80",
+        Scheme::Https => ":443",
+    };
+    let host = host.0.strip_suffix(usual).unwrap_or(&host.0);
+    format!("{scheme}://{host}")
 }
 
 fn only<'a>(values: &GetAll<'a, HeaderValue>) -> Result<Option<&'a HeaderValue>, BadOrigin> {
@@ -162,7 +186,7 @@ mod tests {
     }
 
     fn check(host: &str) -> Result<Host, BadHost> {
-        hosts().check(&headers(&[("host", host)]), &Uri::from_static("/"))
+        hosts().check(&headers(&[("host", host)]), &Uri::from_static("/"), None)
     }
 
     #[test]
@@ -209,11 +233,27 @@ mod tests {
     fn a_doubled_missing_or_contradicted_host_is_refused() {
         let uri = Uri::from_static("/");
         let two = headers(&[("host", "localhost"), ("host", "localhost")]);
-        assert_eq!(hosts().check(&two, &uri), Err(BadHost));
-        assert_eq!(hosts().check(&HeaderMap::new(), &uri), Err(BadHost));
+        assert_eq!(hosts().check(&two, &uri, None), Err(BadHost));
+        assert_eq!(hosts().check(&HeaderMap::new(), &uri, None), Err(BadHost));
         let other = Uri::from_static("http://evil.example/");
         let one = headers(&[("host", "localhost")]);
-        assert_eq!(hosts().check(&one, &other), Err(BadHost));
+        assert_eq!(hosts().check(&one, &other, None), Err(BadHost));
+    }
+
+    #[test]
+    fn a_host_that_a_proxy_tells_counts_in_its_place_and_must_be_ours() {
+        let uri = Uri::from_static("/");
+        let upstream = headers(&[("host", "upstream-7")]);
+        let told = |host| hosts().check(&upstream, &uri, Some(host));
+        let host = told("Desk.Example.Org:443").unwrap();
+        assert_eq!(host, Host("desk.example.org:443".to_owned()));
+        for foreign in ["evil.example", "", "desk.example.org.evil.example"] {
+            assert_eq!(told(foreign), Err(BadHost), "{foreign}");
+        }
+        let origin = headers(&[("origin", "https://desk.example.org")]);
+        let checked = |scheme| check_origin(&origin, scheme, &host, true);
+        assert_eq!(checked(Scheme::Https), Ok(()));
+        assert_eq!(checked(Scheme::Http), Err(BadOrigin::Foreign));
     }
 
     #[test]

@@ -13,14 +13,18 @@ use tracing::{debug, warn};
 
 use super::limits::{Limits, Place};
 use super::listener::{Listener, prepare};
+use super::proxy_protocol::{self, HeaderError};
 use super::refusal::Refusal;
 use super::tls::Tls;
+use super::trusted::TrustedProxies;
 use super::{Connection, http, plain};
 use crate::model::Scheme;
 use crate::runtime::{Stream, Tasks};
 
 /// TLS handshake, or the wait for the first byte that says whether there is one.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A header of the PROXY protocol, which comes with the connection's first packet.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after an accept that failed for want of descriptors or memory: the visitor waits
 /// in the kernel's queue, and the processor rests.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -34,6 +38,11 @@ pub struct Listen<S> {
     pub tls: Option<Tls>,
     /// What becomes of who does not speak TLS where there is TLS.
     pub plain: Plain,
+    /// Each connection begins with a header of the PROXY protocol; those that do not come from
+    /// a trusted proxy are closed.
+    pub proxy_protocol: bool,
+    /// Whose word counts for where requests come from.
+    pub trusted: TrustedProxies,
     pub limits: Limits,
     pub tasks: Tasks,
     /// Hears of each connection that is refused before it has made a request; of those that are
@@ -108,13 +117,18 @@ pub fn serve_one<S>(
         + 'static,
     S::Future: Send,
 {
-    let connection = Connection {
-        peer,
-        local,
-        scheme: Scheme::Http,
-        client_name: None,
+    let mut connection = Connection::new(peer, local);
+    let is_proxy = connection.is_trusted(&listen.trusted);
+    if listen.proxy_protocol && !is_proxy {
+        (listen.refused)(&connection, &Refusal::Stranger);
+        return;
+    }
+    let entered = if is_proxy {
+        listen.limits.enter_from_proxy()
+    } else {
+        listen.limits.enter(connection.address())
     };
-    let place = match listen.limits.enter(connection.address()) {
+    let place = match entered {
         Ok(place) => place,
         Err(full) => {
             if full.is_news() {
@@ -131,23 +145,23 @@ pub fn serve_one<S>(
         debug!(?peer, %error, "gone before it was served");
         return;
     }
-    let (listen_to, who) = (listen.clone(), connection.clone());
+    let listen_to = listen.clone();
     listen.tasks.spawn(async move {
         let refused = listen_to.refused;
-        if let Err(refusal) = talk(stream, connection, listen_to, place).await {
+        if let Err(refusal) = talk(stream, &mut connection, listen_to, place).await {
             match refusal {
                 Refusal::Left(error) => debug!(?peer, %error, "connection ended"),
-                refusal => refused(&who, &refusal),
+                refusal => refused(&connection, &refusal),
             }
         }
     });
 }
 
 async fn talk<S>(
-    stream: Stream,
-    mut connection: Connection,
+    mut stream: Stream,
+    connection: &mut Connection,
     listen: Listen<S>,
-    place: Place,
+    mut place: Place,
 ) -> Result<(), Refusal>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
@@ -156,10 +170,25 @@ where
         + 'static,
     S::Future: Send,
 {
+    if listen.proxy_protocol {
+        let introduced = introduce(&mut stream, connection);
+        tokio::select! {
+            introduced = introduced => introduced?,
+            () = listen.tasks.stopping() => return Ok(()),
+        }
+        if !connection.is_trusted(&listen.trusted) {
+            place.count_for(connection.address())?;
+        }
+    }
     let stream = match &listen.tls {
         None => stream,
         Some(tls) => {
-            let secured = secure(stream, tls, listen.plain, &mut connection);
+            // It may bring who speaks https with it; who does not is told by the service.
+            let plain = match listen.plain {
+                Plain::Redirect if connection.is_trusted(&listen.trusted) => Plain::Serve,
+                plain => plain,
+            };
+            let secured = secure(stream, tls, plain, connection);
             let secured = tokio::select! {
                 secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, secured) => {
                     secured.map_err(|late| Refusal::Left(late.into()))??
@@ -170,7 +199,18 @@ where
             stream
         }
     };
-    http::serve(stream, connection, listen.service, &listen.tasks, place).await
+    http::serve(stream, connection.clone(), listen, place).await
+}
+
+/// Reads the header of the PROXY protocol.
+async fn introduce(stream: &mut Stream, connection: &mut Connection) -> Result<(), Refusal> {
+    let header = tokio::time::timeout(HEADER_TIMEOUT, proxy_protocol::read(stream)).await;
+    match header.map_err(|late| Refusal::Left(late.into()))? {
+        Ok(header) => connection.hear_header(header),
+        Err(HeaderError::Bad(bad)) => return Err(bad.into()),
+        Err(HeaderError::Lost(error)) => return Err(Refusal::Left(error)),
+    }
+    Ok(())
 }
 
 /// The stream that HTTP is spoken on; none when the client has been answered already.
@@ -228,6 +268,8 @@ mod tests {
         let listen = Listen {
             tls: None,
             plain: Plain::Serve,
+            proxy_protocol: false,
+            trusted: TrustedProxies::default(),
             limits: Limits::new(1, 1),
             tasks: Tasks::new(),
             refused: |_, why| panic!("{why}"),

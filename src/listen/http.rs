@@ -2,24 +2,27 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::http::header::UPGRADE;
 use ::http::{Request, Response, StatusCode};
 use axum::body::Body;
 use axum::response::IntoResponse;
+use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tower::Service;
 
 use super::Connection;
+use super::accept::Listen;
 use super::deadline::{Deadlines, Phase};
 use super::limits::Place;
 use super::refusal::Refusal;
-use crate::runtime::{Stream, Tasks};
+use crate::runtime::Stream;
 
 /// Longest request line and headers together, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -36,8 +39,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) async fn serve<S>(
     stream: Stream,
     connection: Connection,
-    service: S,
-    tasks: &Tasks,
+    listen: Listen<S>,
     place: Place,
 ) -> Result<(), Refusal>
 where
@@ -49,19 +51,14 @@ where
 {
     let phase = Phase::new(place);
     let stream = Deadlines::new(stream, phase.clone());
+    let tasks = listen.tasks.clone();
     let answer = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let mut service = service.clone();
+        let mut listen = listen.clone();
         let phase = phase.clone();
         let connection = connection.clone();
         async move {
             phase.answering();
-            let response = match whole(request, connection).await {
-                Ok(request) => {
-                    let Ok(response) = service.call(request).await;
-                    response
-                }
-                Err(status) => status.into_response(),
-            };
+            let response = answer(request, &connection, &mut listen).await;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 phase.upgraded();
             } else {
@@ -86,6 +83,68 @@ where
         () = tasks.stopping() => serving.as_mut().graceful_shutdown(),
     }
     serving.await.map_err(refusal)
+}
+
+/// Answers one request. What its headers tell is of this one alone: the next on the connection
+/// of a proxy may be somebody else's.
+async fn answer<S>(
+    request: Request<Incoming>,
+    connection: &Connection,
+    listen: &mut Listen<S>,
+) -> Response<Body>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    let asked = connection.for_request(request.headers(), &listen.trusted, &listen.limits);
+    let connection = match asked {
+        Ok(connection) => connection,
+        Err(full) => {
+            (listen.refused)(connection, &full.into());
+            return StatusCode::TOO_MANY_REQUESTS.into_response();
+        }
+    };
+    let request = match whole(request, connection.clone()).await {
+        Ok(request) => request,
+        Err(status) => return status.into_response(),
+    };
+    let Ok(response) = listen.service.call(request).await;
+    if connection.forwarded.is_none() {
+        return response;
+    }
+    // The request keeps its place until the answer is sent. Whoever upgrades it has the
+    // connection for as long as that takes.
+    response.map(|body| {
+        Body::new(Held {
+            body,
+            _connection: connection,
+        })
+    })
+}
+
+/// The body of an answer, with the connection that counts until it is sent.
+struct Held {
+    body: Body,
+    _connection: Connection,
+}
+
+impl hyper::body::Body for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 fn refusal(error: hyper::Error) -> Refusal {

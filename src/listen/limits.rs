@@ -10,11 +10,15 @@ pub struct Limits {
     counts: Arc<Mutex<Counts>>,
 }
 
-/// One counted connection; dropping it frees the place.
+/// What counts for one connection, or for one request that a proxy has brought; dropping it frees
+/// the place.
 #[derive(Debug)]
 pub(super) struct Place {
     limits: Limits,
-    from: IpAddr,
+    /// It is one of all connections.
+    is_connection: bool,
+    /// The address that it counts for.
+    from: Option<IpAddr>,
 }
 
 /// Which limit is reached.
@@ -49,7 +53,8 @@ struct Counts {
 impl Limits {
     /// At most `max` connections, and `max_per_address` of them from one IPv4 address or one
     /// IPv6 network of 64 bits (a person's usual share). This machine's own address is that of
-    /// everybody on it, and of a reverse proxy: for it `max` alone counts.
+    /// everybody on it: for it `max` alone counts. So it does for the connections of a trusted
+    /// proxy, of which each request takes a place of the address that it comes from.
     pub fn new(max: usize, max_per_address: usize) -> Self {
         let counts = Counts {
             max,
@@ -70,24 +75,37 @@ impl Limits {
         counts.max_per_address = max_per_address;
     }
 
+    /// A place for a connection from `address`.
     pub(super) fn enter(&self, address: IpAddr) -> Result<Place, Full> {
-        let from = network(address);
+        let mut place = self.enter_from_proxy()?;
+        place.count_for(address)?;
+        Ok(place)
+    }
+
+    /// A place for a connection that counts for no address, or for none yet.
+    pub(super) fn enter_from_proxy(&self) -> Result<Place, Full> {
         let mut counts = self.lock();
         if counts.total >= counts.max {
             let first = !std::mem::replace(&mut counts.refusing, true);
             return Err(Full::Everybody { first });
         }
-        let max_per_address = counts.max_per_address;
-        let here = counts.by_address.entry(from).or_default();
-        if *here >= max_per_address && !address.to_canonical().is_loopback() {
-            return Err(Full::ThisAddress);
-        }
-        *here += 1;
         counts.total += 1;
-        Ok(Place {
+        Ok(self.place(true))
+    }
+
+    /// A place for a request from `address` on a connection that has one already.
+    pub(super) fn enter_by_proxy(&self, address: IpAddr) -> Result<Place, Full> {
+        let mut place = self.place(false);
+        place.count_for(address)?;
+        Ok(place)
+    }
+
+    fn place(&self, is_connection: bool) -> Place {
+        Place {
             limits: self.clone(),
-            from,
-        })
+            is_connection,
+            from: None,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -95,17 +113,36 @@ impl Limits {
     }
 }
 
+impl Place {
+    /// Counts for `address` from now on; for a place that counts for none yet.
+    pub(super) fn count_for(&mut self, address: IpAddr) -> Result<(), Full> {
+        let from = network(address);
+        let mut counts = self.limits.lock();
+        let max_per_address = counts.max_per_address;
+        let here = counts.by_address.get(&from).copied().unwrap_or_default();
+        if here >= max_per_address && !address.to_canonical().is_loopback() {
+            return Err(Full::ThisAddress);
+        }
+        counts.by_address.insert(from, here + 1);
+        self.from = Some(from);
+        Ok(())
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.limits.lock();
-        counts.total -= 1;
-        if counts.total <= counts.max / 4 * 3 {
-            counts.refusing = false;
+        if self.is_connection {
+            counts.total -= 1;
+            if counts.total <= counts.max / 4 * 3 {
+                counts.refusing = false;
+            }
         }
-        if let Some(here) = counts.by_address.get_mut(&self.from) {
+        let Some(from) = self.from else { return };
+        if let Some(here) = counts.by_address.get_mut(&from) {
             *here -= 1;
             if *here == 0 {
-                counts.by_address.remove(&self.from);
+                counts.by_address.remove(&from);
             }
         }
     }
@@ -141,6 +178,26 @@ mod tests {
         let more = limits.enter("::1".parse().unwrap());
         assert_eq!(more.unwrap_err(), Full::Everybody { first: true });
         drop(places);
+        let counts = limits.lock();
+        assert!(counts.total == 0 && counts.by_address.is_empty());
+    }
+
+    #[test]
+    fn a_proxy_s_connections_count_in_all_and_its_requests_for_those_who_ask() {
+        let limits = Limits::new(2, 1);
+        let alice: IpAddr = "192.0.2.1".parse().unwrap();
+        let mut proxy = limits.enter_from_proxy().unwrap();
+        let first = limits.enter_by_proxy(alice).unwrap();
+        let second = limits.enter_by_proxy(alice);
+        assert_eq!(second.unwrap_err(), Full::ThisAddress);
+        assert_eq!(proxy.count_for(alice), Err(Full::ThisAddress));
+        drop(first);
+        proxy.count_for(alice).unwrap();
+        assert_eq!(limits.enter(alice).unwrap_err(), Full::ThisAddress);
+        let _other = limits.enter_from_proxy().unwrap();
+        let more = limits.enter_from_proxy();
+        assert_eq!(more.unwrap_err(), Full::Everybody { first: true });
+        drop((proxy, _other));
         let counts = limits.lock();
         assert!(counts.total == 0 && counts.by_address.is_empty());
     }

@@ -5,12 +5,17 @@ use std::io;
 use rustls::{CertificateError, Error as TlsFault};
 
 use super::limits::Full;
+use super::proxy_protocol::BadHeader;
 
 /// What a connection did not get past; for the log. The visitor's fault, but for the first.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     #[error(transparent)]
     Full(#[from] Full),
+    #[error("it is none of the trusted proxies, whose connections alone are taken here")]
+    Stranger,
+    #[error(transparent)]
+    Header(#[from] BadHeader),
     #[error("it does not speak TLS")]
     Plain,
     #[error("{}", handshake(.0))]

@@ -155,7 +155,7 @@ fn check_sender(site: &Site, request: &Request) -> Result<Host, Error> {
     let host = site
         .live()
         .hosts
-        .check(headers, uri)
+        .check(headers, uri, connection.forwarded_host())
         .map_err(|_| Error::NotOurHost)?;
     let websocket = headers.contains_key(UPGRADE);
     if websocket || !request.method().is_safe() {

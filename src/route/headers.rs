@@ -11,6 +11,7 @@ use http::header::{
 };
 
 use super::site::Site;
+use crate::listen::Connection;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; \
@@ -45,16 +46,26 @@ pub(super) async fn on_every_answer(
     request: Request,
     next: Next,
 ) -> Response {
+    let stay_with_https = strict_transport(&site, request.extensions().get());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if site.strict_transport {
+    if stay_with_https {
         headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     }
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Not in the clear, where it does not count (RFC 6797 §7.2). A certificate of our own browsers
+/// do not trust; a proxy that speaks https has one that they do.
+fn strict_transport(site: &Site, connection: Option<&Connection>) -> bool {
+    connection.is_some_and(|connection| {
+        let by_proxy = connection.forwarded.is_some();
+        connection.scheme.is_secure() && (site.strict_transport || by_proxy)
+    })
 }

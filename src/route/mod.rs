@@ -27,7 +27,6 @@ use axum::routing::{MethodRouter, get, post};
 pub use assets::Assets;
 pub use from_launcher::{ConfigReader, follow_launcher};
 pub use site::{Site, SiteParts};
-pub use to_https::to_https;
 
 type App = MethodRouter<Arc<Site>>;
 
@@ -122,6 +121,17 @@ pub fn table() -> Vec<Row> {
 
 /// The table as a service.
 pub fn router(site: &Arc<Site>) -> Router {
+    dressed(site, rows(site))
+}
+
+/// The same for https alone: who speaks http is sent to it, at `port` of the same host.
+pub fn https_router(site: &Arc<Site>, port: u16) -> Router {
+    let state = (Arc::clone(site), port);
+    let rows = rows(site).layer(from_fn_with_state(state, to_https::https_alone));
+    dressed(site, rows)
+}
+
+fn rows(site: &Arc<Site>) -> Router<Arc<Site>> {
     let base = site.base();
     let mut router = Router::new();
     for row in table() {
@@ -134,7 +144,11 @@ pub fn router(site: &Arc<Site>) -> Router {
         .fallback(assets::other)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(site), guard::our_pages_only))
-        .layer(from_fn_with_state(Arc::clone(site), error::as_page_or_json))
+}
+
+/// With what every answer has.
+fn dressed(site: &Arc<Site>, rows: Router<Arc<Site>>) -> Router {
+    rows.layer(from_fn_with_state(Arc::clone(site), error::as_page_or_json))
         .layer(from_fn_with_state(
             Arc::clone(site),
             headers::on_every_answer,

@@ -1,44 +1,60 @@
-//! The entrance where nothing is served: each request is sent to the https address of the page.
+//! The entrances where nothing is served in the clear: who does not speak https is sent to the
+//! https address of the page.
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::from_fn_with_state;
+use axum::extract::{Extension, Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::LOCATION;
 
-use super::error::{self, Error};
-use super::headers;
+use super::error::Error;
 use super::site::Site;
+use crate::listen::Connection;
 
 /// Where https is spoken when no port is named (RFC 9110 §4.2.2).
 const HTTPS_PORT: u16 = 443;
 
-/// The service of such an entrance; `port` is where https is spoken.
-pub fn to_https(site: &Arc<Site>, port: u16) -> Router {
-    let redirect = move |State(site): State<Arc<Site>>, request: Request| async move {
-        redirect(&site, port, &request)
-    };
-    Router::new()
-        .fallback(redirect)
-        .layer(from_fn_with_state(Arc::clone(site), error::as_page_or_json))
-        .layer(from_fn_with_state(
-            Arc::clone(site),
-            headers::on_every_answer,
-        ))
-        .with_state(Arc::clone(site))
+/// Serves who speaks https, with us or with a trusted proxy, and redirects the others. `port` is
+/// where we speak it.
+pub(super) async fn https_alone(
+    State((site, port)): State<(Arc<Site>, u16)>,
+    Extension(connection): Extension<Connection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if connection.scheme.is_secure() {
+        return next.run(request).await;
+    }
+    let address = https_address(&site, port, &connection, &request);
+    match address {
+        Ok(address) => (StatusCode::PERMANENT_REDIRECT, [(LOCATION, address)]).into_response(),
+        Err(error) => error.into_response(),
+    }
 }
 
-fn redirect(site: &Site, port: u16, request: &Request) -> Result<Response, Error> {
-    let hosts = &site.live().hosts;
-    let host = hosts
-        .check(request.headers(), request.uri())
+/// The same page, on a host of ours.
+fn https_address(
+    site: &Site,
+    port: u16,
+    connection: &Connection,
+    request: &Request,
+) -> Result<String, Error> {
+    let (headers, uri) = (request.headers(), request.uri());
+    let live = site.live();
+    let host = live
+        .hosts
+        .check(headers, uri, connection.forwarded_host())
         .map_err(|_| Error::NotOurHost)?;
+    // Browsers do not come to our port through a proxy, but to its own.
+    let port = if connection.forwarded.is_some() {
+        HTTPS_PORT
+    } else {
+        port
+    };
     let port = Some(port).filter(|port| *port != HTTPS_PORT);
     let port = port.map_or_else(String::new, |port| format!(":{port}"));
-    let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
-    let address = format!("https://{}{port}{path}", host.without_port());
-    Ok((StatusCode::PERMANENT_REDIRECT, [(LOCATION, address)]).into_response())
+    let path = uri.path_and_query().map_or("/", |it| it.as_str());
+    Ok(format!("https://{}{port}{path}", host.without_port()))
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::complaint::wrong_usage;
-use super::forwarded::Proxy;
+use crate::listen::TrustedProxy;
 use crate::model::Secret;
 
 /// The name by which the binary is websockify and nothing else.
@@ -164,9 +164,10 @@ pub struct Flags {
     pub(super) legacy_syslog: bool,
 
     /// Believe this reverse proxy where a connection comes from (X-Forwarded-For, Forwarded): an
-    /// IP address, or `unix` for whoever connects to --unix-listen. May be given several times
+    /// IP address, a network such as 10.0.0.0/8, or `unix` for whoever connects to --unix-listen.
+    /// May be given several times
     #[arg(long, value_name = "ADDRESS")]
-    pub(super) trusted_proxy: Vec<Proxy>,
+    pub(super) trusted_proxy: Vec<TrustedProxy>,
 }
 
 impl Flags {

@@ -9,7 +9,6 @@ pub(crate) mod complaint;
 pub(crate) mod daemon;
 mod dial;
 mod flags;
-mod forwarded;
 mod gate;
 pub(crate) mod inherited;
 pub(crate) mod log;

@@ -11,8 +11,6 @@ use http::{Request, Response, StatusCode};
 use tower::Service;
 use tracing::{debug, error, info};
 
-use super::forwarded;
-use super::forwarded::Proxy;
 use super::prepared::Prepared;
 use super::sessions::Sessions;
 use super::settings::{Destination, Settings};
@@ -31,7 +29,6 @@ pub(crate) struct Server {
     web: Option<Web>,
     /// Files are for those alone who may open WebSockets.
     web_auth: bool,
-    trusted_proxies: Vec<Proxy>,
 }
 
 impl Server {
@@ -66,7 +63,6 @@ impl Server {
             visits: Arc::new(visits),
             web_auth: settings.web.is_some_and(|web| web.guarded),
             web: prepared.web,
-            trusted_proxies: settings.trusted_proxies,
         })
     }
 
@@ -85,7 +81,7 @@ impl Server {
 
     /// Says in the log that a connection was refused before it asked for anything.
     pub(crate) fn tell_refusal(connection: &Connection, why: &Refusal) {
-        info!("{}: refused: {why}", forwarded::peer(connection));
+        info!("{}: refused: {why}", connection.shown_address());
     }
 
     async fn answer(&self, parts: Parts) -> Response<Body> {
@@ -95,7 +91,7 @@ impl Server {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
         let visitor = Visitor {
-            address: forwarded::visitor(&connection, &parts.headers, &self.trusted_proxies),
+            address: connection.shown_address(),
             path: parts.uri.path().to_owned(),
             connection,
         };

@@ -19,7 +19,7 @@ use tracing::{error, warn};
 use self::descriptors::Shares;
 use self::lifetime::Lifetime;
 use self::sockets::Sockets;
-use crate::listen::{Limits, Listen, Plain};
+use crate::listen::{Limits, Listen, Plain, TrustedProxies};
 use crate::runtime::{Tasks, processors, workers};
 use crate::websockify::complaint::{complaint, wrong_usage};
 use crate::websockify::daemon::daemonize;
@@ -103,12 +103,15 @@ fn serve(settings: Settings, mut prepared: Prepared, sockets: Sockets) -> Result
     };
     let (timeout, idle_timeout) = (settings.timeout, settings.idle_timeout);
     let once = settings.run_once;
+    let trusted = settings.trusted_proxies.clone();
     let tls = prepared.tls.take();
     let target = wrapped.as_ref().map(Wrapped::target);
     let server = Server::new(settings, prepared, target, sessions.clone(), tasks.clone());
     let listen = Listen {
         tls,
         plain,
+        proxy_protocol: false,
+        trusted: TrustedProxies::new(trusted),
         limits: Limits::new(shares.connections, shares.connections),
         tasks: tasks.clone(),
         refused: Server::tell_refusal,

@@ -21,7 +21,7 @@ pub(super) fn server(raw: raw::Server, server: &mut Server, problems: &mut Probl
     });
     server.trusted_proxies =
         field("trusted_proxies").list(raw.trusted_proxies, MAX_TRUSTED_PROXIES, problems, |text| {
-            text.parse().map_err(|()| Fault::Wants)
+            text.parse().map_err(|_| Fault::Wants)
         });
     tls(raw.tls_cert, raw.tls_key, server, problems);
     let limits_at = raw

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use self::address::{source, target};
 use super::flags::Flags;
-use super::forwarded::Proxy;
 use super::log::{LogSettings, SyslogServer};
 use super::target::Target;
 use super::tls::TlsSettings;
 use super::wrap::WrapMode;
+use crate::listen::TrustedProxy;
 use crate::model::Secret;
 
 pub(crate) use error::SettingsError;
@@ -46,7 +46,7 @@ pub(crate) struct Settings {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) daemon: bool,
     pub(crate) log: LogSettings,
-    pub(crate) trusted_proxies: Vec<Proxy>,
+    pub(crate) trusted_proxies: Vec<TrustedProxy>,
 }
 
 /// Where connections come in.
