@@ -105,6 +105,7 @@ pub(super) fn open(config: &Config) -> Result<Vec<Entrance>> {
                 .address()?
                 .is_some_and(|address| !address.ip().to_canonical().is_loopback());
     }
+    warn_of_clear_text(config, &opened)?;
     let has_certificate = config.server.tls.is_some();
     let entrances = opened.into_iter().map(|(listener, socket)| Entrance {
         speaks: match listener.protocol {
@@ -147,6 +148,25 @@ pub(super) fn url(config: &Config, entrances: &[Entrance]) -> Result<Option<Stri
         )));
     }
     Ok(None)
+}
+
+/// Says where people's passwords would travel in the clear: where http was asked for, others can
+/// come, and there is no proxy that they would come by.
+fn warn_of_clear_text(config: &Config, opened: &[(&config::Listener, Listener)]) -> Result<()> {
+    if !config.server.trusted_proxies.is_empty() {
+        return Ok(());
+    }
+    for (listener, socket) in opened {
+        if let Some(address) = socket.address()?
+            && listener.protocol == Protocol::Http
+            && !address.ip().to_canonical().is_loopback()
+        {
+            tracing::warn!(
+                "plain http on {address}: passwords and screens travel in the clear; give `protocol = \"https\"`, or name the proxy in front in `trusted_proxies`"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn sockets(listener: &config::Listener, passed: &mut Vec<Passed>) -> Result<Vec<Listener>> {

@@ -12,6 +12,7 @@ mod place;
 pub mod sandbox;
 pub mod serve;
 mod settings;
+mod socket_files;
 mod supervisor;
 mod up;
 mod websockify;

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use super::entrances::{self, Entrance, Speaks};
 use super::front::{Front, FrontParts, Reread};
 use super::settings::Settings;
+use super::socket_files::SocketFiles;
 use super::{place, sandbox};
 use crate::cli;
 use crate::config::Config;
@@ -57,6 +58,7 @@ pub(super) fn alone(start: &cli::Start) -> Result<()> {
     let service = place::service_account()?;
     place::prepare(&settings.config, service.as_ref())?;
     let entrances = entrances::open(&settings.config)?;
+    let _removed = SocketFiles::of(&settings.config)?.remove_at_end()?;
     let url = entrances::url(&settings.config, &entrances)?;
     let inherited = Inherited {
         entrances,

@@ -10,6 +10,7 @@ use rustix::process::{Signal, WaitOptions};
 use super::entrances::{self, Entrance};
 use super::serve::{Inherited, announcement, serve};
 use super::settings::Settings;
+use super::socket_files::SocketFiles;
 use super::supervisor::{End, Role, supervise};
 use super::{launcher, place};
 use crate::cli;
@@ -22,6 +23,7 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
     place::prepare(&settings.config, service.as_ref())?;
     let _lock = place::lock(&settings.config.paths.run)?;
     let entrances = entrances::open(&settings.config)?;
+    let socket_files = SocketFiles::of(&settings.config)?;
     let front_socket = place::front_socket(&settings.config.paths.run)?;
     let url = entrances::url(&settings.config, &entrances)?;
     print_set_up_link(&settings, url.as_deref())?;
@@ -59,7 +61,9 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
             )
         }),
     };
-    match supervise(vec![launcher, front]).context("cannot look after the processes")? {
+    let end = supervise(vec![launcher, front]).context("cannot look after the processes");
+    socket_files.remove();
+    match end? {
         End::Asked => Ok(()),
         End::Failed { role } => bail!("{role} could not start; the reason stands above"),
     }

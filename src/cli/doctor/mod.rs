@@ -3,6 +3,7 @@
 //! Each check is a function of what it looks at; [`examine`] gathers that on this machine.
 
 mod directories;
+mod entrances;
 mod finding;
 mod machine;
 mod network;
@@ -88,6 +89,7 @@ fn examine(config: &Config, uid: u32) -> Vec<Finding> {
     let listen = config.server.listen.iter();
     findings.extend(listen.map(|listener| network::listener(listener, running)));
     findings.push(network::secure_context(&config.server, now));
+    findings.extend(entrances::examine(&config.server));
     findings.push(machine::clock(now, installed()));
     let homes = if root {
         Path::new("/home")

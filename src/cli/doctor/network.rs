@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use rustls_pki_types::pem::PemObject as _;
@@ -30,7 +31,14 @@ pub(super) fn listener(listener: &Listener, running: bool) -> Finding {
 fn socket(path: &Path) -> Finding {
     let shown = path.display();
     match path.parent() {
-        Some(parent) if parent.is_dir() => Finding::fine(ADDRESS, format!("the socket {shown}")),
+        Some(parent) if parent.is_dir() => match std::fs::symlink_metadata(path) {
+            Ok(found) if !found.file_type().is_socket() => Finding::wrong(
+                ADDRESS,
+                format!("{shown} is something else than a socket"),
+                "move it away, or choose another path",
+            ),
+            _ => Finding::fine(ADDRESS, format!("the socket {shown}")),
+        },
         parent => {
             let parent = parent.unwrap_or(path).display();
             Finding::wrong(

@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::access::group_name;
 use super::place::{Fault, Field, flag};
 use crate::config::problems::Problems;
-use crate::config::{ListenAt, Listener, raw, value};
+use crate::config::{ListenAt, Listener, Protocol, Server, TrustedProxy, raw, value};
 
 const MAX_LISTENERS: usize = 16;
 
@@ -43,7 +43,7 @@ pub(super) fn short(
 pub(super) fn sections(
     raw: Vec<Spanned<raw::Listen>>,
     short_at: Option<std::ops::Range<usize>>,
-    listeners: &mut Vec<Listener>,
+    server: &mut Server,
     problems: &mut Problems<'_>,
 ) {
     if raw.is_empty() {
@@ -60,10 +60,50 @@ pub(super) fn sections(
     }
     let mut places = BTreeSet::new();
     let mut found = Vec::new();
+    let first = raw.first().map(Spanned::span);
     for (index, section) in raw.into_iter().take(MAX_LISTENERS).enumerate() {
-        found.extend(listener(index, section, &mut places, problems));
+        let proxy_at = section.get_ref().proxy_protocol.as_ref().map(Spanned::span);
+        let listener = listener(index, section, &mut places, problems);
+        if let Some((listener, place)) = listener.as_ref().zip(proxy_at)
+            && listener.proxy_protocol
+            && !problems.has("server.trusted_proxies")
+        {
+            brought_by_somebody(index, listener, &server.trusted_proxies, &place, problems);
+        }
+        found.extend(listener);
     }
-    *listeners = found;
+    let all_redirect = found.iter().all(|it| it.protocol == Protocol::Redirect);
+    if let Some(place) = first.filter(|_| all_redirect && !found.is_empty()) {
+        let because = Fault::Because(
+            "nobody would be served: write another [[listen]] where https is spoken".to_owned(),
+        );
+        let field = Field::repeated("listen", 0, "protocol");
+        field.refuse(&place, "is \"redirect\" everywhere", because, problems);
+    }
+    server.listen = found;
+}
+
+/// The PROXY protocol needs a proxy that is believed and can come to that socket.
+fn brought_by_somebody(
+    index: usize,
+    listener: &Listener,
+    trusted: &[TrustedProxy],
+    place: &std::ops::Range<usize>,
+    problems: &mut Problems<'_>,
+) {
+    let is_unix = |proxy: &TrustedProxy| *proxy == TrustedProxy::Unix;
+    let (fits, write) = match listener.at {
+        ListenAt::Unix(_) => (trusted.iter().any(is_unix), "\"unix\""),
+        ListenAt::Address(_) => (!trusted.iter().all(is_unix), "the proxy's address"),
+        ListenAt::Systemd(_) => (!trusted.is_empty(), "the proxy's address, or \"unix\","),
+    };
+    if !fits {
+        let because = Fault::Because(format!(
+            "every connection would be refused: write {write} into `trusted_proxies` of [server] too"
+        ));
+        let field = Field::repeated("listen", index, "proxy_protocol");
+        field.refuse(place, "is true", because, problems);
+    }
 }
 
 fn listener(

@@ -19,7 +19,7 @@ use place::{Fault, Field, absolute, flag};
 pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) {
     let short_at = raw.server.listen.as_ref().map(toml::Spanned::span);
     server::server(raw.server, &mut config.server, problems);
-    listeners::sections(raw.listen, short_at, &mut config.server.listen, problems);
+    listeners::sections(raw.listen, short_at, &mut config.server, problems);
     server::sign_in(raw.sign_in, &mut config.sign_in, problems);
     access::access(raw.access, &mut config.access, problems);
     desktops::desktops(raw.desktops, &mut config.desktops, problems);
