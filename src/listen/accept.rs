@@ -254,8 +254,35 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use rustix::net::sockopt;
+    use tokio::io::{AsyncWriteExt as _, duplex};
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_header_that_trickles_is_not_waited_for() {
+        for header in [
+            &b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 80\r\n"[..],
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c............",
+        ] {
+            let (mut proxy, stream) = duplex(64);
+            let mut stream = Stream::over(stream);
+            let mut connection = Connection::new(None, None);
+            let trickle = async {
+                for byte in header {
+                    proxy.write_u8(*byte).await.unwrap();
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            };
+            let late = tokio::select! {
+                introduced = introduce(&mut stream, &mut connection) => introduced.unwrap_err(),
+                () = trickle => panic!("it was waited for"),
+            };
+            let Refusal::Left(error) = late else {
+                panic!("{late}")
+            };
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        }
+    }
 
     #[tokio::test]
     async fn a_connection_that_somebody_else_accepted_is_prepared_as_all_are() {

@@ -2,6 +2,7 @@
 //! test tells it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -37,6 +38,8 @@ struct Facts {
     attached: BTreeMap<DesktopId, UserName>,
     /// The answer to every sign-in instead of the right one.
     sign_in_answer: Option<Refusal>,
+    /// Where each sign-in came from, in order.
+    peers: Vec<IpAddr>,
     /// The name of each request, in order.
     asked: Vec<String>,
     next_handle: u8,
@@ -65,6 +68,7 @@ impl World {
             desktops: BTreeMap::new(),
             attached: BTreeMap::new(),
             sign_in_answer: None,
+            peers: Vec::new(),
             asked: Vec::new(),
             next_handle: 1,
             opened,
@@ -106,6 +110,12 @@ impl World {
 
     pub(crate) fn logins(&self) -> usize {
         self.facts().logins.len()
+    }
+
+    /// Where the sign-ins since the last call came from, in order.
+    pub(crate) fn peers(&self) -> Vec<String> {
+        let peers = std::mem::take(&mut self.facts().peers);
+        peers.iter().map(ToString::to_string).collect()
     }
 
     /// How often that was asked.
@@ -210,7 +220,14 @@ impl Facts {
         stream: &mut Option<OwnedFd>,
     ) -> Result<Answer, Refusal> {
         Ok(match request {
-            Request::SignIn { name, password, .. } => self.sign_in(&name, password.expose())?,
+            Request::SignIn {
+                name,
+                password,
+                peer,
+            } => {
+                self.peers.push(peer);
+                self.sign_in(&name, password.expose())?
+            }
             Request::SignOut { handle } => {
                 self.logins.remove(handle.expose());
                 Answer::Done

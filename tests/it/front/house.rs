@@ -34,7 +34,7 @@ pub(crate) struct House {
     front: Option<Front>,
     config: Config,
     tls: Option<Tls>,
-    listener: TcpListener,
+    entrances: Vec<Entrance>,
     front_socket: OwnedFd,
     dir: TempDir,
 }
@@ -46,22 +46,34 @@ impl House {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config), tls: Option<Tls>) -> Self {
+        let speaks = match tls {
+            Some(_) => Speaks::Https,
+            None => Speaks::Http,
+        };
+        Self::at(vec![entrance(speaks)], change, tls).await
+    }
+
+    /// With these ways in, of which the first has an address.
+    pub(crate) async fn at(
+        entrances: Vec<Entrance>,
+        change: impl FnOnce(&mut Config),
+        tls: Option<Tls>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::default_for(1000);
         change(&mut config);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let front_socket = deskway_osuser::listen(&dir.path().join("front.sock")).unwrap();
         let (world, screens) = World::new();
         let mut house = Self {
             world,
             screens,
             launcher: None,
-            address: listener.local_addr().unwrap(),
+            address: entrances[0].address().unwrap().unwrap(),
             time: Arc::new(AtomicU64::new(1000)),
             front: None,
             config,
             tls,
-            listener,
+            entrances,
             front_socket,
             dir,
         };
@@ -113,15 +125,11 @@ impl House {
     pub(crate) async fn start_front(&mut self) {
         let parts = FrontParts {
             config: self.config.clone(),
-            entrances: vec![Entrance {
-                socket: self.listener.try_clone().unwrap().into(),
-                speaks: if self.tls.is_some() {
-                    Speaks::Https
-                } else {
-                    Speaks::Http
-                },
-                proxy_protocol: false,
-            }],
+            entrances: self
+                .entrances
+                .iter()
+                .map(|entrance| entrance.try_clone().unwrap())
+                .collect(),
             front_socket: self.front_socket.try_clone().unwrap(),
             launcher_uid: deskway_osuser::own_uid(),
             tls: self.tls.clone(),
@@ -146,5 +154,14 @@ impl House {
     pub(crate) async fn stop_front(&mut self) {
         let front = self.front.take().unwrap();
         front.stop(Duration::from_secs(5)).await;
+    }
+}
+
+/// On a free port of this machine.
+pub(crate) fn entrance(speaks: Speaks) -> Entrance {
+    Entrance {
+        socket: TcpListener::bind("127.0.0.1:0").unwrap().into(),
+        speaks,
+        proxy_protocol: false,
     }
 }

@@ -4,8 +4,11 @@ mod access;
 mod browser;
 mod events;
 mod fake_launcher;
+mod doors;
 mod house;
+mod introduced;
 mod pages;
+mod proxies;
 mod restarts;
 mod sandbox;
 mod sign_in;
@@ -14,4 +17,4 @@ mod viewers;
 
 use browser::Browser;
 use fake_launcher::{FakeLauncher, World};
-use house::House;
+use house::{House, entrance};

@@ -25,6 +25,12 @@ async fn house() -> (House, String, tempfile::TempDir) {
 }
 
 async fn connect(browser: &Browser, fingerprint: &str) -> TlsStream<TcpStream> {
+    let stream = TcpStream::connect(browser.address).await.unwrap();
+    secured(stream, fingerprint).await
+}
+
+/// A browser's TLS over a stream, to the server whose certificate has that fingerprint.
+pub(crate) async fn secured(stream: TcpStream, fingerprint: &str) -> TlsStream<TcpStream> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Arc::new(Fingerprint(fingerprint.to_owned()));
     let config = ClientConfig::builder_with_provider(provider)
@@ -33,7 +39,6 @@ async fn connect(browser: &Browser, fingerprint: &str) -> TlsStream<TcpStream> {
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    let stream = TcpStream::connect(browser.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
