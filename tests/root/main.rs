@@ -11,6 +11,7 @@
 
 mod account;
 mod attached;
+mod entrances;
 mod evil_front;
 mod front;
 mod isolation;
