@@ -21,6 +21,8 @@ pub mod agent;
 
 pub mod launcher;
 
+mod relay;
+
 // under and around it
 
 pub mod model;

@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("config", "model"),
     ("store", "config model runtime"),
     ("agent", "model runtime"),
-    ("launcher", "agent config model runtime store"),
+    ("launcher", "agent config model relay runtime store"),
     ("listen", "config model runtime"),
     ("bridge", "model runtime"),
     ("auth", "config launcher model runtime store"),
@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &str)] = &[
         "auth bridge config desktop launcher listen model runtime store",
     ),
     ("websockify", "bridge listen model runtime"),
+    ("relay", "bridge runtime websockify"),
     ("cli", "config launcher model runtime store websockify"),
     ("app", "*"),
 ];

@@ -26,6 +26,8 @@ pub enum CloseCause {
     Stopping,
     /// The desktop does not answer as a desktop does, or ended and nobody knows why.
     Unreachable,
+    /// As [`CloseCause::Unreachable`], and the clause says why.
+    UnreachableFor(String),
     /// A target that nobody explains ended its connection.
     TargetClosed,
     /// A target that nobody explains cannot be connected to.
@@ -55,7 +57,7 @@ impl CloseCause {
             Self::Vanished => 1006,
             Self::NotUtf8 => 1007,
             Self::TooBig => 1009,
-            Self::Unreachable | Self::TargetRefused => 1011,
+            Self::Unreachable | Self::UnreachableFor(_) | Self::TargetRefused => 1011,
             Self::Restarting => 1012,
             Self::Stopped => 4001,
             Self::Crashed(_) => 4002,
@@ -78,6 +80,7 @@ impl CloseCause {
             Self::Restarting => "The server is restarting.",
             Self::Stopping => "The server is stopping.",
             Self::Unreachable => "The desktop cannot be reached.",
+            Self::UnreachableFor(why) => return capital(why),
             Self::TargetClosed => "The target closed its connection.",
             Self::TargetRefused => "The target cannot be connected to.",
             Self::Protocol(rule) => return sentence("The browser sent what it must not", rule),
@@ -102,7 +105,22 @@ fn sentence(what: &str, why: &str) -> Cow<'static, str> {
     if why.is_empty() {
         return Cow::Owned(format!("{what}."));
     }
-    let whole = format!("{what}: {why}.");
+    cut(format!("{what}: {why}."))
+}
+
+/// A clause as a sentence.
+fn capital(clause: &str) -> Cow<'static, str> {
+    let mut letters = clause.trim().trim_end_matches('.').chars();
+    let first = letters.next().map(char::to_uppercase);
+    cut(first
+        .into_iter()
+        .flatten()
+        .chain(letters)
+        .chain(['.'])
+        .collect())
+}
+
+fn cut(whole: String) -> Cow<'static, str> {
     if whole.len() <= MAX_REASON {
         return Cow::Owned(whole);
     }
@@ -129,7 +147,8 @@ mod tests {
             CloseCause::Crashed(long.clone()),
             CloseCause::Crashed("ü".repeat(200)),
             CloseCause::Crashed(format!("a{}", "ü".repeat(200))),
-            CloseCause::Protocol(long),
+            CloseCause::Protocol(long.clone()),
+            CloseCause::UnreachableFor(long),
             CloseCause::Replaced,
             CloseCause::TooManyViewers,
             CloseCause::NotBinary,

@@ -156,8 +156,9 @@ pub(super) const SECTIONS: &[Section] = &[
             key("desktop", "OWNER or OWNER/NAME, such as \"alice/office\""),
             key(
                 "target",
-                "HOST:PORT such as \"lab1.example.org:5901\", or \"unix:/path/to/socket\"",
+                "HOST:PORT such as \"lab1.example.org:5901\", \"unix:/path/to/socket\", or an address such as \"wss://lab1.example.org/websockify\"",
             ),
+            key("ca_file", "the path of a PEM file, from `/` on"),
             key("password_file", "the path of a file, from `/` on"),
         ],
     ),

@@ -27,6 +27,8 @@ pub use overrides::Overrides;
 pub use restart::diff_needs_restart;
 pub use value::{parse_base_path, parse_listen, parse_log_filter, parse_run_dir};
 
+use url::Url;
+
 use crate::model::{DesktopId, Geometry, ProfileId};
 
 /// Everything that can be set, checked: every value in it can be used as it is.
@@ -151,6 +153,13 @@ pub enum AttachTarget {
         port: u16,
     },
     Unix(PathBuf),
+    /// A server that speaks RFB over a WebSocket, such as websockify.
+    WebSocket {
+        /// `ws` or `wss`, with a host, and neither name, password nor fragment.
+        url: Url,
+        /// Who vouches for its certificate, a PEM file; `None`: the machine's authorities.
+        ca_file: Option<PathBuf>,
+    },
 }
 
 /// How the place calls itself.

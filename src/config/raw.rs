@@ -101,6 +101,7 @@ pub(super) struct Profile {
 pub(super) struct Attach {
     pub desktop: Value<String>,
     pub target: Value<String>,
+    pub ca_file: Value<String>,
     pub password_file: Value<String>,
 }
 

@@ -38,13 +38,25 @@ struct Job<T> {
     child: Child,
     words: OwnedFd,
     deadline: Instant,
+    afterwards: Afterwards,
     then: T,
+}
+
+/// What becomes of a child that has said its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Afterwards {
+    /// It has nothing more to do, and is killed.
+    Ends,
+    /// When a descriptor came with the word, the child goes on: [`Outcome::Stays`].
+    MayStay,
 }
 
 /// How an errand ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Said(Vec<u8>, Option<OwnedFd>),
+    /// The child goes on, and it is for whoever gets this to reap it.
+    Stays(Vec<u8>, OwnedFd, Child),
     /// The child ended without a word.
     Died,
     TimedOut,
@@ -57,7 +69,17 @@ impl Outcome {
     pub(crate) fn word<W: DeserializeOwned>(self) -> Option<(W, Option<OwnedFd>)> {
         match self {
             Self::Said(bytes, descriptor) => Some((postcard::from_bytes(&bytes).ok()?, descriptor)),
-            Self::Died | Self::TimedOut | Self::NotStarted => None,
+            Self::Stays(..) | Self::Died | Self::TimedOut | Self::NotStarted => None,
+        }
+    }
+
+    /// The child that goes on, if there is one, and the outcome without it.
+    pub(crate) fn take_child(self) -> (Option<Child>, Self) {
+        match self {
+            Self::Stays(bytes, descriptor, child) => {
+                (Some(child), Self::Said(bytes, Some(descriptor)))
+            }
+            other => (None, other),
         }
     }
 }
@@ -95,7 +117,7 @@ impl<T> Jobs<T> {
         }
     }
 
-    /// Runs `work` in a child for at most `limit`.
+    /// Runs `work` in a child for at most `limit`, which is until its word where it may stay.
     ///
     /// # Errors
     /// When there are too many errands, processes or descriptors; `then` comes back.
@@ -103,6 +125,7 @@ impl<T> Jobs<T> {
         &mut self,
         purse: Purse,
         limit: Duration,
+        afterwards: Afterwards,
         then: T,
         work: impl FnOnce(&Outlet) -> i32,
     ) -> Result<(), (T, io::Error)> {
@@ -117,6 +140,7 @@ impl<T> Jobs<T> {
             child,
             words,
             deadline: Instant::now() + limit,
+            afterwards,
             then,
         });
         Ok(())
@@ -180,7 +204,8 @@ impl<T> Jobs<T> {
     /// The outcome of an errand whose socket is readable.
     pub(crate) fn finish(&mut self, number: u64) -> Option<(T, Outcome)> {
         let index = self.running.iter().position(|job| job.number == number)?;
-        let words = self.running.get(index)?.words.as_fd();
+        let job = self.running.get(index)?;
+        let (words, afterwards) = (job.words.as_fd(), job.afterwards);
         let mut buffer = vec![0; MAX_WORD];
         let outcome = match deskway_osuser::receive_with_descriptor(words, &mut buffer) {
             Ok(Received::Message(length, descriptor)) => {
@@ -190,6 +215,13 @@ impl<T> Jobs<T> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
             Ok(Received::TooLong | Received::End) | Err(_) => Outcome::Died,
         };
+        if let Outcome::Said(bytes, Some(descriptor)) = outcome {
+            if afterwards == Afterwards::MayStay {
+                let job = self.running.swap_remove(index);
+                return Some((job.then, Outcome::Stays(bytes, descriptor, job.child)));
+            }
+            return Some((self.end(index), Outcome::Said(bytes, Some(descriptor))));
+        }
         Some((self.end(index), outcome))
     }
 

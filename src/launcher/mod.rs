@@ -17,6 +17,7 @@ mod pam_service;
 mod place;
 mod profiles;
 pub mod protocol;
+mod relays;
 mod server;
 mod session_child;
 pub mod set_up;

@@ -199,7 +199,10 @@ impl Visit {
             }
             error => {
                 warn!(%user, desktop = %self.desktop, %error, "no stream to the desktop");
-                CloseCause::Unreachable
+                match error {
+                    LauncherError::Refused(Refusal::Failed(why)) => CloseCause::UnreachableFor(why),
+                    _ => CloseCause::Unreachable,
+                }
             }
         }
     }

@@ -26,6 +26,7 @@ mod visitor;
 mod web;
 pub(crate) mod wrap;
 
+pub(crate) use dial::Dialer;
 pub use flags::Flags;
 pub use target::Target;
 

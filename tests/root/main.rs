@@ -11,6 +11,7 @@
 
 mod account;
 mod attached;
+mod attached_web_socket;
 mod entrances;
 mod evil_front;
 mod front;

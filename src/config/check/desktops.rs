@@ -1,4 +1,4 @@
-//! `[desktops]`, `[[profile]]` and `[[attach]]`: what desktops are made of.
+//! `[desktops]` and `[[profile]]`: what desktops are made of.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use toml::Spanned;
 
 use super::place::{Fault, Field, absolute, flag, number};
 use super::{environment, x_args};
-use crate::config::listener::MAX_SOCKET_PATH;
 use crate::config::problems::Problems;
-use crate::config::{Attach, AttachTarget, Desktops, Profile, raw, value};
-use crate::model::{DesktopId, ProfileId};
+use crate::config::{Desktops, Profile, raw, value};
+use crate::model::ProfileId;
 
 /// Most entries of `x_args`; each becomes an argument of a process.
 const MAX_X_ARGS: usize = 64;
@@ -120,72 +119,4 @@ pub(super) fn profiles(
         }
     }
     profiles
-}
-
-/// The `[[attach]]` sections.
-pub(super) fn attached(raw: Vec<Spanned<raw::Attach>>, problems: &mut Problems<'_>) -> Vec<Attach> {
-    let mut desktops = BTreeSet::new();
-    let mut attached = Vec::new();
-    for (index, section) in raw.into_iter().enumerate() {
-        let field = |key| Field::repeated("attach", index, key);
-        let place = section.span();
-        let raw::Attach {
-            desktop,
-            target,
-            password_file,
-        } = section.into_inner();
-        let desktop = field("desktop").required(desktop, &place, problems, |text| {
-            let desktop: DesktopId = text.parse().map_err(|_| Fault::Wants)?;
-            if desktops.insert(desktop.clone()) {
-                Ok(desktop)
-            } else {
-                Err(Fault::Because(
-                    "another [[attach]] is called so: write another".to_owned(),
-                ))
-            }
-        });
-        let target = field("target").required(target, &place, problems, |text| target_of(text));
-        let password_file =
-            field("password_file").value(password_file, problems, |path| absolute(path));
-        if let Some((desktop, target)) = desktop.zip(target) {
-            attached.push(Attach {
-                desktop,
-                target,
-                password_file,
-            });
-        }
-    }
-    attached
-}
-
-fn target_of(text: &str) -> Result<AttachTarget, Fault> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        return match absolute(path) {
-            Ok(path) if path.as_os_str().len() <= MAX_SOCKET_PATH => Ok(AttachTarget::Unix(path)),
-            Ok(_) => Err(Fault::Because(format!(
-                "write a path of at most {MAX_SOCKET_PATH} bytes, the longest a socket can have"
-            ))),
-            Err(fault) => Err(fault),
-        };
-    }
-    let (host, port) = text.rsplit_once(':').ok_or(Fault::Wants)?;
-    let host = match host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
-        Some(address) => address
-            .parse::<std::net::Ipv6Addr>()
-            .map_err(|_| Fault::Wants)?
-            .to_string(),
-        None => value::host_name(host).ok_or(Fault::Wants)?,
-    };
-    match port.parse() {
-        Ok(0) | Err(_) => Err(Fault::Wants),
-        // `host:1` is how VNC viewers write display 1.
-        Ok(display @ 1..100_u16) => Err(Fault::Because(format!(
-            "write a port: display :{display} is port {}",
-            5900 + display
-        ))),
-        Ok(port) => Ok(AttachTarget::Tcp { host, port }),
-    }
 }

@@ -1,6 +1,7 @@
 //! [`Raw`] → [`Config`]: every value is checked, and every problem is noted at its place.
 
 mod access;
+mod attach;
 mod desktops;
 mod environment;
 mod listeners;
@@ -24,7 +25,7 @@ pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) 
     access::access(raw.access, &mut config.access, problems);
     desktops::desktops(raw.desktops, &mut config.desktops, problems);
     config.desktops.profiles = desktops::profiles(raw.profile, problems);
-    config.attach = desktops::attached(raw.attach, problems);
+    config.attach = attach::attached(raw.attach, problems);
     brand(raw.brand, &mut config.brand, problems);
     paths(raw.paths, &mut config.paths, problems);
     log(raw.log, &mut config.log, problems);

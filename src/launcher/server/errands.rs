@@ -9,7 +9,7 @@ use super::rechecks::Standing;
 use super::requests::Reply;
 use super::signing_in::SigningIn;
 use crate::agent::protocol::{AGENT_SOCKET, VNC_SOCKET};
-use crate::launcher::jobs::{Outcome, Outlet, Purse};
+use crate::launcher::jobs::{Afterwards, Outcome, Outlet, Purse};
 use crate::launcher::owner::Owner;
 use crate::launcher::place::RunId;
 use crate::launcher::profiles;
@@ -43,6 +43,8 @@ pub(super) enum Errand {
     XStartup(Asker, UserName),
     /// A connection to a VNC server that runs already.
     Attached(Asker, DesktopId),
+    /// A connection to a VNC server behind a WebSocket: the child stays as the relay.
+    Relay(Asker, DesktopId),
     /// The machine's first account.
     SetUp(Asker),
     /// A dead desktop's files.
@@ -59,6 +61,7 @@ impl Errand {
             | Self::Screen(..)
             | Self::XStartup(..)
             | Self::Attached(..)
+            | Self::Relay(..)
             | Self::SetUp(_) => Purse::Asked,
         }
     }
@@ -69,7 +72,7 @@ impl Server {
     pub(super) fn is_busy_for(&self, account: &UserName) -> bool {
         let own = |errand: &Errand| match errand {
             Errand::Screen(.., owner) | Errand::XStartup(_, owner) => owner == account,
-            Errand::Attached(_, desktop) => desktop.owner == *account,
+            Errand::Attached(_, desktop) | Errand::Relay(_, desktop) => desktop.owner == *account,
             Errand::SignIn(_)
             | Errand::Agent(_)
             | Errand::SetUp(_)
@@ -86,7 +89,12 @@ impl Server {
         errand: Errand,
         work: impl FnOnce(&Outlet) -> i32,
     ) {
-        if let Err((errand, error)) = self.jobs.start(errand.purse(), limit, errand, work) {
+        let afterwards = match errand {
+            Errand::Relay(..) => Afterwards::MayStay,
+            _ => Afterwards::Ends,
+        };
+        let started = (self.jobs).start(errand.purse(), limit, afterwards, errand, work);
+        if let Err((errand, error)) = started {
             tracing::error!(%error, "a child cannot be started");
             self.errand_done(errand, Outcome::NotStarted);
         }
@@ -102,7 +110,9 @@ impl Server {
                 let answer = self.profiles(has);
                 self.connections.answer(asker, answer);
             }
-            Errand::Attached(asker, desktop) => self.attached_opened(asker, &desktop, outcome),
+            Errand::Attached(asker, desktop) | Errand::Relay(asker, desktop) => {
+                self.attached_opened(asker, &desktop, outcome);
+            }
             Errand::SetUp(asker) => self.set_up_done(asker, outcome),
             Errand::Recheck(standings) => self.rechecked(&standings, outcome),
             Errand::Sweep(id) if matches!(outcome, Outcome::NotStarted) => {

@@ -32,6 +32,7 @@ use super::logins::Logins;
 use super::pam_service::PamChoice;
 use super::place::{Place, RunId};
 use super::protocol::FromLauncher;
+use super::relays::Relays;
 use super::sign_in::Refusals;
 use super::throttle::Throttle;
 use super::{Error, Options};
@@ -78,6 +79,7 @@ struct Server {
     _lock: File,
     connections: Connections,
     jobs: Jobs<Errand>,
+    relays: Relays,
     logins: Logins,
     throttle: Throttle,
     /// When an account's sign-ins were last ended because it had changed.
@@ -143,6 +145,7 @@ impl Server {
             _lock: lock,
             connections: Connections::default(),
             jobs: Jobs::new(),
+            relays: Relays::default(),
             throttle: Throttle::default(),
             last_forget: None,
             refusals: Refusals::new(),
@@ -187,7 +190,7 @@ impl Server {
             .extend(connections.map(|(id, socket, flags)| (Ready::Connection(id), socket, flags)));
         let jobs = self.jobs.sockets();
         polled.extend(jobs.map(|(id, socket)| (Ready::Job(id), socket, PollFlags::IN)));
-        let children = self.jobs.ending();
+        let children = self.jobs.ending().chain(self.relays.running());
         polled.extend(children.map(|child| (Ready::Child, child, PollFlags::IN)));
         let desktops = self.desktops.sockets();
         polled.extend(desktops.map(|(id, source, socket)| {
@@ -258,7 +261,10 @@ impl Server {
                         self.errand_done(errand, outcome);
                     }
                 }
-                Ready::Child => self.jobs.reap(),
+                Ready::Child => {
+                    self.jobs.reap();
+                    self.relays.reap();
+                }
                 Ready::Desktop(id, source) => self.news(&id, source),
             }
         }

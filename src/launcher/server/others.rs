@@ -6,7 +6,7 @@ use super::Server;
 use super::connections::Asker;
 use super::errands::Errand;
 use super::requests::{Reply, failed};
-use crate::config::Attach;
+use crate::config::{Attach, AttachTarget};
 use crate::launcher::attach;
 use crate::launcher::jobs::Outcome;
 use crate::launcher::protocol::{Answer, Refusal};
@@ -35,7 +35,19 @@ impl Server {
             .transpose()
             .map_err(|error| failed("the account database cannot be asked", &error))?;
         let target = attach.target.clone();
-        let errand = Errand::Attached(asker, attach.desktop.clone());
+        let errand = match target {
+            AttachTarget::WebSocket { .. } => {
+                let on_the_way = |errand: &Errand| matches!(errand, Errand::Relay(..));
+                let on_the_way = self.jobs.count(on_the_way);
+                if !self.relays.has_room(&attach.desktop.owner, on_the_way) {
+                    return Err(Refusal::Busy);
+                }
+                Errand::Relay(asker, attach.desktop.clone())
+            }
+            AttachTarget::Tcp { .. } | AttachTarget::Unix(_) => {
+                Errand::Attached(asker, attach.desktop.clone())
+            }
+        };
         self.begin(attach::TIMEOUT, errand, |outlet| {
             attach::open(&target, password, become_user, outlet)
         });
@@ -44,6 +56,10 @@ impl Server {
 
     pub(super) fn attached_opened(&mut self, asker: Asker, desktop: &DesktopId, outcome: Outcome) {
         let timed_out = matches!(outcome, Outcome::TimedOut);
+        let (relay, outcome) = outcome.take_child();
+        if let Some(relay) = relay {
+            self.relays.add(desktop.owner.clone(), relay);
+        }
         let reason = match outcome.word() {
             Some((attach::Word::Connected(greeting), Some(stream))) => {
                 let answer = Answer::Stream { greeting };

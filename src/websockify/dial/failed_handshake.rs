@@ -6,8 +6,9 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, Error, OtherError};
 use webpki::Error as Refusal;
 
-/// What follows on `cannot speak TLS with vnc.example:5900: `.
-pub(super) fn in_words(error: &io::Error) -> String {
+/// What follows on `cannot speak TLS with vnc.example:5900: `. `trust` is what can name a file
+/// with those who are trusted.
+pub(super) fn in_words(error: &io::Error, trust: &str) -> String {
     let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref()) else {
         return match error.kind() {
             io::ErrorKind::UnexpectedEof => "it closes the connection instead".to_owned(),
@@ -15,7 +16,7 @@ pub(super) fn in_words(error: &io::Error) -> String {
         };
     };
     let words = match inner {
-        Error::InvalidCertificate(wrong) => return certificate(wrong),
+        Error::InvalidCertificate(wrong) => return certificate(wrong, trust),
         Error::NoCertificatesPresented => "it shows no certificate",
         Error::InvalidMessage(_) => "what it answers is no TLS",
         Error::PeerIncompatible(_) => "it has no version or cipher suite of TLS that is used here",
@@ -34,11 +35,13 @@ pub(super) fn in_words(error: &io::Error) -> String {
     words.to_owned()
 }
 
-fn certificate(wrong: &CertificateError) -> String {
+fn certificate(wrong: &CertificateError, trust: &str) -> String {
     let words = match wrong {
         CertificateError::UnknownIssuer => {
-            "nobody whom this machine trusts vouches for its certificate; SSL_CERT_FILE can name a \
-             file with those who do"
+            return format!(
+                "nobody whom this machine trusts vouches for its certificate; {trust} can name a \
+                 file with those who do"
+            );
         }
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
             "its certificate names no host (as a subjectAltName)"
@@ -69,7 +72,7 @@ fn certificate(wrong: &CertificateError) -> String {
             "its certificate is not for servers (extendedKeyUsage)"
         }
         CertificateError::Other(OtherError(other)) => match other.downcast_ref() {
-            Some(refusal) => return refused(refusal),
+            Some(refusal) => return refused(refusal, trust),
             None => return format!("its certificate is not taken: {other}"),
         },
         _ => return format!("its certificate is not taken: {wrong}"),
@@ -78,11 +81,13 @@ fn certificate(wrong: &CertificateError) -> String {
 }
 
 /// What webpki finds wrong, and rustls has no name for.
-fn refused(refusal: &Refusal) -> String {
+fn refused(refusal: &Refusal, trust: &str) -> String {
     let words = match refusal {
         Refusal::CaUsedAsEndEntity => {
-            "its certificate is that of an authority (CA:TRUE), as openssl req -x509 makes them, and \
-             this machine does not trust it; SSL_CERT_FILE can name a file with it"
+            return format!(
+                "its certificate is that of an authority (CA:TRUE), as openssl req -x509 makes \
+                 them, and this machine does not trust it; {trust} can name a file with it"
+            );
         }
         Refusal::UnsupportedCertVersion => {
             "its certificate is of an old form; it is to be made anew as X.509 version 3"

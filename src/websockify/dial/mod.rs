@@ -33,6 +33,8 @@ const KEEPALIVE_PROBES: u32 = 3;
 pub(crate) struct Dialer {
     /// `None`: plain.
     tls: Option<Arc<rustls::ClientConfig>>,
+    /// What names a file with those to trust, for whoever has to mend it.
+    trust: &'static str,
 }
 
 /// Why there is no connection. Each names the target.
@@ -46,8 +48,12 @@ pub(crate) enum DialError {
     Connect { target: Target, error: io::Error },
     #[error("cannot connect to {target}: no answer within {seconds} s", seconds = DIAL_TIMEOUT.as_secs())]
     NoAnswer { target: Target },
-    #[error("cannot speak TLS with {target}: {}", in_words(.error))]
-    Tls { target: Target, error: io::Error },
+    #[error("cannot speak TLS with {target}: {}", in_words(.error, .trust))]
+    Tls {
+        target: Target,
+        error: io::Error,
+        trust: &'static str,
+    },
     #[error("cannot speak TLS with {target}: a certificate cannot be for such a host name")]
     HostName { target: Target },
 }
@@ -65,7 +71,34 @@ impl Dialer {
         } else {
             None
         };
-        Ok(Self { tls })
+        Ok(Self {
+            tls,
+            trust: "SSL_CERT_FILE",
+        })
+    }
+
+    /// Without TLS.
+    pub(crate) fn plain() -> Self {
+        Self {
+            tls: None,
+            trust: "",
+        }
+    }
+
+    /// With TLS and the machine's authorities, or those in `pem`, which `path` was read from.
+    /// Errors speak of them as the configuration does.
+    ///
+    /// # Errors
+    /// When there is no authority to trust.
+    pub(crate) fn trusting(pem: Option<(&Path, &[u8])>) -> Result<Self, TlsError> {
+        let roots = match pem {
+            Some((path, pem)) => Roots::from_pem(path, pem)?,
+            None => Roots::system()?,
+        };
+        Ok(Self {
+            tls: Some(Arc::new(roots.client_config()?)),
+            trust: "`ca_file`",
+        })
     }
 
     /// Connects to `target`: every address of a name in turn, IPv4 first, all within 10 seconds.
@@ -89,10 +122,30 @@ impl Dialer {
                 let socket = connect_tcp(target, host, *port, deadline).await?;
                 match &self.tls {
                     None => Ok(socket.into()),
-                    Some(config) => secure(target, host, socket, Arc::clone(config)).await,
+                    Some(config) => self.secure(target, host, socket, config).await,
                 }
             }
         }
+    }
+
+    async fn secure(
+        &self,
+        target: &Target,
+        host: &str,
+        socket: TcpStream,
+        config: &Arc<rustls::ClientConfig>,
+    ) -> Result<Stream, DialError> {
+        let host = if host.is_empty() { "localhost" } else { host };
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| DialError::HostName {
+            target: target.clone(),
+        })?;
+        let connector = TlsConnector::from(Arc::clone(config));
+        let connected = connector.connect(name, socket).await;
+        connected.map(Stream::over).map_err(|error| DialError::Tls {
+            target: target.clone(),
+            error,
+            trust: self.trust,
+        })
     }
 }
 
@@ -171,23 +224,6 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
             done => return done,
         }
     }
-}
-
-async fn secure(
-    target: &Target,
-    host: &str,
-    socket: TcpStream,
-    config: Arc<rustls::ClientConfig>,
-) -> Result<Stream, DialError> {
-    let host = if host.is_empty() { "localhost" } else { host };
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| DialError::HostName {
-        target: target.clone(),
-    })?;
-    let connected = TlsConnector::from(config).connect(name, socket).await;
-    connected.map(Stream::over).map_err(|error| DialError::Tls {
-        target: target.clone(),
-        error,
-    })
 }
 
 fn connecting(target: &Target, error: io::Error) -> DialError {

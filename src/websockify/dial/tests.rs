@@ -22,6 +22,7 @@ fn trusting(certificate: &CertificateDer<'static>) -> Dialer {
     let config = Roots::of(std::slice::from_ref(certificate)).client_config();
     Dialer {
         tls: Some(Arc::new(config.unwrap())),
+        trust: "SSL_CERT_FILE",
     }
 }
 
@@ -82,7 +83,13 @@ fn a_certificate_that_will_not_do_is_told_in_words() {
     let target = tcp("vnc.example", 5900);
     let said = |error: rustls::Error| {
         let (target, error) = (target.clone(), io::Error::other(error));
-        DialError::Tls { target, error }.to_string()
+        let trust = "SSL_CERT_FILE";
+        DialError::Tls {
+            target,
+            error,
+            trust,
+        }
+        .to_string()
     };
     let said_of = |wrong: CertificateError| said(wrong.into());
     let refused = |refusal: webpki::Error| {

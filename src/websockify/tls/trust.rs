@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -17,6 +17,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
     SignatureScheme,
 };
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest as _, Sha256};
 
@@ -46,8 +47,25 @@ impl Roots {
     }
 
     fn from_file(path: PathBuf) -> Result<Self, TlsError> {
-        let roots = Self::of(&certificates(&path)?);
+        Self::any(&certificates(&path)?, &path)
+    }
+
+    /// Those in the text of a PEM file, which `path` was read from.
+    ///
+    /// # Errors
+    /// When it cannot be read or has none.
+    pub(crate) fn from_pem(path: &Path, pem: &[u8]) -> Result<Self, TlsError> {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        let none = |_| TlsError::NoAuthority {
+            path: path.to_owned(),
+        };
+        Self::any(&found.map_err(none)?, path)
+    }
+
+    fn any(certificates: &[CertificateDer<'static>], path: &Path) -> Result<Self, TlsError> {
+        let roots = Self::of(certificates);
         if roots.store.is_empty() {
+            let path = path.to_owned();
             return Err(TlsError::NoAuthority { path });
         }
         Ok(roots)

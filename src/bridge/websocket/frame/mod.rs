@@ -1,5 +1,5 @@
-//! Frames (RFC 6455 §5): what a browser sends, checked as it comes, and the head of what a
-//! server sends.
+//! Frames (RFC 6455 §5): what comes from the other side, checked as it comes, and the head of
+//! what goes there.
 
 use super::mask::Mask;
 
@@ -37,7 +37,10 @@ impl Opcode {
     }
 }
 
-/// The head of a frame that a browser sent.
+/// The longest head of a frame that a client sends, in bytes.
+pub const MAX_CLIENT_HEAD: usize = MAX_SERVER_HEAD + 4;
+
+/// The head of a frame that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Never [`Opcode::Text`]; a continuation belongs to a binary message.
@@ -46,6 +49,7 @@ pub struct Head {
     pub fin: bool,
     /// The length of the payload in bytes.
     pub payload: usize,
+    /// One that changes nothing in a frame from a server.
     pub mask: Mask,
 }
 
@@ -58,11 +62,13 @@ pub enum Parsed {
     Need(usize),
 }
 
-/// A frame that no browser sends. The client's fault; RFC 6455 §7.1.7 has the connection failed.
+/// A frame that nobody may send. The other side's fault; RFC 6455 §7.1.7 has the connection failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     #[error("a frame is not masked")]
     Unmasked,
+    #[error("a server's frame is masked")]
+    Masked,
     #[error("a reserved bit is set and no extension was agreed on")]
     Reserved,
     #[error("opcode {0} is not known")]
@@ -89,9 +95,11 @@ pub enum Violation {
     CloseReason,
 }
 
-/// Reads the heads of the frames of one browser and holds them to the rules.
+/// Reads the heads of the frames of one browser, or one server, and holds them to the rules.
 #[derive(Debug)]
 pub struct FrameParser {
+    /// Whether the frames are a server's, which masks none.
+    of_server: bool,
     /// The longest message to take, in bytes, over all its fragments.
     max_message: usize,
     /// The bytes of the message that is on its way; `None` between messages.
@@ -99,10 +107,20 @@ pub struct FrameParser {
 }
 
 impl FrameParser {
+    /// For what a browser sends.
     pub fn new(max_message: usize) -> Self {
         Self {
+            of_server: false,
             max_message,
             message: None,
+        }
+    }
+
+    /// For what a server sends.
+    pub fn of_server(max_message: usize) -> Self {
+        Self {
+            of_server: true,
+            ..Self::new(max_message)
         }
     }
 
@@ -110,15 +128,18 @@ impl FrameParser {
     /// the earliest byte that shows it.
     pub fn parse(&mut self, bytes: &[u8]) -> Result<Parsed, Violation> {
         let Some(&first) = bytes.first() else {
-            return Ok(Parsed::Need(6));
+            return Ok(Parsed::Need(if self.of_server { 2 } else { 6 }));
         };
         let (fin, opcode) = self.first(first)?;
         let Some(&second) = bytes.get(1) else {
-            return Ok(Parsed::Need(5));
+            return Ok(Parsed::Need(if self.of_server { 1 } else { 5 }));
         };
-        if second & 0x80 == 0 {
-            return Err(Violation::Unmasked);
+        match (second & 0x80 != 0, self.of_server) {
+            (false, false) => return Err(Violation::Unmasked),
+            (true, true) => return Err(Violation::Masked),
+            _ => {}
         }
+        let key_len = if self.of_server { 0 } else { 4 };
         let short = usize::from(second & 0x7f);
         if opcode.is_control() && short > MAX_CONTROL {
             return Err(Violation::LongControl);
@@ -127,7 +148,7 @@ impl FrameParser {
         let (payload, after) = match short {
             126 => match after.split_first_chunk() {
                 Some((len, after)) => (usize::from(u16::from_be_bytes(*len)), after),
-                None => return Ok(Parsed::Need(8 - bytes.len())),
+                None => return Ok(Parsed::Need(4 + key_len - bytes.len())),
             },
             127 => match after.split_first_chunk() {
                 Some((len, after)) => {
@@ -135,7 +156,7 @@ impl FrameParser {
                     // What does not fit a usize is too long as well.
                     (usize::try_from(len).unwrap_or(usize::MAX), after)
                 }
-                None => return Ok(Parsed::Need(14 - bytes.len())),
+                None => return Ok(Parsed::Need(10 + key_len - bytes.len())),
             },
             short => (short, after),
         };
@@ -143,14 +164,19 @@ impl FrameParser {
             return Err(Violation::Length);
         }
         self.check_length(opcode, payload)?;
-        let Some((key, after)) = after.split_first_chunk() else {
-            return Ok(Parsed::Need(4 - after.len()));
+        let (key, after) = if self.of_server {
+            ([0; 4], after)
+        } else {
+            match after.split_first_chunk() {
+                Some((key, after)) => (*key, after),
+                None => return Ok(Parsed::Need(4 - after.len())),
+            }
         };
         let head = Head {
             opcode,
             fin,
             payload,
-            mask: Mask::new(*key),
+            mask: Mask::new(key),
         };
         self.begin(head);
         let len = bytes.len() - after.len();
@@ -217,6 +243,21 @@ pub fn server_head(room: &mut [u8; MAX_SERVER_HEAD], opcode: Opcode, payload: us
             10
         }
     }
+}
+
+/// As [`server_head`], for a frame from a client whose payload has `key` on it.
+pub fn client_head(
+    room: &mut [u8; MAX_CLIENT_HEAD],
+    opcode: Opcode,
+    payload: usize,
+    key: [u8; 4],
+) -> usize {
+    let mut head = [0; MAX_SERVER_HEAD];
+    let len = server_head(&mut head, opcode, payload);
+    room[..MAX_SERVER_HEAD].copy_from_slice(&head);
+    room[MAX_SERVER_HEAD - len + 1] |= 0x80;
+    room[MAX_SERVER_HEAD..].copy_from_slice(&key);
+    len + key.len()
 }
 
 #[cfg(test)]

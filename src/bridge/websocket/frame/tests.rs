@@ -128,3 +128,25 @@ fn server_heads_are_as_short_as_they_can_be() {
         assert_eq!(&room[MAX_SERVER_HEAD - len..], expected);
     }
 }
+
+#[test]
+fn a_server_s_frames_have_no_mask_and_a_client_s_head_has() {
+    let mut parser = FrameParser::of_server(1 << 20);
+    assert_eq!(parser.parse(&[0x82]), Ok(Parsed::Need(1)));
+    assert_eq!(parser.parse(&[0x82, 0x85]), Err(Violation::Masked));
+    let Ok(Parsed::Head { head, len: 4 }) = parser.parse(&[0x82, 126, 1, 0]) else {
+        panic!("no head");
+    };
+    assert_eq!(head.payload, 256);
+    for payload in [0, 125, 126, 65_535, 65_536] {
+        let mut room = [0; MAX_CLIENT_HEAD];
+        let len = client_head(&mut room, Opcode::Binary, payload, KEY);
+        let Ok(Parsed::Head { head, len: read }) = parse(&room[MAX_CLIENT_HEAD - len..]) else {
+            panic!("no head of {payload}");
+        };
+        assert_eq!(
+            (head.payload, head.mask, read),
+            (payload, Mask::new(KEY), len)
+        );
+    }
+}

@@ -138,7 +138,11 @@ fn has_body(headers: &HeaderMap) -> bool {
             .any(|length| length != "0")
 }
 
-fn answer_to(key: &HeaderValue) -> Result<HeaderValue, UpgradeError> {
+/// The value of `Sec-WebSocket-Accept` that answers a request's key.
+///
+/// # Errors
+/// When it is no key: not 16 bytes in base64.
+pub fn answer_to(key: &HeaderValue) -> Result<HeaderValue, UpgradeError> {
     let decoded = STANDARD
         .decode(key.as_bytes())
         .map_err(|_| UpgradeError::Key)?;
