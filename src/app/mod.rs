@@ -33,6 +33,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Desktop(args) => cli::desktop::run(&args)?,
         Command::User(args) => cli::user::run(&args)?,
         Command::CheckConfig(args) => cli::check_config::run(&args)?,
+        Command::Import(args) => cli::import::run(&args)?,
         Command::Doctor(args) => {
             if !cli::doctor::run(&args)? {
                 return Ok(ExitCode::FAILURE);

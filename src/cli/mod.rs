@@ -7,6 +7,7 @@ mod ask;
 pub mod check_config;
 pub mod desktop;
 pub mod doctor;
+pub mod import;
 mod out;
 mod unread;
 pub mod user;
@@ -15,7 +16,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use unread::Unread;
 
@@ -73,6 +74,13 @@ pub enum Command {
     /// A line for each check: `fine`, `note` (works, but you should know) or `wrong` (a start
     /// would fail) with the command that mends it. Exit status 1 when anything is wrong.
     Doctor(Doctor),
+    /// Make a configuration of another program's: what stands in its file, as deskway.toml
+    ///
+    /// Reads an nginx.conf that passes WebSockets on to websockify, a token file of websockify or a
+    /// directory of them, TigerVNC's vncserver.users, or Guacamole's user-mapping.xml. Prints the
+    /// configuration that does the same; what it could not carry over is named with its line, in
+    /// comments and on standard error.
+    Import(Import),
     /// Do what Python's websockify does: carry WebSockets to TCP or unix sockets
     Websockify(Box<Flags>),
 }
@@ -240,6 +248,40 @@ pub struct CheckConfig {
 }
 
 #[derive(Args, Debug)]
+pub struct Import {
+    /// The file, or a directory of token files
+    pub file: PathBuf,
+    /// What the file is [default: as its content says]
+    #[arg(long, value_name = "KIND")]
+    pub from: Option<Source>,
+    /// Whose a desktop is that nginx's locations give no name (as in /novnc/websockify)
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<UserName>,
+    /// Attach the screens of vncserver.users too, beside their owners' own desktops
+    #[arg(long)]
+    pub attach: bool,
+    /// Write the result instead of printing it [default: where `deskway up` looks]
+    #[arg(long, value_name = "PATH", num_args = 0..=1)]
+    #[expect(
+        clippy::option_option,
+        reason = "clap's form of a flag that may have a value"
+    )]
+    pub write: Option<Option<PathBuf>>,
+    /// Replace what is there already
+    #[arg(long, requires = "write")]
+    pub force: bool,
+}
+
+/// A kind of file that can be imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    Nginx,
+    Tokens,
+    VncserverUsers,
+    UserMapping,
+}
+
+#[derive(Args, Debug)]
 pub struct Doctor {
     /// Print JSON: an array of objects with `check`, `state` (fine, note or wrong), `found`
     /// and `mend`
@@ -299,6 +341,8 @@ impl Start {
 pub enum Error {
     #[error(transparent)]
     Config(#[from] config::Error),
+    #[error(transparent)]
+    Import(#[from] import::Error),
     #[error(transparent)]
     Accounts(#[from] accounts::Error),
     #[error("cannot write the answer: {0}")]

@@ -74,15 +74,19 @@ pub fn file(path: Option<&Path>) -> Option<PathBuf> {
     if let Some(path) = path {
         return Some(path.to_path_buf());
     }
-    let usual = with_place(effective_uid(), |place| {
+    usual_file().filter(|path| path.exists())
+}
+
+/// Where [`load`] looks when it is told no file; it need not be there. `None`: this user has no home.
+pub fn usual_file() -> Option<PathBuf> {
+    with_place(effective_uid(), |place| {
         if place.is_root() {
             Some(PathBuf::from("/etc/deskway/deskway.toml"))
         } else {
             let folder = place.xdg("XDG_CONFIG_HOME", ".config")?;
             Some(folder.join("deskway/deskway.toml"))
         }
-    });
-    usual.filter(|path| path.exists())
+    })
 }
 
 /// Calls `made` with this machine's [`Place`].

@@ -1,0 +1,186 @@
+//! [`Found`] → the text of a `deskway.toml`, with what was not carried over in comments.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::found::{Attached, Found, Listen, Note};
+
+/// Most notes that stand in the file, and most bytes of each: it may have 64 KiB in all. Standard
+/// error has them all.
+const MAX_NOTES: usize = 100;
+const MAX_NOTE: usize = 200;
+
+/// Everybody's desktops are listed before sign-in, as a static index did.
+pub(super) const PUBLIC_INDEX: &str = "[portal]\npublic_index = true\n";
+
+/// A value in quotes, whatever it holds.
+pub(super) fn string(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// The whole file. Password files stand `beside` it.
+pub(super) fn file(found: &Found, origin: &Path, beside: &Path) -> String {
+    let origin = origin.display().to_string().replace(char::is_control, "?");
+    let mut text = format!("# Made by `deskway import` from {origin}.\n");
+    notes(&mut text, "Not carried over", &found.not_carried);
+    notes(&mut text, "To do", &found.to_do);
+    let mut server = String::new();
+    list(
+        &mut server,
+        "hosts",
+        found.hosts.iter().map(|(_, name)| name),
+    );
+    let proxies = found.trusted_proxies.iter();
+    list(
+        &mut server,
+        "trusted_proxies",
+        proxies.map(|(_, proxy)| proxy),
+    );
+    if let Some((_, cert, key)) = &found.tls {
+        server += &certificate_keys(cert, key);
+    }
+    section(&mut text, "server", &server);
+    for listen in &found.listeners {
+        text.push('\n');
+        text += &listener(listen);
+    }
+    if found.public_index.is_some() {
+        text.push('\n');
+        text += PUBLIC_INDEX;
+    }
+    let mut desktops = String::new();
+    for (setting, key) in [
+        (&found.geometry, "geometry"),
+        (&found.profile, "default_profile"),
+    ] {
+        if let Some((_, value)) = setting {
+            push(&mut desktops, key, value);
+        }
+    }
+    section(&mut text, "desktops", &desktops);
+    for desktop in &found.attached {
+        let place = desktop.place.to_string().replace(char::is_control, "?");
+        line(&mut text, &format!("\n# {place}"));
+        text += &attached(desktop, beside);
+    }
+    text
+}
+
+fn notes(text: &mut String, title: &str, notes: &[Note]) {
+    if notes.is_empty() {
+        return;
+    }
+    line(text, &format!("#\n# {title}:"));
+    for note in notes.iter().take(MAX_NOTES) {
+        let note = note.to_string();
+        let cut = note.floor_char_boundary(MAX_NOTE);
+        let more = if cut < note.len() { "…" } else { "" };
+        let note = note.get(..cut).unwrap_or_default();
+        line(text, &format!("# - {note}{more}"));
+    }
+    if let Some(more) = notes.len().checked_sub(MAX_NOTES).filter(|more| *more > 0) {
+        line(
+            text,
+            &format!("# - and {more} more, which standard error names"),
+        );
+    }
+}
+
+/// `[[listen]]`.
+pub(super) fn listener(listen: &Listen) -> String {
+    let mut text = "[[listen]]\n".to_owned();
+    push(&mut text, "address", &listen.address);
+    push(&mut text, "protocol", listen.protocol);
+    if listen.proxy_protocol {
+        text += "proxy_protocol = true\n";
+    }
+    text
+}
+
+/// `[server]` with nothing but a certificate.
+pub(super) fn certificate(cert: &str, key: &str) -> String {
+    format!("[server]\n{}", certificate_keys(cert, key))
+}
+
+fn certificate_keys(cert: &str, key: &str) -> String {
+    let mut text = String::new();
+    push(&mut text, "tls_cert", cert);
+    push(&mut text, "tls_key", key);
+    text
+}
+
+/// `[[attach]]`; a comment when nobody's name is known.
+pub(super) fn attached(attached: &Attached, beside: &Path) -> String {
+    let mut text = "[[attach]]\n".to_owned();
+    push(
+        &mut text,
+        "desktop",
+        attached.desktop.as_deref().unwrap_or("OWNER"),
+    );
+    push(&mut text, "target", &attached.target);
+    if let Some(file) = &attached.ca_file {
+        push(&mut text, "ca_file", file);
+    }
+    if let Some(file) = password_file(attached, beside) {
+        push(&mut text, "password_file", &file.to_string_lossy());
+    }
+    if attached.desktop.is_some() {
+        return text;
+    }
+    text.lines().fold(String::new(), |mut commented, of_it| {
+        line(&mut commented, &format!("# {of_it}"));
+        commented
+    })
+}
+
+/// Where a desktop's password belongs, when it has one.
+pub(super) fn password_file(attached: &Attached, beside: &Path) -> Option<PathBuf> {
+    attached.password.as_ref()?;
+    let desktop = attached.desktop.as_ref()?.replace('/', ".");
+    Some(beside.join(format!("{desktop}.password")))
+}
+
+fn section(text: &mut String, name: &str, keys: &str) {
+    if !keys.is_empty() {
+        line(text, &format!("\n[{name}]"));
+        text.push_str(keys);
+    }
+}
+
+fn list<S: AsRef<str>>(text: &mut String, key: &str, values: impl Iterator<Item = S>) {
+    let values: Vec<String> = values.map(|value| string(value.as_ref())).collect();
+    if !values.is_empty() {
+        line(text, &format!("{key} = [{}]", values.join(", ")));
+    }
+}
+
+fn push(text: &mut String, key: &str, value: &str) {
+    line(text, &format!("{key} = {}", string(value)));
+}
+
+fn line(text: &mut String, line: &str) {
+    // Writing to a string cannot fail.
+    _ = writeln!(text, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_value_holds_it_comes_back() {
+        for value in [
+            "plain",
+            "a\"b",
+            "a\\b",
+            "a\nb",
+            "]\n[x]",
+            "''' \"\"\"",
+            "ü\u{7f}\u{0}",
+        ] {
+            let text = format!("key = {}", string(value));
+            let read: toml::Table = toml::from_str(&text).unwrap();
+            assert_eq!(read.get("key").and_then(toml::Value::as_str), Some(value));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The files in `tests/import`: each gives exactly the configuration beside it, which is sound.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/import");
+
+fn args(file: &str) -> Import {
+    Import {
+        file: Path::new(ROOT).join(file),
+        from: None,
+        owner: None,
+        attach: false,
+        write: None,
+        force: false,
+    }
+}
+
+fn found(args: &Import) -> Found {
+    let mut found = read(args).unwrap();
+    found.settle();
+    found
+}
+
+/// As it is written, and read back by those who know the format.
+fn imported(args: &Import) -> (String, config::Config) {
+    let text = render::file(&found(args), &args.file, Path::new("/etc/deskway"));
+    let config = config::from_text(&text, "", &Overrides::default());
+    (text.replace(ROOT, "tests/import"), config.unwrap())
+}
+
+fn assert_is(args: &Import, name: &str) -> config::Config {
+    let (text, config) = imported(args);
+    let expected = fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+    assert_eq!(text, expected, "tests/import/{name}");
+    config
+}
+
+#[test]
+fn each_file_becomes_the_configuration_beside_it() {
+    for file in [
+        "whole.conf",
+        "tokens",
+        "tokens.d",
+        "vncserver.users",
+        "user-mapping.xml",
+    ] {
+        assert_is(&args(file), &format!("{file}.toml"));
+    }
+}
+
+#[test]
+fn two_desktops_behind_nginx_are_alice_s_and_bob_s() {
+    let (text, config) = imported(&args("two-desktops.conf"));
+    // Nothing is lost but, where there is none, the index.
+    let lost = text
+        .lines()
+        .filter(|line| line.starts_with("# - tests/import"));
+    assert!(
+        lost.clone()
+            .all(|line| line.contains("two-desktops.conf:11: the index")),
+        "{text}"
+    );
+    let desktops: Vec<_> = config
+        .attach
+        .iter()
+        .map(|it| it.desktop.to_string())
+        .collect();
+    assert_eq!(desktops, ["alice", "bob"]);
+    let listens = format!("{:?}", config.server.listen);
+    assert!(
+        listens.contains("0.0.0.0:80") && listens.contains("Http"),
+        "{listens}"
+    );
+}
+
+#[test]
+fn a_desktop_of_nobody_is_the_owner_s_who_is_named() {
+    let (text, config) = imported(&args("one-desktop.conf"));
+    assert!(
+        config.attach.is_empty() && text.contains("# [[attach]]"),
+        "{text}"
+    );
+    let mut args = args("one-desktop.conf");
+    args.owner = Some("alice".parse().unwrap());
+    let (_, config) = imported(&args);
+    assert_eq!(config.attach[0].desktop.to_string(), "alice");
+}
+
+#[test]
+fn screens_are_attached_beside_their_owners_desktops() {
+    let mut args = args("vncserver.users");
+    args.attach = true;
+    let config = assert_is(&args, "vncserver.users.attach.toml");
+    assert_eq!(config.attach[2].desktop.to_string(), "bob/display3");
+}
+
+#[test]
+fn files_that_make_no_sense_are_refused_with_their_place() {
+    for (file, place) in [
+        ("quotes.conf", "quotes.conf:4: quotes"),
+        ("open.conf", "open.conf:3: a block without its `}`"),
+        ("end.conf", "end.conf:3: a directive without its `;`"),
+        ("close.conf", "close.conf:2: a `}` that closes nothing"),
+        ("deep.conf", "deep.conf:1: blocks or files stand too deep"),
+        ("entities.xml", "entities.xml:1: "),
+        ("open.xml", "open.xml:3: "),
+    ] {
+        let error = read(&args(&format!("broken/{file}")))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(place), "{error}");
+    }
+    let none = read(&args("../config.rs")).unwrap_err();
+    assert!(matches!(none, Error::Unknown { .. }), "{none}");
+}
+
+#[test]
+fn what_hostile_files_hold_stays_in_its_quotes_and_comments() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nginx.conf");
+    let text = "server { listen 80; server_name \"a\n[x]\"; odd \"\u{1b}[31m\nhosts = 1\";\n\
+                location /novnc/alice/websockify { proxy_set_header Upgrade x; \
+                proxy_pass \"http://h/\n\\\"[[attach]]\"; } }";
+    fs::write(&path, text).unwrap();
+    let mut args = args("");
+    args.file = path;
+    let (text, config) = imported(&args);
+    assert!(!text.contains('\u{1b}'), "{text}");
+    assert!(config.server.hosts.is_empty());
+}
+
+#[test]
+fn it_is_written_whole_with_passwords_apart_and_over_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sub/deskway.toml");
+    let args = args("user-mapping.xml");
+    let found = found(&args);
+    let beside = path.parent().unwrap();
+    let text = render::file(&found, &args.file, beside);
+    assert!(
+        !text.contains("hunter2") && !text.contains("opensesame"),
+        "{text}"
+    );
+    place::write(&found, &text, &path, false).unwrap();
+    let password = beside.join("alice.password");
+    assert_eq!(fs::read_to_string(&password).unwrap(), "hunter2\n");
+    let mode = fs::metadata(&password).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+
+    let again = place::write(&found, "other", &path, false).unwrap_err();
+    assert!(matches!(again, Error::Exists { .. }), "{again}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    place::write(&found, "other", &path, true).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "other");
+    assert_eq!(fs::read_dir(beside).unwrap().count(), 2);
+}
