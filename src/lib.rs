@@ -29,6 +29,8 @@ pub mod model;
 
 pub mod config;
 
+pub mod templates;
+
 pub mod store;
 
 pub mod runtime;

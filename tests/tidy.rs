@@ -17,19 +17,20 @@ const LAYERS: &[(&str, &str)] = &[
     ("runtime", "model"),
     ("config", "model"),
     ("store", "config model runtime"),
+    ("templates", "config model runtime"),
     ("agent", "model runtime"),
-    ("launcher", "agent config model relay runtime store"),
+    ("launcher", "agent config model relay runtime store templates"),
     ("listen", "config model runtime"),
     ("bridge", "model runtime"),
     ("auth", "config launcher model runtime store"),
     ("desktop", "bridge config launcher model runtime"),
     (
         "route",
-        "auth bridge config desktop launcher listen model runtime store",
+        "auth bridge config desktop launcher listen model runtime store templates",
     ),
     ("websockify", "bridge listen model runtime"),
     ("relay", "bridge runtime websockify"),
-    ("cli", "config launcher model runtime store websockify"),
+    ("cli", "config launcher model runtime store templates websockify"),
     ("app", "*"),
 ];
 

@@ -1,0 +1,39 @@
+//! Our own templates, by name.
+
+/// Name and text of each. What has no samples of its own is a piece that others include.
+pub(super) const ALL: [(&str, &str); 12] = [
+    ("error.html", include_str!("../route/templates/error.html")),
+    ("head.html", include_str!("../route/templates/head.html")),
+    (
+        "portal.html",
+        include_str!("../route/templates/portal.html"),
+    ),
+    ("proxy/Caddyfile", include_str!("proxy/Caddyfile")),
+    ("proxy/apache.conf", include_str!("proxy/apache.conf")),
+    ("proxy/haproxy.cfg", include_str!("proxy/haproxy.cfg")),
+    ("proxy/nginx.conf", include_str!("proxy/nginx.conf")),
+    ("proxy/traefik.yml", include_str!("proxy/traefik.yml")),
+    (
+        "set-up.html",
+        include_str!("../route/templates/set-up.html"),
+    ),
+    (
+        "sign-in.html",
+        include_str!("../route/templates/sign-in.html"),
+    ),
+    (
+        "unbuilt.html",
+        include_str!("../route/templates/unbuilt.html"),
+    ),
+    (
+        "viewer.html",
+        include_str!("../route/templates/viewer.html"),
+    ),
+];
+
+/// The one folder of them.
+pub(super) const FOLDER: &str = "proxy";
+
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|(name, _)| *name)
+}

@@ -1,0 +1,116 @@
+//! Sample values for each template: what `deskway render` shows, and what every override is tried
+//! with when it is read.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use minijinja::Value;
+
+use super::proxy::{Proxy, ProxyValues, Upstream};
+use super::variables::{EveryPage, error_page, merged, sign_in};
+use crate::config::Brand;
+
+/// A page that looks as it does in use: somebody is signed in and has two desktops. `None` when
+/// the template is no page.
+pub fn page_sample(name: &str, base: &str, brand: &Brand) -> Option<Value> {
+    let entry = name.strip_suffix(".html")?;
+    let (title, more) = match entry {
+        "sign-in" => ("Sign in", sign_in(&format!("{base}/"), "alice", "", "", 0)),
+        "portal" => ("Desktops", Value::default()),
+        "viewer" => ("alice/work", Value::default()),
+        "set-up" => ("Set up", Value::default()),
+        "error" => {
+            let heading = "Nothing here";
+            let way_on = (&*format!("{base}/"), "To your desktops");
+            let more = error_page(404, heading, "There is nothing here.", way_on);
+            (heading, more)
+        }
+        "unbuilt" => ("Not built", Value::default()),
+        "head" => ("A page", Value::default()),
+        _ => return None,
+    };
+    let signed_in = matches!(entry, "portal" | "viewer");
+    let boot = serde_json::json!({
+        "base": base,
+        "version": env!("CARGO_PKG_VERSION"),
+        "brand": {"name": brand.name, "accent": brand.accent, "notice": brand.notice},
+        "account": signed_in.then(|| serde_json::json!({"name": "alice", "full_name": "Alice Smith"})),
+        "desktop": (entry == "viewer").then_some("alice/work"),
+    });
+    let every = EveryPage {
+        base,
+        brand,
+        boot: &boot.to_string().replace('<', "\\u003c"),
+        css: &[format!("{base}/assets/{entry}.css")],
+        js: &[format!("{base}/assets/{entry}.js")],
+        title,
+    };
+    Some(merged(more_or_nothing(more), every.values()))
+}
+
+/// What a template is tried with: every state that its page can be in.
+pub(super) fn of(name: &str) -> Vec<Value> {
+    if let Some(proxy) = Proxy::ALL.iter().find(|proxy| proxy.template() == name) {
+        return proxies(*proxy);
+    }
+    let plain = Brand {
+        name: "Deskway".to_owned(),
+        accent: None,
+        notice: None,
+    };
+    let full = Brand {
+        name: "The Lab".to_owned(),
+        accent: Some("#2a6f97".to_owned()),
+        notice: Some("For members of the lab.".to_owned()),
+    };
+    let mut samples: Vec<Value> = [("", &plain), ("/desk", &full)]
+        .into_iter()
+        .filter_map(|(base, brand)| page_sample(name, base, brand))
+        .collect();
+    if name == "sign-in.html" {
+        let states = [("wrong", 0), ("slow", 30), ("denied", 0), ("busy", 0)];
+        let state = |(kind, seconds)| {
+            let message = "The name or the password is wrong.";
+            let more = sign_in("/desk/", "alice", message, kind, seconds);
+            Some(merged(more, page_sample(name, "/desk", &full)?))
+        };
+        samples.extend(states.into_iter().filter_map(state));
+    }
+    samples
+}
+
+/// The ways in which a proxy can be set up.
+fn proxies(proxy: Proxy) -> Vec<Value> {
+    let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let plain = ProxyValues {
+        command: format!("deskway proxy-config {proxy}"),
+        upstream: Upstream::Http(here(6080)),
+        base: String::new(),
+        name: None,
+        listen: None,
+        tls: None,
+        site: false,
+    };
+    let full = ProxyValues {
+        upstream: Upstream::Https(here(6443)),
+        base: "/desk".to_owned(),
+        name: Some("desk.example.org".to_owned()),
+        tls: Some(("/etc/ssl/desk.pem".to_owned(), "/etc/ssl/desk.key".to_owned())),
+        ..plain.clone()
+    };
+    let site = ProxyValues {
+        upstream: Upstream::Unix("/run/deskway/http.sock".to_owned()),
+        listen: Some(here(8080)),
+        site: true,
+        ..plain.clone()
+    };
+    [plain, full, site].iter().map(ProxyValues::values).collect()
+}
+
+/// `{}` for a page that is given nothing besides: an undefined value cannot be merged.
+fn more_or_nothing(more: Value) -> Value {
+    if more.is_undefined() {
+        minijinja::context! {}
+    } else {
+        more
+    }
+}
