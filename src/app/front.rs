@@ -20,6 +20,7 @@ use crate::listen::{
 use crate::route::{Assets, Site, SiteParts, follow_launcher, https_router, router};
 use crate::runtime::{Clock, Tasks};
 use crate::store::Sessions;
+use crate::templates::Templates;
 
 /// How often sign-ins that have run out are looked for.
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(30);
@@ -41,6 +42,7 @@ pub struct FrontParts {
     /// Must be there when an entrance speaks anything but http.
     pub tls: Option<Tls>,
     pub assets: Assets,
+    pub templates: Templates,
     /// The sessions database.
     pub sessions: PathBuf,
     pub clock: Clock,
@@ -73,6 +75,7 @@ impl Front {
             brand: config.brand.clone(),
             strict_transport: tls.as_ref().is_some_and(|tls| !tls.is_self_signed()),
             assets: parts.assets,
+            templates: parts.templates,
             launcher: launcher.clone(),
             registry: Registry::new(),
             sign_ins: SignIns::new(sessions.clone(), parts.clock),

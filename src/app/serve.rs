@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::listen::Tls;
 use crate::route::Assets;
 use crate::runtime::Clock;
+use crate::templates::Templates;
 
 /// How long the stop waits for what is under way.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -41,6 +42,8 @@ pub struct Inherited {
     pub front_socket: OwnedFd,
     /// Whose connections to it are the launcher's: 0, or our own uid where nothing is root.
     pub launcher_uid: u32,
+    /// Read while `templates_dir` could be.
+    pub templates: Templates,
     /// Reads a new configuration's text over the same defaults and flags.
     pub reread: Reread,
     /// Printed to standard output, once, when people can sign in.
@@ -64,6 +67,7 @@ pub(super) fn alone(start: &cli::Start) -> Result<()> {
         entrances,
         front_socket: place::front_socket(&settings.config.paths.run)?,
         launcher_uid: own_uid(),
+        templates: settings.templates()?,
         reread: {
             let settings = settings.clone();
             Box::new(move |text| settings.reread(text))
@@ -126,6 +130,7 @@ pub fn serve(
         launcher_uid: inherited.launcher_uid,
         tls,
         assets: Assets::embedded(),
+        templates: inherited.templates,
         sessions: state.join("front.db"),
         clock: Clock::System,
         reread: inherited.reread,

@@ -7,11 +7,14 @@ use anyhow::Result;
 use crate::cli;
 use crate::config::{self, Config, Overrides};
 use crate::runtime::start_log;
+use crate::templates::{TemplateError, Templates, Texts};
 
 /// The checked configuration and where it came from.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub config: Config,
+    /// What stands in `templates_dir`, found sound.
+    texts: Texts,
     path: Option<PathBuf>,
     overrides: Overrides,
     /// Those of the account that started this: a role that has dropped to another, and sees
@@ -24,6 +27,7 @@ impl Settings {
     pub(super) fn load(start: &cli::Start) -> Result<Self> {
         let overrides = start.overrides();
         let (config, _) = config::load(start.config.as_deref(), &overrides)?;
+        let texts = sound_texts(&config)?;
         start_log(&config.log.filter, config.log.json).map_err(anyhow::Error::msg)?;
         let path = start
             .config
@@ -32,6 +36,7 @@ impl Settings {
             .transpose()?;
         Ok(Self {
             config,
+            texts,
             path,
             overrides,
             defaults: Config::default_for(deskway_osuser::own_uid()),
@@ -49,6 +54,11 @@ impl Settings {
         config::over(defaults, text, "the new configuration", &self.overrides)
     }
 
+    /// Ours with what stands in `templates_dir`.
+    pub(super) fn templates(&self) -> Result<Templates, TemplateError> {
+        Templates::new(self.texts.clone())
+    }
+
     /// For a role that is started again: the file as it is now, so that a configuration that was
     /// read again since counts; as it was when the file is wrong. Where we listen and keep our
     /// files stays as it was at the start.
@@ -57,8 +67,13 @@ impl Settings {
         if restarts == 0 {
             return settings;
         }
-        match self.reload() {
-            Ok((mut config, _)) => {
+        let read = self.reload().and_then(|(config, _)| {
+            let texts = sound_texts(&config).map_err(|error| error.to_string())?;
+            Ok((config, texts))
+        });
+        match read {
+            Ok((mut config, texts)) => {
+                settings.texts = texts;
                 config.paths = self.config.paths.clone();
                 config.server.listen.clone_from(&self.config.server.listen);
                 config
@@ -71,4 +86,11 @@ impl Settings {
         }
         settings
     }
+}
+
+/// What stands in `templates_dir`, if pages can be made with it.
+fn sound_texts(config: &Config) -> Result<Texts, TemplateError> {
+    let texts = Texts::read(config.paths.templates_dir.as_deref())?;
+    Templates::new(texts.clone())?;
+    Ok(texts)
 }

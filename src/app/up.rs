@@ -84,6 +84,7 @@ fn front(
             .collect::<Result<_, _>>()?,
         front_socket: front_socket.try_clone()?,
         launcher_uid: own_uid(),
+        templates: settings.templates()?,
         reread: Box::new({
             let settings = settings.clone();
             move |text| settings.reread(text)

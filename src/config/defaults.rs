@@ -47,6 +47,7 @@ impl Place<'_> {
             return Paths {
                 run: "/run/deskway".into(),
                 state: "/var/lib/deskway".into(),
+                templates_dir: None,
             };
         }
         let own = PathBuf::from(format!("/tmp/deskway-{}", self.uid));
@@ -58,6 +59,7 @@ impl Place<'_> {
             state: self
                 .xdg("XDG_STATE_HOME", ".local/state")
                 .map_or_else(|| own.join("state"), |path| path.join("deskway")),
+            templates_dir: None,
         }
     }
 }

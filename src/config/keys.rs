@@ -178,6 +178,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 "the path of a directory, from `/` on, of at most 60 bytes",
             ),
             key("state", "the path of a directory, from `/` on"),
+            key("templates_dir", "the path of a directory, from `/` on"),
         ],
     ),
     section(

@@ -181,6 +181,8 @@ pub struct Paths {
     /// What must survive a restart of the machine: `/var/lib/deskway`; for an ordinary user
     /// `$XDG_STATE_HOME/deskway`.
     pub state: PathBuf,
+    /// Files that stand in the place of our own templates.
+    pub templates_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -118,6 +118,7 @@ pub(super) struct Brand {
 pub(super) struct Paths {
     pub run: Value<String>,
     pub state: Value<String>,
+    pub templates_dir: Value<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -55,6 +55,10 @@ pub enum LinkEvent {
     Config {
         text: String,
     },
+    /// New texts of templates, as a sealed memory file.
+    Templates {
+        file: OwnedFd,
+    },
 }
 
 /// Why there is no answer.
@@ -326,6 +330,13 @@ impl Connection {
                 }
                 Ok(FromLauncher::SignedOut { handle_hash }) => LinkEvent::SignedOut { handle_hash },
                 Ok(FromLauncher::Config { text }) => LinkEvent::Config { text },
+                Ok(FromLauncher::Templates) => match descriptor {
+                    Some(file) => LinkEvent::Templates { file },
+                    None => {
+                        warn!("the launcher sends templates without their file: the old ones stay");
+                        continue;
+                    }
+                },
                 Err(error) => {
                     warn!(%error, "the launcher says what nobody understands: closed");
                     return;

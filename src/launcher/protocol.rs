@@ -160,6 +160,9 @@ pub enum FromLauncher {
     SignedOut { handle_hash: [u8; 32] },
     /// The configuration was read again and is sound: its text, for the front to apply.
     Config { text: String },
+    /// The texts in `templates_dir`, read at the same time and sound too. They travel with this
+    /// message as a sealed memory file.
+    Templates,
 }
 
 /// The answer to one [`Request`].

@@ -1,8 +1,9 @@
-//! HTML pages: the templates, and what every one of them is given.
+//! HTML pages: each template with its values.
+
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
-use minijinja::{Environment, Value, context};
 use serde_json::json;
 use tracing::error;
 
@@ -10,22 +11,16 @@ use super::assets::Assets;
 use crate::config::Brand;
 use crate::launcher::protocol::Account;
 use crate::model::DesktopId;
+use crate::templates::{EveryPage, Templates, Value, error_page, merged, nothing, sign_in};
 
-const TEMPLATES: [(&str, &str); 7] = [
-    ("head.html", include_str!("templates/head.html")),
-    ("sign-in.html", include_str!("templates/sign-in.html")),
-    ("portal.html", include_str!("templates/portal.html")),
-    ("viewer.html", include_str!("templates/viewer.html")),
-    ("set-up.html", include_str!("templates/set-up.html")),
-    ("error.html", include_str!("templates/error.html")),
-    ("unbuilt.html", include_str!("templates/unbuilt.html")),
-];
+/// What somebody reads when even a built-in template fails.
+const NO_PAGE: &str = "Something went wrong on the server. Its log says more.";
 
 /// Makes pages.
 #[derive(Debug)]
 pub(super) struct Pages {
     base: String,
-    templates: Environment<'static>,
+    templates: RwLock<Arc<Templates>>,
     pub(super) assets: Assets,
 }
 
@@ -43,45 +38,48 @@ pub(super) struct SignInForm {
 }
 
 impl Pages {
-    pub(super) fn new(base: &str, assets: Assets) -> Self {
-        let mut templates = Environment::new();
-        for (name, source) in TEMPLATES {
-            if let Err(error) = templates.add_template(name, source) {
-                error!(%name, %error, "a page's template is wrong");
-            }
-        }
+    pub(super) fn new(base: &str, assets: Assets, templates: Templates) -> Self {
         Self {
             base: base.to_owned(),
-            templates,
+            templates: RwLock::new(Arc::new(templates)),
             assets,
         }
     }
 
+    /// Other templates from now on.
+    pub(super) fn set_templates(&self, templates: Templates) {
+        let mut current = self
+            .templates
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(templates);
+    }
+
     pub(super) fn sign_in(&self, brand: &Brand, form: &SignInForm) -> Response {
         let boot = self.boot(brand, None, None);
-        let more = context! {
-            next => form.next.as_str(),
-            name => form.name.as_str(),
-            message => form.message.as_str(),
-            kind => form.kind,
-            seconds => form.seconds,
-        };
+        let more = sign_in(
+            &form.next,
+            &form.name,
+            &form.message,
+            form.kind,
+            form.seconds,
+        );
         self.built("sign-in", "Sign in", brand, &boot, more)
     }
 
     pub(super) fn portal(&self, brand: &Brand, account: &Account) -> Response {
         let boot = self.boot(brand, Some(account), None);
-        self.built("portal", "Desktops", brand, &boot, context! {})
+        self.built("portal", "Desktops", brand, &boot, nothing())
     }
 
     pub(super) fn viewer(&self, brand: &Brand, account: &Account, desktop: &DesktopId) -> Response {
         let boot = self.boot(brand, Some(account), Some(desktop));
-        self.built("viewer", &desktop.to_string(), brand, &boot, context! {})
+        self.built("viewer", &desktop.to_string(), brand, &boot, nothing())
     }
 
     pub(super) fn set_up(&self, brand: &Brand) -> Response {
         let boot = self.boot(brand, None, None);
-        self.built("set-up", "Set up", brand, &boot, context! {})
+        self.built("set-up", "Set up", brand, &boot, nothing())
     }
 
     pub(super) fn error(
@@ -92,13 +90,8 @@ impl Pages {
         message: &str,
     ) -> Response {
         let boot = self.boot(brand, None, None);
-        let more = context! {
-            status => status.as_u16(),
-            heading => heading,
-            message => message,
-            way_on_url => format!("{}/", self.base),
-            way_on_text => "To your desktops",
-        };
+        let way_on = (&*format!("{}/", self.base), "To your desktops");
+        let more = error_page(status.as_u16(), heading, message, way_on);
         self.render("error.html", "error", heading, brand, &boot, more)
     }
 
@@ -127,28 +120,21 @@ impl Pages {
             css.push(format!("{}/brand.css", self.base));
         }
         let js: Vec<String> = files.js.iter().map(url).collect();
-        let every_page = context! {
-            base => self.base.as_str(),
-            version => env!("CARGO_PKG_VERSION"),
-            brand => context! {
-                name => brand.name.as_str(),
-                accent => brand.accent.clone(),
-                notice => brand.notice.clone(),
-            },
-            boot => Value::from_safe_string(boot.to_owned()),
-            css => css,
-            js => js,
-            title => title,
+        let every_page = EveryPage {
+            base: &self.base,
+            brand,
+            boot,
+            css: &css,
+            js: &js,
+            title,
         };
-        let page = self
-            .templates
-            .get_template(template)
-            .and_then(|page| page.render(context! { ..more, ..every_page }));
-        match page {
+        let templates = self.templates.read();
+        let templates = Arc::clone(&templates.unwrap_or_else(PoisonError::into_inner));
+        match templates.page(template, &merged(more, every_page.values())) {
             Ok(page) => Html(page).into_response(),
             Err(error) => {
                 error!(%template, %error, "a page cannot be made");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                (StatusCode::INTERNAL_SERVER_ERROR, NO_PAGE).into_response()
             }
         }
     }
@@ -182,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hostile_name_stays_text() {
-        let pages = Pages::new("", Assets::given([]));
+        let pages = Pages::new("", Assets::given([]), Templates::built_in().unwrap());
         let hostile = "</script><script>alert(1)</script>";
         let brand = Brand {
             name: hostile.to_owned(),

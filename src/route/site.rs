@@ -13,6 +13,7 @@ use crate::desktop::{Ended, Launcher, LauncherError, Registry};
 use crate::launcher::protocol::Refusal;
 use crate::model::DesktopInfo;
 use crate::runtime::Tasks;
+use crate::templates::Templates;
 
 /// What a [`Site`] is made of.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub struct SiteParts {
     /// Browsers are told to use nothing but https from now on.
     pub strict_transport: bool,
     pub assets: Assets,
+    pub templates: Templates,
     pub launcher: Launcher,
     pub registry: Arc<Registry>,
     pub sign_ins: SignIns,
@@ -53,7 +55,7 @@ pub(super) struct Live {
 impl Site {
     pub fn new(parts: SiteParts) -> Arc<Self> {
         Arc::new(Self {
-            pages: Pages::new(&parts.base, parts.assets),
+            pages: Pages::new(&parts.base, parts.assets, parts.templates),
             base: parts.base,
             strict_transport: parts.strict_transport,
             launcher: parts.launcher,

@@ -6,6 +6,7 @@ mod log;
 mod random;
 #[cfg(test)]
 mod script;
+mod sealed;
 mod stream;
 mod tasks;
 mod workers;
@@ -15,6 +16,7 @@ pub use log::start_log;
 pub use random::random_bytes;
 #[cfg(test)]
 pub(crate) use script::write_script;
+pub use sealed::{seal, unseal};
 pub use stream::{Io, Stream};
 pub use tasks::Tasks;
 pub use workers::{Workers, processors, workers};

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use minijinja::Value;
 
 use super::proxy::{Proxy, ProxyValues, Upstream};
-use super::variables::{EveryPage, error_page, merged, sign_in};
+use super::variables::{EveryPage, error_page, merged, nothing, sign_in};
 use crate::config::Brand;
 
 /// A page that looks as it does in use: somebody is signed in and has two desktops. `None` when
@@ -15,17 +15,17 @@ pub fn page_sample(name: &str, base: &str, brand: &Brand) -> Option<Value> {
     let entry = name.strip_suffix(".html")?;
     let (title, more) = match entry {
         "sign-in" => ("Sign in", sign_in(&format!("{base}/"), "alice", "", "", 0)),
-        "portal" => ("Desktops", Value::default()),
-        "viewer" => ("alice/work", Value::default()),
-        "set-up" => ("Set up", Value::default()),
+        "portal" => ("Desktops", nothing()),
+        "viewer" => ("alice/work", nothing()),
+        "set-up" => ("Set up", nothing()),
         "error" => {
             let heading = "Nothing here";
             let way_on = (&*format!("{base}/"), "To your desktops");
             let more = error_page(404, heading, "There is nothing here.", way_on);
             (heading, more)
         }
-        "unbuilt" => ("Not built", Value::default()),
-        "head" => ("A page", Value::default()),
+        "unbuilt" => ("Not built", nothing()),
+        "head" => ("A page", nothing()),
         _ => return None,
     };
     let signed_in = matches!(entry, "portal" | "viewer");
@@ -44,7 +44,7 @@ pub fn page_sample(name: &str, base: &str, brand: &Brand) -> Option<Value> {
         js: &[format!("{base}/assets/{entry}.js")],
         title,
     };
-    Some(merged(more_or_nothing(more), every.values()))
+    Some(merged(more, every.values()))
 }
 
 /// What a template is tried with: every state that its page can be in.
@@ -104,13 +104,4 @@ fn proxies(proxy: Proxy) -> Vec<Value> {
         ..plain.clone()
     };
     [plain, full, site].iter().map(ProxyValues::values).collect()
-}
-
-/// `{}` for a page that is given nothing besides: an undefined value cannot be merged.
-fn more_or_nothing(more: Value) -> Value {
-    if more.is_undefined() {
-        minijinja::context! {}
-    } else {
-        more
-    }
 }

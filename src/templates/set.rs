@@ -164,7 +164,6 @@ fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
     environment.set_undefined_behavior(undefined);
     environment.set_debug(true); // errors know the place in the line
     environment.set_fuel(Some(MAX_STEPS));
-    environment.set_keep_trailing_newline(true);
     environment.set_auto_escape_callback(|name| {
         if name.ends_with(".html") {
             AutoEscape::Html

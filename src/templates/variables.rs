@@ -42,6 +42,11 @@ pub fn merged(strong: Value, weak: Value) -> Value {
     context! { ..strong, ..weak }
 }
 
+/// What a page is given besides that asks for nothing of its own.
+pub fn nothing() -> Value {
+    context! {}
+}
+
 /// What the sign-in page is given besides. `kind`: `wrong`, `slow`, `denied`, `busy`, or empty.
 pub fn sign_in(next: &str, name: &str, message: &str, kind: &str, seconds: u32) -> Value {
     context! { next, name, message, kind, seconds }

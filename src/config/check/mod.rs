@@ -56,6 +56,12 @@ fn paths(raw: raw::Paths, paths: &mut super::Paths, problems: &mut Problems<'_>)
             .and_then(|_| absolute(path))
     });
     field("state").set(raw.state, &mut paths.state, problems, |path| absolute(path));
+    field("templates_dir").set(
+        raw.templates_dir,
+        &mut paths.templates_dir,
+        problems,
+        |path| absolute(path).map(Some),
+    );
 }
 
 fn log(raw: raw::Log, log: &mut super::Log, problems: &mut Problems<'_>) {

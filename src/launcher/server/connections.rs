@@ -156,13 +156,22 @@ impl Connections {
 
     /// Tells every front.
     pub(super) fn tell_fronts(&mut self, news: &FromLauncher) {
+        self.tell_fronts_with(news, None);
+    }
+
+    /// Tells every front, with a copy of a descriptor.
+    pub(super) fn tell_fronts_with(&mut self, news: &FromLauncher, with: Option<&OwnedFd>) {
         let Ok(bytes) = encode(news, MAX_ANSWER) else {
             tracing::error!("news that is too long to be told");
             return;
         };
         for connection in self.open.values_mut() {
-            if connection.who == Who::Front {
-                connection.waiting.push_back((bytes.clone(), None));
+            if connection.who != Who::Front {
+                continue;
+            }
+            match with.map(OwnedFd::try_clone).transpose() {
+                Ok(copy) => connection.waiting.push_back((bytes.clone(), copy)),
+                Err(error) => tracing::error!(%error, "news cannot be told: no descriptor left"),
             }
         }
         self.write_all();

@@ -38,7 +38,8 @@ use super::throttle::Throttle;
 use super::{Error, Options};
 use crate::config::Config;
 use crate::model::UserName;
-use crate::runtime::Clock;
+use crate::runtime::{Clock, seal};
+use crate::templates::{Templates, Texts};
 
 /// Between two tries to reach a front that is not there.
 const DIAL: Duration = Duration::from_millis(200);
@@ -313,15 +314,18 @@ impl Server {
     fn reload(&mut self, reload: &mut dyn FnMut() -> Result<(Config, String), String>) {
         let read = reload().and_then(|(config, text)| {
             let pam = pam(&config, &self.place, self.is_root).map_err(|error| error.to_string())?;
-            Ok((config, text, pam))
+            let templates = sealed_templates(&config)?;
+            Ok((config, text, pam, templates))
         });
         match read {
-            Ok((config, text, pam)) => {
+            Ok((config, text, pam, templates)) => {
                 tracing::info!("the configuration was read again");
                 (self.config, self.pam) = (config, pam);
                 // Others may be allowed now.
                 self.next_recheck = self.clock.monotonic();
                 self.connections.tell_fronts(&FromLauncher::Config { text });
+                self.connections
+                    .tell_fronts_with(&FromLauncher::Templates, Some(&templates));
             }
             Err(error) => tracing::error!(%error, "the configuration is wrong; the old one stays"),
         }
@@ -421,6 +425,15 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// What stands in `templates_dir`, looked at here, where an error can still keep the old ones.
+fn sealed_templates(config: &Config) -> Result<OwnedFd, String> {
+    let texts = Texts::read(config.paths.templates_dir.as_deref());
+    let texts = texts.map_err(|error| error.to_string())?;
+    let bytes = texts.to_bytes();
+    Templates::new(texts).map_err(|error| error.to_string())?;
+    seal("templates", &bytes).map_err(|error| format!("cannot send the templates: {error}"))
 }
 
 fn pam(config: &Config, place: &Place, is_root: bool) -> io::Result<Option<PamChoice>> {

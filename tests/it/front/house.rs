@@ -13,6 +13,7 @@ use deskway::config::{Config, Overrides};
 use deskway::listen::Tls;
 use deskway::route::Assets;
 use deskway::runtime::Clock;
+use deskway::templates::Templates;
 use tempfile::TempDir;
 
 use super::fake_launcher::Screens;
@@ -139,6 +140,7 @@ impl House {
                 ("assets/portal-1a.js.br", "packed"),
                 ("assets/portal-1a.css", "body{}"),
             ]),
+            templates: Templates::built_in().unwrap(),
             sessions: self.sessions_file(),
             clock: Clock::Manual(Arc::clone(&self.time)),
             reread: {

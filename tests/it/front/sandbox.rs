@@ -12,6 +12,7 @@ use deskway::app::entrances::{Entrance, Speaks};
 use deskway::app::sandbox;
 use deskway::app::serve::{Inherited, serve};
 use deskway::config::Config;
+use deskway::templates::Templates;
 use rustix::process::{Pid, Signal};
 
 use super::{Browser, FakeLauncher, World};
@@ -98,6 +99,7 @@ fn child_serves() {
         }],
         front_socket,
         launcher_uid: deskway_osuser::own_uid(),
+        templates: Templates::built_in().unwrap(),
         reread: Box::new(move |_| Ok(old.clone())),
         announcement: None,
     };

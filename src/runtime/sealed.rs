@@ -1,0 +1,70 @@
+//! Bytes that travel to another process as a descriptor: a memory file that nobody can change any
+//! more (memfd_create(2), file seals in fcntl(2)).
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
+
+/// What keeps the file from changing in length or content, and from losing these very seals.
+fn unchangeable() -> SealFlags {
+    SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE
+}
+
+/// A memory file with those bytes. `name` shows in `/proc/PID/fd`.
+///
+/// # Errors
+/// When there is no memory or no descriptor left.
+pub fn seal(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(memfd_create(name, flags)?);
+    file.write_all(bytes)?;
+    fcntl_add_seals(&file, unchangeable())?;
+    Ok(file.into())
+}
+
+/// The bytes of a sealed file, at most `max` of them.
+///
+/// # Errors
+/// When it is not sealed, or longer.
+pub fn unseal(file: OwnedFd, max: usize) -> io::Result<Vec<u8>> {
+    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
+    let seals = fcntl_get_seals(&file).map_err(|_| invalid("it is no memory file"))?;
+    if !seals.contains(unchangeable()) {
+        return Err(invalid("it is not sealed"));
+    }
+    let mut file = File::from(file);
+    if file.metadata()?.len() > u64::try_from(max).unwrap_or(u64::MAX) {
+        return Err(invalid("it is longer than it may be"));
+    }
+    // Whoever else has the descriptor shares its place.
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sealed_comes_back_and_cannot_be_changed() {
+        let sealed = seal("bytes", b"templates").unwrap();
+        let mut other = File::from(sealed.try_clone().unwrap());
+        assert!(other.write_all(b"more").is_err());
+        assert!(other.set_len(0).is_err());
+        assert_eq!(unseal(sealed, 9).unwrap(), b"templates");
+    }
+
+    #[test]
+    fn what_is_too_long_or_not_sealed_is_refused() {
+        let sealed = seal("bytes", b"templates").unwrap();
+        assert!(unseal(sealed, 8).is_err());
+        let open = memfd_create("open", MemfdFlags::ALLOW_SEALING).unwrap();
+        assert!(unseal(open, 8).is_err());
+        let file = tempfile::tempfile().unwrap();
+        assert!(unseal(file.into(), 8).is_err());
+    }
+}
