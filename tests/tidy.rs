@@ -19,7 +19,10 @@ const LAYERS: &[(&str, &str)] = &[
     ("store", "config model runtime"),
     ("templates", "config model runtime"),
     ("agent", "model runtime"),
-    ("launcher", "agent config model relay runtime store templates"),
+    (
+        "launcher",
+        "agent config model relay runtime store templates",
+    ),
     ("listen", "config model runtime"),
     ("bridge", "model runtime"),
     ("auth", "config launcher model runtime store"),
@@ -30,7 +33,10 @@ const LAYERS: &[(&str, &str)] = &[
     ),
     ("websockify", "bridge listen model runtime"),
     ("relay", "bridge runtime websockify"),
-    ("cli", "config launcher model runtime store templates websockify"),
+    (
+        "cli",
+        "config launcher model runtime store templates websockify",
+    ),
     ("app", "*"),
 ];
 

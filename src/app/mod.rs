@@ -34,6 +34,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::User(args) => cli::user::run(&args)?,
         Command::CheckConfig(args) => cli::check_config::run(&args)?,
         Command::Import(args) => cli::import::run(&args)?,
+        Command::ProxyConfig(args) => cli::proxy_config::run(&args)?,
+        Command::Render(args) => cli::render::run(&args)?,
         Command::Doctor(args) => {
             if !cli::doctor::run(&args)? {
                 return Ok(ExitCode::FAILURE);

@@ -110,7 +110,9 @@ mod tests {
         let mut config = Config::default_for(1000);
         let listeners = paths.iter().cloned().map(ListenAt::Unix);
         config.server.listen.extend(listeners.map(Listener::at));
-        let held = paths.each_ref().map(|path| UnixListener::bind(path).unwrap());
+        let held = paths
+            .each_ref()
+            .map(|path| UnixListener::bind(path).unwrap());
         let files = SocketFiles::of(&config).unwrap();
         let [ours, theirs] = &paths;
         fs::rename(theirs, dir.path().join("away")).unwrap();

@@ -9,11 +9,14 @@ pub mod desktop;
 pub mod doctor;
 pub mod import;
 mod out;
+pub mod proxy_config;
+pub mod render;
 mod unread;
 pub mod user;
 
 use std::ffi::OsString;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
@@ -24,6 +27,7 @@ use crate::config::{self, Config, ListenAt, Overrides, TlsFiles};
 use crate::launcher::client::ClientError;
 use crate::model::{DesktopId, ProfileId, UserName};
 use crate::store::accounts;
+use crate::templates::{Proxy, TemplateError, Upstream};
 use crate::websockify::Flags;
 
 /// Linux desktops in the browser: one program, one port.
@@ -81,6 +85,17 @@ pub enum Command {
     /// configuration that does the same; what it could not carry over is named with its line, in
     /// comments and on standard error.
     Import(Import),
+    /// Print the configuration of a reverse proxy in front of this Deskway
+    ///
+    /// It is complete: `deskway proxy-config nginx > /etc/nginx/nginx.conf`. With --site it is
+    /// the part for a proxy that serves other things too. What deskway.toml still lacks for it
+    /// is said on standard error.
+    ProxyConfig(ProxyConfig),
+    /// Show what a template makes of the configuration, with sample values for a page
+    ///
+    /// Templates are the pages and the configurations of reverse proxies; a file of the same
+    /// name in `templates_dir` stands in the place of each. Without a template, all are listed.
+    Render(Render),
     /// Do what Python's websockify does: carry WebSockets to TCP or unix sockets
     Websockify(Box<Flags>),
 }
@@ -291,6 +306,60 @@ pub struct Doctor {
     pub start: Start,
 }
 
+#[derive(Args, Clone, Debug)]
+pub struct ProxyConfig {
+    /// nginx, caddy, haproxy, apache or traefik
+    #[arg(value_parser = proxy_config::parse_proxy)]
+    pub proxy: Proxy,
+    /// The configuration file that Deskway is started with
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Everything is below this path, such as /desk [default: the configuration's]
+    #[arg(long, value_name = "PATH", value_parser = config::parse_base_path)]
+    pub base_path: Option<String>,
+    /// The name that browsers ask for, such as desk.example.org [default: any]
+    #[arg(long, value_name = "NAME", value_parser = config::parse_host_name)]
+    pub name: Option<String>,
+    /// Where the proxy listens [default: port 80 of every address; with a certificate 443, and 80
+    /// leads there]
+    #[arg(long, value_name = "IP:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// The proxy's own certificate chain, a PEM file, for https
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// The certificate's key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// Where Deskway is reached: IP:PORT, https://IP:PORT or unix:/path [default: as the
+    /// configuration says where it listens]
+    #[arg(long, value_name = "ADDRESS", value_parser = proxy_config::parse_upstream)]
+    pub upstream: Option<Upstream>,
+    /// Only the part for a proxy that serves other things too
+    #[arg(long)]
+    pub site: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Render {
+    /// Its name, such as sign-in.html or proxy/nginx.conf
+    pub template: Option<String>,
+    /// Give a variable another value: a string, or JSON; `brand.notice` is a part of one
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_set)]
+    pub set: Vec<(String, String)>,
+    /// List every template and where it comes from
+    #[arg(long)]
+    pub list: bool,
+    #[command(flatten)]
+    pub start: Start,
+}
+
+fn parse_set(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` sets nothing: write NAME=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 impl Command {
     /// Reads argv. The binary is `deskway`, or `websockify` where it is called so.
     ///
@@ -345,6 +414,26 @@ pub enum Error {
     Import(#[from] import::Error),
     #[error(transparent)]
     Accounts(#[from] accounts::Error),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error("no template is called `{name}`: {hint}")]
+    NoTemplate { name: String, hint: String },
+    #[error("`{template}` is not given `{variable}`: its variables are {known}")]
+    NoVariable {
+        template: String,
+        variable: String,
+        known: String,
+    },
+    #[error(
+        "{proxy} cannot reach Deskway as it is set up: write `[[listen]]` with `address = \"127.0.0.1:6080\"` and `protocol = \"http\"` into deskway.toml, or give --upstream"
+    )]
+    NoWay { proxy: Proxy },
+    #[error("{proxy} cannot connect to a unix socket: give an address with --upstream")]
+    NoUnixSocket { proxy: Proxy },
+    #[error(
+        "{path} holds letters that mean something in a proxy's configuration: name the file otherwise, or link to it"
+    )]
+    UnfitPath { path: PathBuf },
     #[error("cannot write the answer: {0}")]
     Output(io::Error),
     #[error("there is no terminal to ask for the password ({0}): give it with --password-stdin")]

@@ -155,9 +155,9 @@ impl FromStr for TrustedProxy {
         let address = text
             .parse::<IpAddr>()
             .map(|ip| IpNet::from(ip.to_canonical()));
-        let network = address.or_else(|_| text.parse::<IpNet>()).map_err(|_| {
-            "give an IP address such as 192.0.2.1, a network such as 10.0.0.0/8, or `unix`"
-        })?;
+        let network = address.or_else(|_| text.parse::<IpNet>()).map_err(
+            |_| "give an IP address such as 192.0.2.1, a network such as 10.0.0.0/8, or `unix`",
+        )?;
         Ok(Self::Network(network.trunc()))
     }
 }

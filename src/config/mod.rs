@@ -25,7 +25,7 @@ pub use listener::{ListenAt, Listener, Protocol, TrustedProxy};
 pub use load::{file, from_text, load, over, usual_file};
 pub use overrides::Overrides;
 pub use restart::diff_needs_restart;
-pub use value::{parse_base_path, parse_listen, parse_log_filter, parse_run_dir};
+pub use value::{parse_base_path, parse_host_name, parse_listen, parse_log_filter, parse_run_dir};
 
 use url::Url;
 

@@ -98,6 +98,16 @@ pub(super) fn duration(text: &str, bounds: RangeInclusive<Duration>) -> Option<D
     Some(total).filter(|total| bounds.contains(total))
 }
 
+/// Reads a host's name, without port; it comes back in small letters.
+///
+/// # Errors
+/// A sentence that says what would be right.
+pub fn parse_host_name(text: &str) -> Result<String, String> {
+    host_name(text).ok_or_else(|| {
+        format!("`{text}` is no host's name: write one without port, such as desk.example.org")
+    })
+}
+
 /// A host's name or address, in small letters, without port.
 pub(super) fn host_name(text: &str) -> Option<String> {
     let label = |label: &str| {

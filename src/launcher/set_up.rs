@@ -217,6 +217,7 @@ mod tests {
         let place = Place::new(&Paths {
             run: directory.path().to_owned(),
             state: directory.path().to_owned(),
+            templates_dir: None,
         });
         let token = |text: &str| Secret::new(text.to_owned());
         assert!(!check(&place, &token("good"), 0));

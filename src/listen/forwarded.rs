@@ -299,7 +299,10 @@ mod tests {
         let told = tell(&[
             ("x-forwarded-for", "1.1.1.1, 203.0.113.9, 192.0.2.2"),
             ("x-forwarded-proto", "http, https, http"),
-            ("x-forwarded-host", "evil.example, desk.example.org:8443, inner"),
+            (
+                "x-forwarded-host",
+                "evil.example, desk.example.org:8443, inner",
+            ),
         ])
         .unwrap();
         assert_eq!(told.address, "203.0.113.9".parse().ok());
@@ -335,13 +338,19 @@ mod tests {
             ("for=1.1.1.1, for=\"[2001:db8::1]:99\"", Some("2001:db8::1")),
             ("for=\"[2001:db8::1]\"", Some("2001:db8::1")),
             ("for=\"203.0.113.9:_port\"", Some("203.0.113.9")),
-            ("for=203.0.113.9;x=\"a,b;c\\\"\", for=192.0.2.2", Some("203.0.113.9")),
+            (
+                "for=203.0.113.9;x=\"a,b;c\\\"\", for=192.0.2.2",
+                Some("203.0.113.9"),
+            ),
             // A quote that the browser left open.
             ("for=\"1.1.1.1, for=203.0.113.9", Some("203.0.113.9")),
             ("for=\"1.1.1.1\\\", for=203.0.113.9", Some("203.0.113.9")),
             ("for=1.1.1.1, for=_hidden", None),
             ("for=1.1.1.1, for=unknown", None),
-            ("for=1.1.1.1, for=\"_hidden:80\", for=192.0.2.2", Some("192.0.2.2")),
+            (
+                "for=1.1.1.1, for=\"_hidden:80\", for=192.0.2.2",
+                Some("192.0.2.2"),
+            ),
             ("for=1.1.1.1, for=nonsense", None),
             ("for=1.1.1.1, for=\"x", None),
             ("for=1.1.1.1;for=203.0.113.9", None),
@@ -353,10 +362,17 @@ mod tests {
             ("\\\"\\", None),
             (",,;;==", None),
         ] {
-            assert_eq!(address(&[("forwarded", value)]).as_deref(), expected, "{value}");
+            assert_eq!(
+                address(&[("forwarded", value)]).as_deref(),
+                expected,
+                "{value}"
+            );
         }
         let lines = [
-            ("forwarded", "for=203.0.113.9;proto=https;host=\"desk:8443\""),
+            (
+                "forwarded",
+                "for=203.0.113.9;proto=https;host=\"desk:8443\"",
+            ),
             ("forwarded", "for=192.0.2.2;proto=http;host=inner"),
         ];
         let told = tell(&lines).unwrap();
@@ -383,7 +399,10 @@ mod tests {
     #[test]
     fn no_more_hops_are_followed_than_there_may_be() {
         let chain = format!("203.0.113.9{}", ", 192.0.2.1".repeat(MAX_HOPS));
-        assert_eq!(address(&[("x-forwarded-for", &chain)]).unwrap(), "192.0.2.1");
+        assert_eq!(
+            address(&[("x-forwarded-for", &chain)]).unwrap(),
+            "192.0.2.1"
+        );
         let chain = format!("for=203.0.113.9{}", ", for=192.0.2.1".repeat(MAX_HOPS));
         assert_eq!(address(&[("forwarded", &chain)]).unwrap(), "192.0.2.1");
     }

@@ -59,7 +59,9 @@ pub(super) async fn read(stream: &mut Stream) -> Result<Header, HeaderError> {
     let mut start = [0; SHORTEST];
     let mut have = 0;
     while have < SHORTEST {
-        let read = stream.read(start.get_mut(have..).unwrap_or_default()).await?;
+        let read = stream
+            .read(start.get_mut(have..).unwrap_or_default())
+            .await?;
         have += read;
         let so_far = start.get(..have).unwrap_or_default();
         // At once, so that nobody who speaks something else waits for the deadline.

@@ -77,10 +77,14 @@ fn reason(error: &minijinja::Error) -> String {
         ErrorKind::UndefinedError if detail.is_empty() => {
             format!("there is no such variable{at}")
         }
+        // That names the variable already.
+        ErrorKind::UndefinedError => {
+            format!("{detail}: docs/templates.md names the variables of each template")
+        }
         ErrorKind::SyntaxError => format!("this is no Jinja: {detail}{at}"),
         ErrorKind::OutOfFuel => "it does not come to an end: is there a loop too many?".to_owned(),
         ErrorKind::TemplateNotFound => format!(
-            "{detail}{at}: `deskway render --list` names all; your own pieces begin with `_`"
+            "{detail}: `deskway render --list` names all; the names of your own pieces begin with `_`"
         ),
         kind if detail.is_empty() => format!("{kind}{at}"),
         _ => format!("{detail}{at}"),

@@ -14,6 +14,7 @@ mod variables;
 
 pub use error::TemplateError;
 pub use minijinja::Value;
+pub use minijinja::value::Serde;
 pub use proxy::{Proxy, ProxyValues, Upstream};
 pub use samples::page_sample;
 pub use set::{Origin, Templates};

@@ -10,6 +10,9 @@ use minijinja::{Value, context};
 const PING_SECONDS: u32 = 25;
 /// After which a proxy gives up a connection on which nothing comes.
 const TIMEOUT_SECONDS: u32 = 3600;
+/// After which a proxy gives up a connection to Deskway that it does not use. Deskway gives it up
+/// after a minute, and a request that was just sent on it would be lost.
+const IDLE_SECONDS: u32 = 30;
 /// Longest request line and headers that Deskway takes, in KiB.
 const HEAD_KIB: u32 = 16;
 
@@ -127,6 +130,7 @@ impl ProxyValues {
             tls,
             ping_seconds => PING_SECONDS,
             timeout_seconds => TIMEOUT_SECONDS,
+            idle_seconds => IDLE_SECONDS,
             head_kib => HEAD_KIB,
         }
     }

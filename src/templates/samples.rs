@@ -94,7 +94,10 @@ fn proxies(proxy: Proxy) -> Vec<Value> {
         upstream: Upstream::Https(here(6443)),
         base: "/desk".to_owned(),
         name: Some("desk.example.org".to_owned()),
-        tls: Some(("/etc/ssl/desk.pem".to_owned(), "/etc/ssl/desk.key".to_owned())),
+        tls: Some((
+            "/etc/ssl/desk.pem".to_owned(),
+            "/etc/ssl/desk.key".to_owned(),
+        )),
         ..plain.clone()
     };
     let site = ProxyValues {
@@ -103,5 +106,8 @@ fn proxies(proxy: Proxy) -> Vec<Value> {
         site: true,
         ..plain.clone()
     };
-    [plain, full, site].iter().map(ProxyValues::values).collect()
+    [plain, full, site]
+        .iter()
+        .map(ProxyValues::values)
+        .collect()
 }

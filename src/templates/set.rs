@@ -49,10 +49,9 @@ impl Templates {
     /// When a text is no template, or a page cannot be made with it.
     pub fn new(texts: Texts) -> Result<Self, TemplateError> {
         let mut current = environment(UndefinedBehavior::Strict);
-        let mut ours = environment(UndefinedBehavior::Lenient);
-        let wrong = |error: &minijinja::Error, name: &str| {
-            in_words(error, name, |name| texts.place(name))
-        };
+        let mut ours = environment(UndefinedBehavior::Chainable);
+        let wrong =
+            |error: &minijinja::Error, name: &str| in_words(error, name, |name| texts.place(name));
         for (name, text) in embedded::ALL {
             let added = ours.add_template(name, text);
             added
@@ -141,7 +140,7 @@ impl Templates {
         ))
     }
 
-    /// The names of variables that the template asks for, those of its pieces left out.
+    /// Makes every page with every sample.
     fn try_all(&self) -> Result<(), TemplateError> {
         for (name, _) in embedded::ALL {
             for sample in samples::of(name) {
@@ -172,4 +171,114 @@ fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
         }
     });
     environment
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use minijinja::context;
+
+    use super::*;
+
+    fn with(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Templates, TemplateError>) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("proxy")).unwrap();
+        for (name, text) in files {
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        let templates = Templates::load(Some(dir.path()));
+        (dir, templates)
+    }
+
+    /// What is said of a wrong file, from its name on.
+    fn said(name: &str, text: &str) -> String {
+        let (dir, templates) = with(&[(name, text)]);
+        let said = templates.unwrap_err().to_string();
+        let prefix = format!("{}/", dir.path().display());
+        said.strip_prefix(&prefix).unwrap_or(&said).to_owned()
+    }
+
+    #[test]
+    fn ours_make_every_page_without_a_value_that_is_missing() {
+        Templates::built_in().unwrap().try_all().unwrap();
+        for (name, _) in embedded::ALL {
+            assert!(!samples::of(name).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_stands_in_the_place_of_ours_and_may_use_the_others() {
+        let portal = "{% include 'head.html' %}<p>{{ brand.name }}{% include '_foot.html' %}";
+        let foot = "\n<i>{{ base }}</i>";
+        let (dir, templates) = with(&[("portal.html", portal), ("_foot.html", foot)]);
+        let templates = templates.unwrap();
+        let sample = samples::of("portal.html").remove(1);
+        let page = templates.page("portal.html", &sample).unwrap();
+        assert!(page.contains("<!doctype html>"), "{page}");
+        assert!(page.ends_with("<p>The Lab\n<i>&#x2f;desk</i>"), "{page}");
+        let list = templates.list();
+        let origin = |name| list.iter().find(|(it, _)| *it == name).unwrap().1.clone();
+        assert_eq!(origin("sign-in.html"), Origin::BuiltIn);
+        let own = Origin::File(dir.path().join("portal.html"));
+        assert_eq!(origin("portal.html"), own);
+        assert!(list.iter().any(|(name, _)| *name == "_foot.html"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_file_and_line() {
+        let cases = [
+            ("<p>\n{{ brand.nmae }}", ":2: `brand.nmae` is undefined"),
+            ("\n\n{{ titel }}", ":3: `titel` is undefined"),
+            ("{% if brnad %}x{% endif %}", ":1: `brnad` is undefined"),
+            ("<p>\n{% if base %}", ":2: this is no Jinja: "),
+            ("{{ base|uper }}", ":1: filter uper is unknown"),
+            (
+                "{% include 'foot.html' %}",
+                ":1: tried to include non-existing template 'foot.html'",
+            ),
+        ];
+        for (text, expected) in cases {
+            let said = said("portal.html", text);
+            assert!(said.starts_with("portal.html"), "{text}: {said}");
+            assert!(said.contains(expected), "{text}: {said}");
+        }
+        let endless =
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
+        assert!(said("portal.html", endless).contains("does not come to an end"));
+        let proxy = said("proxy/nginx.conf", "listen {{ listen.prot }};");
+        assert!(proxy.starts_with("proxy/nginx.conf:1: "), "{proxy}");
+    }
+
+    #[test]
+    fn an_error_in_a_piece_is_the_pieces() {
+        let said = said("head.html", "\n{{ bsae }}");
+        assert!(said.starts_with("head.html:2: "), "{said}");
+    }
+
+    #[test]
+    fn a_page_in_a_state_that_is_rare_is_tried_too() {
+        let said = said(
+            "sign-in.html",
+            "{% if kind == 'slow' %}\n{{ secnds }}{% endif %}",
+        );
+        assert!(said.starts_with("sign-in.html:2: "), "{said}");
+    }
+
+    #[test]
+    fn where_an_override_fails_in_use_ours_is_shown() {
+        let text = "{% if title == 'Rare' %}{{ title.first.second }}{% endif %}own";
+        let (_dir, templates) = with(&[("portal.html", text)]);
+        let templates = templates.unwrap();
+        let sample = samples::of("portal.html").remove(0);
+        assert_eq!(templates.page("portal.html", &sample).unwrap(), "own");
+        let rare = context! { title => "Rare", ..sample };
+        for _ in 0..2 {
+            let page = templates.page("portal.html", &rare).unwrap();
+            assert!(page.contains("<div id=\"app\">"), "{page}");
+        }
+        // Ours show what they can even when they are not given everything.
+        let page = templates.page("portal.html", &context! { title => "Rare" });
+        assert!(page.unwrap().contains("<div id=\"app\">"));
+    }
 }

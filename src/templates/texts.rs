@@ -242,7 +242,10 @@ mod tests {
         let full = "x".repeat(MAX_FILE);
         let files = ["_1", "_2", "_3", "_4", "_5"].map(|name| (name, full.as_str()));
         let said = refused(&folder(&files));
-        assert!(said.contains("longer than 1048576 bytes together"), "{said}");
+        assert!(
+            said.contains("longer than 1048576 bytes together"),
+            "{said}"
+        );
         let dir = folder(&[]);
         for number in 0..MAX_FILES {
             fs::write(dir.path().join(format!("_{number}")), "").unwrap();

@@ -121,7 +121,10 @@ fn up_makes_its_socket_as_configured_and_removes_it_and_hears_of_new_proxies() {
     assert_eq!(file.mode() & 0o777, 0o620);
     assert_eq!((file.uid(), file.gid()), (0, GROUP.1));
     let answer = place.ask().unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 ") && !is_believed(&answer), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && !is_believed(&answer),
+        "{answer}"
+    );
     let log = place.log();
     let warnings = log.lines().filter(|line| line.contains("in the clear"));
     assert_eq!(warnings.count(), 1, "{log}");
@@ -129,7 +132,10 @@ fn up_makes_its_socket_as_configured_and_removes_it_and_hears_of_new_proxies() {
     place.configure("trusted_proxies = [\"unix\"]");
     place.signal(Signal::HUP);
     process::until("the new proxies", || {
-        place.ask().is_some_and(|answer| is_believed(&answer)).then_some(())
+        place
+            .ask()
+            .is_some_and(|answer| is_believed(&answer))
+            .then_some(())
     });
     place.end(Signal::TERM);
     assert!(!place.socket().exists());
@@ -142,7 +148,9 @@ fn after_a_crash_the_socket_is_made_anew() {
     place.until_told();
     place.end(Signal::KILL);
     // The processes below it end with it.
-    process::until("the end of its children", || place.ask().is_none().then_some(()));
+    process::until("the end of its children", || {
+        place.ask().is_none().then_some(())
+    });
     assert!(place.socket().exists());
     place.start("up");
     place.until_told();
@@ -156,8 +164,13 @@ fn serve_alone_removes_its_socket_too() {
     let mut place = Place::new();
     place.start("serve");
     process::until("an answer", || {
-        place.ask().is_some_and(|answer| answer.starts_with("HTTP/1.1 200 ")).then_some(())
+        place
+            .ask()
+            .is_some_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+            .then_some(())
     });
     place.end(Signal::TERM);
-    process::until("the socket's end", || (!place.socket().exists()).then_some(()));
+    process::until("the socket's end", || {
+        (!place.socket().exists()).then_some(())
+    });
 }

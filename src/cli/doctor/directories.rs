@@ -9,6 +9,7 @@ use std::path::Path;
 use rustix::fs::{Access, access, statvfs};
 
 use super::finding::Finding;
+use crate::templates::{Origin, Templates};
 
 /// Longest path of the run directory: `config` says why.
 const MAX_RUN_DIR: usize = 60;
@@ -86,6 +87,28 @@ fn can_be_made(check: &'static str, path: &Path) -> Finding {
 
 fn parent_mend(path: &Path) -> String {
     format!("make it by hand, or choose another than {}", path.display())
+}
+
+/// The files that stand in the place of our own templates; a wrong one stops the start.
+pub(super) fn templates(dir: Option<&Path>) -> Finding {
+    const CHECK: &str = "templates";
+    let own = |templates: &Templates| {
+        let all = templates.list();
+        let files = all.iter().filter(|(_, origin)| *origin != Origin::BuiltIn);
+        files.count()
+    };
+    match (Templates::load(dir), dir) {
+        (Err(error), _) => Finding::wrong(
+            CHECK,
+            error.to_string(),
+            "correct the file; `deskway render` shows what becomes of it",
+        ),
+        (Ok(_), None) => Finding::fine(CHECK, "built in"),
+        (Ok(templates), Some(dir)) => {
+            let found = format!("{} of them from {}", own(&templates), dir.display());
+            Finding::fine(CHECK, found)
+        }
+    }
 }
 
 /// `vital`: without room there nothing starts.

@@ -85,6 +85,7 @@ fn examine(config: &Config, uid: u32) -> Vec<Finding> {
     }
     findings.push(directories::run_directory(&paths.run, uid));
     findings.push(directories::state_directory(&paths.state, uid));
+    findings.push(directories::templates(paths.templates_dir.as_deref()));
     let running = osuser::connect(&paths.run.join("launcher.sock")).is_ok();
     let listen = config.server.listen.iter();
     findings.extend(listen.map(|listener| network::listener(listener, running)));

@@ -257,6 +257,7 @@ mod tests {
         let paths = Paths {
             run: directory.path().join("r"),
             state: directory.path().join("s"),
+            templates_dir: None,
         };
         let place = Place::new(&paths);
         place.prepare().unwrap();

@@ -35,14 +35,23 @@ async fn a_redirect_leads_to_the_same_page_by_https_and_to_no_other_host() {
     let (tls, _dir) = tls();
     let house = House::at(vec![secure, redirect], below_desk, Some(tls)).await;
     let port = house.address.port();
-    for path in ["/desk/d/alice/?resize=remote&x=%2F", "/desk", "/", "/desk//evil.example"] {
+    for path in [
+        "/desk/d/alice/?resize=remote&x=%2F",
+        "/desk",
+        "/",
+        "/desk//evil.example",
+    ] {
         let answer = ask(&at, "desk.example.org:80", path, &[]).await;
         let expected = format!("https://desk.example.org:{port}{path}");
         assert_eq!((answer.status, answer.location()), (308, expected.as_str()));
         assert!(answer.header("content-security-policy").is_some());
         assert!(answer.header("strict-transport-security").is_none());
     }
-    for host in ["evil.example", "desk.example.org@evil.example", "desk.example.org.evil.example"] {
+    for host in [
+        "evil.example",
+        "desk.example.org@evil.example",
+        "desk.example.org.evil.example",
+    ] {
         let answer = ask(&at, host, "/desk/", &[]).await;
         assert_eq!((answer.status, answer.location()), (421, ""), "{host}");
     }
@@ -67,7 +76,10 @@ async fn behind_a_proxy_that_speaks_https_nothing_is_redirected_in_a_circle() {
         let told = ["X-Forwarded-Proto: https", "X-Forwarded-For: 203.0.113.9"];
         let answer = ask(at, "desk.example.org", "/desk/sign-in", &told).await;
         assert_eq!(answer.status, 200);
-        let told = ["X-Forwarded-Proto: http", "X-Forwarded-Host: desk.example.org"];
+        let told = [
+            "X-Forwarded-Proto: http",
+            "X-Forwarded-Host: desk.example.org",
+        ];
         let answer = ask(at, "upstream", "/desk/?x=1", &told).await;
         let expected = "https://desk.example.org/desk/?x=1";
         assert_eq!((answer.status, answer.location()), (308, expected));

@@ -308,7 +308,8 @@ async fn haproxy_can_tell_in_headers_what_it_knows() {
         config.server.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
     };
     let house = House::with(change, None).await;
-    let tell = "mode http\n    option forwardfor\n    http-request set-header X-Forwarded-Proto https";
+    let tell =
+        "mode http\n    option forwardfor\n    http-request set-header X-Forwarded-Proto https";
     let proxy = HaProxy::before(house.address, "", "", tell);
     let stream = proxy.connect().await;
     let forged = ["X-Forwarded-For: 198.51.100.7"];

@@ -2,9 +2,9 @@
 
 mod access;
 mod browser;
+mod doors;
 mod events;
 mod fake_launcher;
-mod doors;
 mod house;
 mod introduced;
 mod pages;

@@ -141,7 +141,11 @@ async fn each_request_on_a_proxy_s_connection_is_of_whom_it_says() {
     let mut browser = house.browser();
     let mut stream = TcpStream::connect(browser.address).await.unwrap();
     let own = browser.origin_header();
-    for told in ["X-Forwarded-For: 203.0.113.1", "X-Forwarded-For: 203.0.113.2", "X-Nothing: x"] {
+    for told in [
+        "X-Forwarded-For: 203.0.113.1",
+        "X-Forwarded-For: 203.0.113.2",
+        "X-Nothing: x",
+    ] {
         let head = browser.head("POST", "/sign-in", &[&own, FORM, told], ALICE.len());
         let head = head.replace("Connection: close", "Connection: keep-alive");
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -150,7 +154,10 @@ async fn each_request_on_a_proxy_s_connection_is_of_whom_it_says() {
         assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
         assert!(answer.contains("deskway_local"), "{answer}");
     }
-    assert_eq!(house.world.peers(), ["203.0.113.1", "203.0.113.2", "127.0.0.1"]);
+    assert_eq!(
+        house.world.peers(),
+        ["203.0.113.1", "203.0.113.2", "127.0.0.1"]
+    );
     // Nor is the scheme remembered.
     browser.host = "desk.example.org".to_owned();
     let secure = ["X-Forwarded-Proto: https", "Connection: keep-alive"];
@@ -174,7 +181,9 @@ async fn one_answer(stream: &mut TcpStream) -> String {
             head.push(stream.read_u8().await.unwrap());
         }
         let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
         let mut body = vec![0; length.unwrap().parse().unwrap()];
         stream.read_exact(&mut body).await.unwrap();
         head.replacen("http/1.1", "HTTP/1.1", 1)
@@ -192,7 +201,10 @@ async fn a_browser_behind_a_proxy_has_as_many_places_as_any_and_takes_none_of_ot
     let mut house = House::with(limited, None).await;
     let alice = house.alice().await;
     let own = alice.origin_header();
-    let (here, there) = ("X-Forwarded-For: 203.0.113.1", "X-Forwarded-For: 203.0.113.2");
+    let (here, there) = (
+        "X-Forwarded-For: 203.0.113.1",
+        "X-Forwarded-For: 203.0.113.2",
+    );
     let (head, first) = alice.try_websocket(SOCKET, &[&own, here]).await;
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     let first_screen = house.screens.next().await;
@@ -217,7 +229,10 @@ async fn a_browser_behind_a_proxy_has_as_many_places_as_any_and_takes_none_of_ot
 async fn other_proxies_are_trusted_as_soon_as_the_configuration_says_so() {
     let house = House::open().await;
     let browser = house.browser();
-    let told = ["X-Forwarded-Host: desk.example.org", "X-Forwarded-Proto: https"];
+    let told = [
+        "X-Forwarded-Host: desk.example.org",
+        "X-Forwarded-Proto: https",
+    ];
     let secure = async || {
         let answer = browser.ask("GET", "/healthz", &told, "").await;
         answer.header("strict-transport-security").is_some()
@@ -242,7 +257,10 @@ async fn over_plain_http_beyond_this_machine_people_can_sign_in() {
     let answer = browser.sign_in("alice", "wonderland").await;
     assert_eq!(answer.status, 303, "{answer:?}");
     let cookie = answer.header("set-cookie").unwrap();
-    assert!(!cookie.contains("Secure"), "browsers would drop it: {cookie}");
+    assert!(
+        !cookie.contains("Secure"),
+        "browsers would drop it: {cookie}"
+    );
     assert_eq!(browser.get("/d/alice/").await.status, 200);
     let _socket = browser.websocket(SOCKET).await;
 }
