@@ -1,6 +1,6 @@
 //! What the machine has, and installing what it lacks.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
@@ -26,11 +26,16 @@ pub(crate) const TO_RUN: &[&str] = &[
     "thunar",
 ];
 
-/// What the tests need besides: a browser, clients of the X server, noVNC's own pages, and for
+/// What the tests need besides: a browser, clients of the X server, noVNC's own pages, the reverse
+/// proxies that Deskway can stand behind, what reads the YAML that is printed for one more, and for
 /// `tests/compat` the original of `deskway websockify`, what its plugins import, and the services
 /// that they ask.
 pub(crate) const TO_TEST: &[&str] = &[
+    "apache2-bin",
+    "caddy",
     "chromium",
+    "haproxy",
+    "nginx-light",
     "novnc",
     "openssl",
     "procps",
@@ -39,6 +44,7 @@ pub(crate) const TO_TEST: &[&str] = &[
     "python3-redis",
     "python3-requests",
     "python3-simplejson",
+    "python3-yaml",
     "redis-server",
     "websockify",
     "x11-utils",
@@ -86,14 +92,31 @@ pub(crate) fn ensure(packages: &[&str]) -> Result<()> {
         missing.join(" ")
     ));
     apt_get(&["update", "--quiet"])?;
-    let mut arguments = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
-    arguments.extend(&missing);
-    apt_get(&arguments).with_context(|| {
+    install(&missing).with_context(|| {
         format!(
             "install these by hand, then try again: {}",
             missing.join(" ")
         )
     })
+}
+
+/// Installs packages and starts none of the services in them: with a policy-rc.d that ends with
+/// 101, invoke-rc.d(8) starts nothing. One that is there already is the machine's own, and stays.
+fn install(packages: &[&str]) -> Result<()> {
+    const SCRIPT: &str = r#"
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' > "$policy" && chmod 755 "$policy" || exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get install --quiet --yes --no-install-recommends "$@"
+"#;
+    let mut command = as_root("sh");
+    command.args(["-c", SCRIPT, "sh"]).args(packages);
+    command.stdout(std::io::stderr()).stdin(Stdio::null());
+    run::finish(&mut command)
 }
 
 fn is_installed(package: &str) -> bool {

@@ -1,0 +1,123 @@
+// A reverse proxy of Debian's in front of a Deskway, started with what `deskway proxy-config`
+// prints and nothing else. It keeps what it writes in a folder of its own.
+
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { PROGRAM } from './deskway.mjs';
+
+/** How long a proxy may take to listen. */
+const START = 15_000;
+
+/** How each is started in the foreground: `{ argv, env }`. */
+const PROGRAMS = {
+  // Its own folders are compiled in: others are put over them, for its eyes alone.
+  nginx: (file, folder) => {
+    const hide = 'for own in /var/lib/nginx /var/log/nginx; do mount -t tmpfs none $own || exit 1; done';
+    const run = `exec nginx -c ${file} -g 'daemon off; pid ${join(folder, 'pid')};'`;
+    return { argv: ['unshare', '--mount', 'sh', '-c', `${hide}; ${run}`] };
+  },
+  haproxy: (file) => ({ argv: ['haproxy', '-f', file] }),
+  apache: (file, folder) => ({
+    argv: ['apache2', '-DFOREGROUND', '-f', file],
+    env: {
+      APACHE_RUN_DIR: folder,
+      APACHE_LOCK_DIR: folder,
+      APACHE_LOG_DIR: folder,
+      APACHE_PID_FILE: join(folder, 'pid'),
+      APACHE_RUN_USER: 'www-data',
+      APACHE_RUN_GROUP: 'www-data',
+    },
+  }),
+  caddy: (file, folder) => ({
+    argv: ['caddy', 'run', '--adapter', 'caddyfile', '--config', file],
+    env: {
+      CADDY_ADMIN: `unix/${join(folder, 'admin.sock')}`,
+      XDG_CONFIG_HOME: folder,
+      XDG_DATA_HOME: folder,
+    },
+  }),
+};
+
+export const PROXIES = Object.keys(PROGRAMS);
+
+/** What `deskway proxy-config` prints. */
+export function proxyConfig(kind, deskway, flags) {
+  const args = ['proxy-config', kind, '--config', join(deskway.folder, 'deskway.toml'), ...flags];
+  return execFileSync(PROGRAM, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+export class Proxy {
+  /** Starts a proxy of that kind on a free port; `url` is where it shows Deskway. */
+  static async start(kind, deskway) {
+    const self = new Proxy();
+    self.kind = kind;
+    self.folder = mkdtempSync(join(tmpdir(), `dwt-${kind}-`));
+    chmodSync(self.folder, 0o755);
+    const { host, pathname } = new URL(deskway.url);
+    const port = await freePort();
+    self.origin = `http://127.0.0.1:${port}`;
+    self.url = `${self.origin}${pathname.replace(/\/$/, '')}`;
+    const flags = ['--upstream', host, '--listen', `127.0.0.1:${port}`];
+    const file = join(self.folder, 'config');
+    writeFileSync(file, proxyConfig(kind, deskway, flags));
+    const { argv, env = {} } = PROGRAMS[kind](file, self.folder);
+    const [program, ...args] = argv;
+    self.process = spawn(program, args, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    self.log = '';
+    for (const stream of [self.process.stdout, self.process.stderr]) {
+      stream.on('data', (data) => (self.log += data));
+    }
+    self.ended = new Promise((resolve) => self.process.once('exit', resolve));
+    try {
+      await self.#listening(port);
+    } catch (error) {
+      await self.remove();
+      throw error;
+    }
+    return self;
+  }
+
+  /** Resolves when it takes connections. */
+  #listening(port) {
+    const { process } = this;
+    return new Promise((resolve, reject) => {
+      const giveUp = (why) => reject(new Error(`${this.kind} ${why}:\n${this.log}`));
+      const late = setTimeout(() => giveUp('is not there'), START);
+      this.ended.then((code) => giveUp(`ended with ${code}`));
+      const attempt = () => {
+        const socket = connect(port, '127.0.0.1', () => {
+          clearTimeout(late);
+          socket.destroy();
+          resolve();
+        });
+        socket.once('error', () => process.exitCode === null && setTimeout(attempt, 20));
+      };
+      attempt();
+    });
+  }
+
+  /** Ends it with its children, and takes its folder away. */
+  async remove() {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      this.process.kill('SIGTERM');
+    }
+    await this.ended;
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
