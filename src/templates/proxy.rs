@@ -16,6 +16,9 @@ const IDLE_SECONDS: u32 = 30;
 /// Longest request line and headers that Deskway takes, in KiB.
 const HEAD_KIB: u32 = 16;
 
+/// Where HAProxy's chain and key stand together when they are given apart.
+const HAPROXY_FILE: &str = "/etc/haproxy/deskway.pem";
+
 /// A reverse proxy that we have a template for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proxy {
@@ -112,7 +115,9 @@ impl ProxyValues {
         });
         let redirects = self.listen.is_none() && self.tls.is_some();
         let tls = self.tls.as_ref().map(|(cert, key)| {
-            context! { cert, key, both => "/etc/haproxy/deskway.pem" }
+            // HAProxy wants one file: theirs, when it is one.
+            let both = if cert == key { cert } else { HAPROXY_FILE };
+            context! { cert, key, both }
         });
         context! {
             command => self.command.as_str(),

@@ -2,7 +2,10 @@
 // prints, below `/` and below `/desk`.
 
 import { execFileSync } from 'node:child_process';
+import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { Deskway, PROGRAM } from './support/deskway.mjs';
 import { PROXIES, Proxy, proxyConfig } from './support/proxy.mjs';
@@ -15,7 +18,7 @@ const IDLE = 3 * 60_000;
 const CONFIG = (basePath) => `
 [server]
 base_path = "${basePath}"
-trusted_proxies = ["127.0.0.1"]
+trusted_proxies = ["127.0.0.1", "unix"]
 
 [desktops]
 geometry = "400x300"
@@ -25,6 +28,16 @@ default_profile = "bare"
 id = "bare"
 name = "A terminal"
 command = ["xterm", "-geometry", "60x20+0+0"]
+`;
+
+const LISTENERS = (socket) => `
+[[listen]]
+address = "127.0.0.1:0"
+protocol = "https"
+
+[[listen]]
+address = "unix:${socket}"
+socket_mode = "0666"
 `;
 
 const test = base.extend({
@@ -92,6 +105,39 @@ test('through each proxy a desktop opens, and is still open after three idle min
   // Waits that have not ended, end with their pages.
   for (const wait of cut) wait.catch(() => {});
   for (const { context } of visits) await context.close();
+});
+
+test('each reaches Deskway by its unix socket, and by https with a certificate of its own', async ({ browser, alice }) => {
+  test.setTimeout(3 * 60_000);
+  const folder = mkdtempSync(join(tmpdir(), 'dwt-proxies-'));
+  chmodSync(folder, 0o755);
+  const certificate = join(folder, 'both.pem');
+  const make = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=127.0.0.1'];
+  execFileSync('openssl', [...make, '-keyout', certificate, '-out', join(folder, 'cert.pem')], { stdio: 'ignore' });
+  appendFileSync(certificate, readFileSync(join(folder, 'cert.pem')));
+  const socket = join(folder, 'http.sock');
+  const deskway = await Deskway.start({ config: CONFIG('') + LISTENERS(socket), listen: '' });
+  const { host } = new URL(deskway.url);
+  const ways = [{ upstream: `unix:${socket}` }, { upstream: `https://${host}`, certificate }];
+  try {
+    for (const kind of PROXIES) {
+      for (const way of ways) {
+        const proxy = await Proxy.start(kind, deskway, way);
+        const context = await browser.newContext({ viewport: { width: 420, height: 320 } });
+        try {
+          const page = await context.newPage();
+          await signIn(page, alice, `${proxy.url}/d/${alice.name}/?resize=off`);
+          await desktopIsOpen(page);
+        } finally {
+          await context.close();
+          await proxy.remove();
+        }
+      }
+    }
+  } finally {
+    await deskway.remove();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test('each proxy passes on the browser\'s own address, and not what the browser says of itself', async ({ setUps }) => {

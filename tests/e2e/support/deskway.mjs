@@ -11,7 +11,10 @@ export const PROGRAM =
 const READY = /https?:\/\/\S+/;
 
 export class Deskway {
-  /** @param {{ config?: string, flags?: string[], listen?: string }} options */
+  /**
+   * With an empty `listen` it listens where `config` says.
+   * @param {{ config?: string, flags?: string[], listen?: string }} options
+   */
   static async start(options = {}) {
     const folder = `/run/dwt-${randomBytes(4).toString('hex')}`;
     mkdirSync(folder, { mode: 0o755 });
@@ -29,7 +32,8 @@ export class Deskway {
 
   async up(listen) {
     const { flags = [] } = this.options;
-    const args = ['up', '--listen', listen, '--config', join(this.folder, 'deskway.toml')];
+    const args = ['up', '--config', join(this.folder, 'deskway.toml')];
+    if (listen) args.push('--listen', listen);
     args.push('--run-dir', this.runDir, '--state-dir', join(this.folder, 'state'), ...flags);
     this.process = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.log = '';

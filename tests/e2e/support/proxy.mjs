@@ -51,17 +51,22 @@ export function proxyConfig(kind, deskway, flags) {
 }
 
 export class Proxy {
-  /** Starts a proxy of that kind on a free port; `url` is where it shows Deskway. */
-  static async start(kind, deskway) {
+  /**
+   * Starts a proxy of that kind on a free port; `url` is where it shows Deskway.
+   * @param {{ upstream?: string, certificate?: string }} options where it reaches Deskway, and a
+   *   file with its own certificate and key
+   */
+  static async start(kind, deskway, { upstream, certificate } = {}) {
     const self = new Proxy();
     self.kind = kind;
     self.folder = mkdtempSync(join(tmpdir(), `dwt-${kind}-`));
     chmodSync(self.folder, 0o755);
     const { host, pathname } = new URL(deskway.url);
     const port = await freePort();
-    self.origin = `http://127.0.0.1:${port}`;
+    self.origin = `${certificate ? 'https' : 'http'}://127.0.0.1:${port}`;
     self.url = `${self.origin}${pathname.replace(/\/$/, '')}`;
-    const flags = ['--upstream', host, '--listen', `127.0.0.1:${port}`];
+    const flags = ['--upstream', upstream ?? host, '--listen', `127.0.0.1:${port}`];
+    if (certificate) flags.push('--cert', certificate, '--key', certificate);
     const file = join(self.folder, 'config');
     writeFileSync(file, proxyConfig(kind, deskway, flags));
     const { argv, env = {} } = PROGRAMS[kind](file, self.folder);
