@@ -104,7 +104,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        rendered(&Templates::built_in().unwrap(), &config, name, &set)
+        rendered(&Templates::built_in()?, &config, name, &set)
     }
 
     #[test]

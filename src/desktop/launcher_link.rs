@@ -330,13 +330,13 @@ impl Connection {
                 }
                 Ok(FromLauncher::SignedOut { handle_hash }) => LinkEvent::SignedOut { handle_hash },
                 Ok(FromLauncher::Config { text }) => LinkEvent::Config { text },
-                Ok(FromLauncher::Templates) => match descriptor {
-                    Some(file) => LinkEvent::Templates { file },
-                    None => {
+                Ok(FromLauncher::Templates) => {
+                    let Some(file) = descriptor else {
                         warn!("the launcher sends templates without their file: the old ones stay");
                         continue;
-                    }
-                },
+                    };
+                    LinkEvent::Templates { file }
+                }
                 Err(error) => {
                     warn!(%error, "the launcher says what nobody understands: closed");
                     return;

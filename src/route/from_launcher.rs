@@ -56,3 +56,32 @@ async fn subscribe_again(site: &Site) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::runtime::seal;
+
+    #[test]
+    fn templates_come_as_they_were_read_and_nothing_else_is_taken_for_them() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("portal.html"), "own").unwrap();
+        let texts = Texts::read(Some(dir.path())).unwrap();
+        let sent = seal("templates", &texts.to_bytes()).unwrap();
+        let templates = new_templates(sent).unwrap();
+        let page = templates.page("portal.html", &crate::templates::nothing());
+        assert_eq!(page.unwrap(), "own");
+
+        let garbled = seal("templates", &[255; 64]).unwrap();
+        let error = new_templates(garbled).unwrap_err().to_string();
+        assert!(error.contains("cannot be read"), "{error}");
+        let file = tempfile::tempfile().unwrap();
+        let error = new_templates(file.into()).unwrap_err().to_string();
+        assert!(
+            error.contains("memory file") || error.contains("sealed"),
+            "{error}"
+        );
+    }
+}

@@ -164,7 +164,8 @@ fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
     environment.set_debug(true); // errors know the place in the line
     environment.set_fuel(Some(MAX_STEPS));
     environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") {
+        let extension = Path::new(name).extension();
+        if extension.is_some_and(|it| it.eq_ignore_ascii_case("html")) {
             AutoEscape::Html
         } else {
             AutoEscape::None

@@ -44,21 +44,22 @@ const test = base.extend({
   /** `{ proxy, deskway, name }` for each proxy in front of each of two Deskways. */
   setUps: [
     async ({}, use) => {
-      const started = [];
+      const [deskways, proxies] = [[], []];
       try {
         const setUps = [];
         for (const basePath of ['', '/desk']) {
           const deskway = await Deskway.start({ config: CONFIG(basePath) });
-          started.push(deskway);
+          deskways.push(deskway);
           for (const kind of PROXIES) {
             const proxy = await Proxy.start(kind, deskway);
-            started.push(proxy);
+            proxies.push(proxy);
             setUps.push({ proxy, deskway, name: `${kind} ${basePath}/` });
           }
         }
         await use(setUps);
       } finally {
-        for (const it of started.reverse()) await it.remove();
+        await removeAll(proxies);
+        await removeAll(deskways);
       }
     },
     { scope: 'worker', timeout: 90_000 },
@@ -118,23 +119,22 @@ test('each reaches Deskway by its unix socket, and by https with a certificate o
   const socket = join(folder, 'http.sock');
   const deskway = await Deskway.start({ config: CONFIG('') + LISTENERS(socket), listen: '' });
   const { host } = new URL(deskway.url);
+  const proxies = [];
   const ways = [{ upstream: `unix:${socket}` }, { upstream: `https://${host}`, certificate }];
   try {
     for (const kind of PROXIES) {
       for (const way of ways) {
         const proxy = await Proxy.start(kind, deskway, way);
+        proxies.push(proxy);
         const context = await browser.newContext({ viewport: { width: 420, height: 320 } });
-        try {
-          const page = await context.newPage();
-          await signIn(page, alice, `${proxy.url}/d/${alice.name}/?resize=off`);
-          await desktopIsOpen(page);
-        } finally {
-          await context.close();
-          await proxy.remove();
-        }
+        const page = await context.newPage();
+        await signIn(page, alice, `${proxy.url}/d/${alice.name}/?resize=off`);
+        await desktopIsOpen(page);
+        await context.close();
       }
     }
   } finally {
+    await removeAll(proxies);
     await deskway.remove();
     rmSync(folder, { recursive: true, force: true });
   }
@@ -187,6 +187,11 @@ test('what is printed for Traefik is YAML with a router to Deskway', async ({ se
   expect(service.passHostHeader).toBe(true);
   expect(parse(proxyConfig('traefik', deskway, [...flags, '--site']))).toEqual([dynamic]);
 });
+
+/** Apache takes 10 s to end, but not one after the other. */
+function removeAll(started) {
+  return Promise.all(started.map((it) => it.remove()));
+}
 
 /** Has the page listen to the server-sent events, as the portal does. */
 function follow(page, url) {

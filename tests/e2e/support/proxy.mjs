@@ -12,7 +12,7 @@ import { PROGRAM } from './deskway.mjs';
 /** How long a proxy may take to listen. */
 const START = 15_000;
 
-/** How each is started in the foreground: `{ argv, env }`. */
+/** How each is started in the foreground: `{ argv, env }`, and ended where not by SIGTERM: `end`. */
 const PROGRAMS = {
   // Its own folders are compiled in: others are put over them, for its eyes alone.
   nginx: (file, folder) => {
@@ -39,6 +39,7 @@ const PROGRAMS = {
       XDG_CONFIG_HOME: folder,
       XDG_DATA_HOME: folder,
     },
+    end: 'SIGQUIT', // it waits for everybody else's connections otherwise
   }),
 };
 
@@ -69,7 +70,8 @@ export class Proxy {
     if (certificate) flags.push('--cert', certificate, '--key', certificate);
     const file = join(self.folder, 'config');
     writeFileSync(file, proxyConfig(kind, deskway, flags));
-    const { argv, env = {} } = PROGRAMS[kind](file, self.folder);
+    const { argv, env = {}, end = 'SIGTERM' } = PROGRAMS[kind](file, self.folder);
+    self.end = end;
     const [program, ...args] = argv;
     self.process = spawn(program, args, {
       env: { ...process.env, ...env },
@@ -111,7 +113,7 @@ export class Proxy {
   /** Ends it with its children, and takes its folder away. */
   async remove() {
     if (this.process.exitCode === null && this.process.signalCode === null) {
-      this.process.kill('SIGTERM');
+      this.process.kill(this.end);
     }
     await this.ended;
     rmSync(this.folder, { recursive: true, force: true });
