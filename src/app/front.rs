@@ -20,6 +20,7 @@ use crate::listen::{
 use crate::route::{Assets, Site, SiteParts, follow_launcher, https_router, router};
 use crate::runtime::{Clock, Tasks};
 use crate::store::Sessions;
+use crate::store::{DoctorKey, Sessions};
 use crate::templates::Templates;
 
 /// How often sign-ins that have run out are looked for.
@@ -46,6 +47,7 @@ pub struct FrontParts {
     /// The sessions database.
     pub sessions: PathBuf,
     pub clock: Clock,
+    pub doctor_key: DoctorKey,
     pub reread: Reread,
 }
 
@@ -78,7 +80,9 @@ impl Front {
             templates: parts.templates,
             launcher: launcher.clone(),
             registry: Registry::new(),
-            sign_ins: SignIns::new(sessions.clone(), parts.clock),
+            sign_ins: SignIns::new(sessions.clone(), parts.clock.clone()),
+            doctor_key: parts.doctor_key,
+            clock: parts.clock,
             tasks: tasks.clone(),
         });
         let server = &config.server;

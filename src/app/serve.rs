@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::listen::Tls;
 use crate::route::Assets;
 use crate::runtime::Clock;
+use crate::store::DoctorKey;
 use crate::templates::Templates;
 
 /// How long the stop waits for what is under way.
@@ -113,6 +114,12 @@ pub fn serve(
         }
         None => Some(self_signed(&config, &inherited.entrances, &state)?),
     };
+    let doctor_key = DoctorKey::make(&state).with_context(|| {
+        format!(
+            "cannot write the key of `deskway doctor` in {}",
+            state.display()
+        )
+    })?;
     sandbox::enter(&state)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -133,6 +140,7 @@ pub fn serve(
         templates: inherited.templates,
         sessions: state.join("front.db"),
         clock: Clock::System,
+        doctor_key,
         reread: inherited.reread,
     };
     runtime.block_on(run(parts, inherited.announcement))

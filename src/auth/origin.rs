@@ -4,6 +4,7 @@
 //! an `Origin` must equal our own with its port. The `Host` allow-list ends DNS rebinding.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
@@ -27,6 +28,12 @@ impl Host {
     /// The name or address alone.
     pub fn without_port(&self) -> &str {
         name_of(&self.0).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

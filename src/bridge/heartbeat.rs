@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How often the browser is pinged. Proxies cut what is silent for 60 s.
-const PING_EVERY: Duration = Duration::from_secs(25);
+pub const PING_EVERY: Duration = Duration::from_secs(25);
 
 /// How long a browser may give no sign of life: two pings without a pong.
 pub(super) const DEAD_AFTER: Duration = Duration::from_mins(1);

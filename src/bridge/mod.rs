@@ -40,6 +40,7 @@ use crate::runtime::Stream;
 
 pub use close::CloseCause;
 pub use error::{Error, Fault};
+pub use heartbeat::PING_EVERY;
 pub use pipe::{forgo_pipes, most_pipe_descriptors};
 pub use tap::{Event, Tap};
 pub use traffic::Traffic;

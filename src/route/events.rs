@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::stream::{self, Stream};
+use axum::response::{AppendHeaders, IntoResponse};
+use futures_util::stream;
+use http::header::HeaderName;
 use tokio::sync::watch;
 use tracing::error;
 
@@ -19,6 +21,11 @@ use crate::desktop::Known;
 
 /// A comment line after so much silence, so that nobody on the way gives the connection up.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// What nginx, and others that learned it from there, take as the order to pass each event on as
+/// it comes.
+pub(super) const UNBUFFERED: (HeaderName, &str) =
+    (HeaderName::from_static("x-accel-buffering"), "no");
 
 struct Follower {
     site: Arc<Site>,
@@ -37,7 +44,7 @@ enum Step {
 pub(super) async fn stream(
     State(site): State<Arc<Site>>,
     SignedIn(person): SignedIn,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
+) -> Result<impl IntoResponse, Error> {
     site.desktops(&person).await?;
     let known = site.registry.follow(&person.account.name);
     let follower = Follower {
@@ -48,9 +55,10 @@ pub(super) async fn stream(
     };
     let events = stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
-        Some((Ok(event), follower))
+        Some((Ok::<_, Infallible>(event), follower))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    Ok((AppendHeaders([UNBUFFERED]), events))
 }
 
 impl Follower {

@@ -2,6 +2,7 @@
 
 mod api;
 mod assets;
+mod doctor;
 mod error;
 mod events;
 mod from_launcher;
@@ -48,12 +49,14 @@ pub enum Guest {
     SignIn,
     /// 401.
     Refused,
+    /// 404, as everybody who does not show the key of `deskway doctor`.
+    Nothing,
 }
 
 /// Every URL. The handlers hold what the second column says: each that is not for guests asks
 /// for a [`guard::SignedIn`], and a test goes through this table without a cookie.
 pub fn table() -> Vec<Row> {
-    use Guest::{Refused, SignIn, Welcome};
+    use Guest::{Nothing, Refused, SignIn, Welcome};
     let row = |path, guest, answers| Row {
         path,
         guest,
@@ -116,6 +119,10 @@ pub fn table() -> Vec<Row> {
         row("/brand.css", Welcome, get(assets::brand)),
         row("/healthz", Welcome, get(health::alive)),
         row("/readyz", Welcome, get(health::ready)),
+        // what `deskway doctor --url` asks for
+        row("/doctor/seen", Nothing, get(doctor::seen)),
+        row("/doctor/events", Nothing, get(doctor::events)),
+        row("/doctor/echo", Nothing, get(doctor::echo)),
     ]
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tracing::{info, warn};
 
 use super::assets::Assets;
+use super::doctor::Practice;
 use super::error::Error;
 use super::pages::Pages;
 use crate::auth::{Hosts, Identity, SignIns};
@@ -12,7 +13,8 @@ use crate::config::Brand;
 use crate::desktop::{Ended, Launcher, LauncherError, Registry};
 use crate::launcher::protocol::Refusal;
 use crate::model::DesktopInfo;
-use crate::runtime::Tasks;
+use crate::runtime::{Clock, Tasks};
+use crate::store::DoctorKey;
 use crate::templates::Templates;
 
 /// What a [`Site`] is made of.
@@ -29,6 +31,8 @@ pub struct SiteParts {
     pub launcher: Launcher,
     pub registry: Arc<Registry>,
     pub sign_ins: SignIns,
+    pub doctor_key: DoctorKey,
+    pub clock: Clock,
     pub tasks: Tasks,
 }
 
@@ -41,6 +45,7 @@ pub struct Site {
     pub(super) launcher: Launcher,
     pub(super) registry: Arc<Registry>,
     pub(super) sign_ins: SignIns,
+    pub(super) practice: Practice,
     pub(super) tasks: Tasks,
     live: RwLock<Arc<Live>>,
 }
@@ -61,6 +66,7 @@ impl Site {
             launcher: parts.launcher,
             registry: parts.registry,
             sign_ins: parts.sign_ins,
+            practice: Practice::new(parts.doctor_key, parts.clock),
             tasks: parts.tasks,
             live: RwLock::new(Arc::new(Live {
                 hosts: parts.hosts,

@@ -13,6 +13,7 @@ use deskway::config::{Config, Overrides};
 use deskway::listen::Tls;
 use deskway::route::Assets;
 use deskway::runtime::Clock;
+use deskway::store::DoctorKey;
 use deskway::templates::Templates;
 use tempfile::TempDir;
 
@@ -113,6 +114,13 @@ impl House {
         self.dir.path().join("front.db")
     }
 
+    /// A header that lets in as `deskway doctor`.
+    pub(crate) fn doctors_pass(&self) -> String {
+        let key = DoctorKey::read(self.dir.path()).unwrap();
+        let now = self.time.load(Ordering::Relaxed);
+        format!("Deskway-Doctor: {}", key.pass(now))
+    }
+
     pub(crate) fn launcher(&self) -> &FakeLauncher {
         self.launcher.as_ref().unwrap()
     }
@@ -143,6 +151,7 @@ impl House {
             templates: Templates::built_in().unwrap(),
             sessions: self.sessions_file(),
             clock: Clock::Manual(Arc::clone(&self.time)),
+            doctor_key: DoctorKey::make(self.dir.path()).unwrap(),
             reread: {
                 let old = self.config.clone();
                 Box::new(move |text| {

@@ -2,6 +2,7 @@
 
 mod access;
 mod browser;
+mod doctor;
 mod doors;
 mod events;
 mod fake_launcher;
