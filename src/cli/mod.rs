@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use unread::Unread;
+use url::Url;
 
 use crate::config::{self, Config, ListenAt, Overrides, TlsFiles};
 use crate::launcher::client::ClientError;
@@ -302,6 +303,13 @@ pub struct Doctor {
     /// and `mend`
     #[arg(long)]
     pub json: bool,
+    /// Go in by the outside door instead: at this address, as people's browsers give it, check
+    /// the certificate, what the reverse proxy passes on, and that WebSockets stay open
+    #[arg(long, value_name = "URL", value_parser = doctor::parse_url)]
+    pub url: Option<Url>,
+    /// With --url: leave out the check that takes more than a minute of silence
+    #[arg(long, requires = "url")]
+    pub quick: bool,
     #[command(flatten)]
     pub start: Start,
 }

@@ -1,5 +1,7 @@
 //! `deskway doctor`: checks what a start needs and says how to mend what is missing.
 //!
+//! With `--url` it goes in from outside instead ([`outside`]).
+//!
 //! Each check is a function of what it looks at; [`examine`] gathers that on this machine.
 
 mod directories;
@@ -7,6 +9,7 @@ mod entrances;
 mod finding;
 mod machine;
 mod network;
+mod outside;
 mod people;
 mod programs;
 mod session;
@@ -21,6 +24,8 @@ use crate::runtime::Clock;
 use crate::store::accounts;
 use finding::{Finding, State};
 use programs::SYSTEM_PATH;
+
+pub(super) use outside::parse_url;
 
 /// The system account that the web server runs as when Deskway is started as root.
 const SERVICE_USER: &str = "deskway";
@@ -40,7 +45,10 @@ pub fn run(args: &Doctor) -> Result<bool, Error> {
             (Config::default_for(uid), vec![wrong])
         }
     };
-    findings.extend(examine(&config, uid));
+    match &args.url {
+        Some(url) => findings.extend(outside::examine(url, args.quick, &config)),
+        None => findings.extend(examine(&config, uid)),
+    }
     let text = if args.json {
         out::json(&findings)?
     } else {

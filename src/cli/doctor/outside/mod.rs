@@ -1,0 +1,271 @@
+//! `deskway doctor --url`: goes in by the outside door, as a browser does, and says what the way
+//! in spoils, and what to change where. Opens connections to the host of that address alone.
+//!
+//! Some checks ask what Deskway sees of them; for these it wants to be shown the key that its
+//! front keeps (`store::DoctorKey`). Every wait has a deadline.
+
+mod certificate;
+mod door;
+mod events;
+mod identity;
+mod proxy;
+mod request;
+mod seen;
+mod walk;
+mod websocket;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use url::{Host, Url};
+
+use super::finding::Finding;
+#[cfg(test)]
+use super::finding::State;
+use crate::config::Config;
+use crate::runtime::Clock;
+use crate::store::{DOCTOR_KEY_FILE, DoctorKey};
+use proxy::{Lack, Proxy};
+use walk::{Ground, Landing};
+
+/// The header that carries the pass.
+const PASS: HeaderName = HeaderName::from_static("deskway-doctor");
+/// How long a WebSocket is silent: proxies are used to cut after 60 s.
+const SILENCE: Duration = Duration::from_secs(75);
+
+/// The way in that is looked at.
+struct Way {
+    /// Everything of Deskway's is below it; ends with a slash.
+    site: Url,
+    key: Option<DoctorKey>,
+    proxy: Proxy,
+    /// Where Deskway listens.
+    upstream: String,
+    configured_base: String,
+}
+
+impl Way {
+    fn at(&self, path: &str) -> Url {
+        self.site.join(path).unwrap_or_else(|_| self.site.clone())
+    }
+
+    /// The base path in the address: empty, or `/desk`.
+    fn base(&self) -> &str {
+        self.site.path().trim_end_matches('/')
+    }
+
+    /// The header that Deskway wants to see.
+    fn pass(&self) -> HeaderMap {
+        let pass = self.key.as_ref().map(|key| key.pass(Clock::System.unix()));
+        let value = pass.and_then(|pass| HeaderValue::try_from(pass).ok());
+        value.map(|value| (PASS, value)).into_iter().collect()
+    }
+
+    fn mend(&self, lack: Lack) -> String {
+        self.proxy.mend(lack, &self.upstream, self.base())
+    }
+}
+
+/// An address as `--url` takes it: http or https, with a host, and a slash at its end.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err("it has to begin with https:// or http:// and a host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it may hold no name and no password".to_owned());
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    let path = format!("{}/", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// All checks from outside.
+pub(super) fn examine(url: &Url, quick: bool, config: &Config) -> Vec<Finding> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(go_in(url, quick, config)),
+        Err(error) => vec![Finding::wrong(
+            "way in",
+            format!("cannot begin: {error}"),
+            "try again when the machine has room",
+        )],
+    }
+}
+
+async fn go_in(url: &Url, quick: bool, config: &Config) -> Vec<Finding> {
+    let upstream = upstream(config);
+    let configured_base = config.server.base_path.clone();
+    let ground = Ground {
+        upstream: &upstream,
+        configured_base: &configured_base,
+    };
+    let (landing, mut findings) = walk::walk(url, ground).await;
+    let Some(landing) = landing else {
+        return findings;
+    };
+    let key = DoctorKey::read(&config.paths.state.join("front"));
+    let site = site(url, &landing);
+    let mut way = Way {
+        proxy: recognise(&site, &landing).await,
+        site,
+        key: None,
+        upstream,
+        configured_base,
+    };
+    findings.push(said_of_proxy(way.proxy));
+    findings.extend(secure(&way, &landing));
+    let no_key = match key {
+        Ok(key) => {
+            way.key = Some(key);
+            None
+        }
+        Err(error) => Some(error),
+    };
+    let (identity, go_on) = identity::identify(&way, &landing).await;
+    findings.extend(identity);
+    if !go_on {
+        return findings;
+    }
+    match no_key {
+        None => findings.extend(with_key(&mut way, quick).await),
+        Some(error) => {
+            findings.push(websocket::arrive(&way).await);
+            let file = config.paths.state.join("front").join(DOCTOR_KEY_FILE);
+            findings.push(Finding::note(
+                "left out",
+                format!(
+                    "{}: {error}; so not looked at: addresses, host and scheme as Deskway sees \
+                     them, messages, silence and events",
+                    file.display()
+                ),
+                "run this where Deskway runs, as root or its user, with its --config or --state-dir",
+            ));
+        }
+    }
+    findings
+}
+
+/// What takes Deskway's word.
+async fn with_key(way: &mut Way, quick: bool) -> Vec<Finding> {
+    let (seen, facts) = match seen::look(way).await {
+        Ok(looked) => looked,
+        Err(finding) => return vec![finding, websocket::arrive(way).await],
+    };
+    if let Some(local) = seen.local {
+        way.upstream = local.to_string();
+    }
+    let way = &*way;
+    let silence = (!quick).then_some(SILENCE);
+    let (mut seen_findings, sockets, events) = tokio::join!(
+        seen::findings(way, &seen, &facts),
+        Box::pin(websocket::findings(way, &seen, silence)),
+        events::findings(way),
+    );
+    seen_findings.extend(sockets);
+    seen_findings.push(events);
+    if quick {
+        let found = "not looked at, as --quick asks";
+        seen_findings.push(Finding::fine("silence", found));
+    }
+    seen_findings
+}
+
+/// The address given, with the scheme and port that it leads to.
+fn site(given: &Url, landing: &Landing) -> Url {
+    let mut site = landing.url.clone();
+    site.set_path(given.path());
+    site.set_query(None);
+    site
+}
+
+/// Where Deskway listens, by its configuration.
+fn upstream(config: &Config) -> String {
+    let first = config.server.listen.first();
+    first.map_or_else(|| "127.0.0.1:6080".to_owned(), ToString::to_string)
+}
+
+async fn recognise(site: &Url, landing: &Landing) -> Proxy {
+    match proxy::recognise(&landing.answer) {
+        Proxy::Unknown => proxy::provoke(site).await,
+        known => known,
+    }
+}
+
+fn said_of_proxy(proxy: Proxy) -> Finding {
+    let found = match proxy {
+        Proxy::Unknown => "none that gives its name",
+        known => known.name(),
+    };
+    Finding::fine("proxy", found)
+}
+
+/// Whether browsers take the page for secure, and the certificate.
+fn secure(way: &Way, landing: &Landing) -> Vec<Finding> {
+    const SECURE: &str = "secure context";
+    let Some(tls) = &landing.facts.tls else {
+        let local = match way.site.host() {
+            Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+            Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            None => false,
+        };
+        return vec![if local {
+            Finding::fine(
+                SECURE,
+                "plain http, which browsers trust on this machine alone",
+            )
+        } else {
+            Finding::wrong(
+                SECURE,
+                "plain http: passwords can be read on the way, and browsers give pages no clipboard",
+                "serve https, in Deskway (tls_cert, tls_key) or in the proxy, and send http there",
+            )
+        }];
+    };
+    let mut findings = vec![Finding::fine(SECURE, "https")];
+    let anybody = rustls_pki_types::ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
+    let name = door::server_name(&way.site).unwrap_or(anybody);
+    findings.extend(certificate::findings(
+        tls,
+        &name,
+        &certificate::roots(),
+        Clock::System.unix(),
+        way.proxy,
+    ));
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_ends_with_a_slash_and_is_of_the_web() {
+        let parsed = |text| parse_url(text).map(String::from);
+        assert_eq!(
+            parsed("https://desk.example.org/desk?x=1#y").unwrap(),
+            "https://desk.example.org/desk/"
+        );
+        assert_eq!(
+            parsed("http://127.0.0.1:8080").unwrap(),
+            "http://127.0.0.1:8080/"
+        );
+        for wrong in [
+            "desk.example.org",
+            "ftp://desk.example.org/",
+            "https://",
+            "https://a:b@c/",
+        ] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+}
