@@ -39,6 +39,17 @@ impl Authority {
         Path::new(self.place.path()).join("authority.pem")
     }
 
+    /// One for `name` that only itself vouches for.
+    pub fn self_signed(name: &str) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "Itself");
+        Pair {
+            chain: params.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
     /// One for `name`, valid from the beginning of 2020 to that of the year `until`.
     pub fn issue(&self, name: &str, until: i32) -> Pair {
         let key = KeyPair::generate().unwrap();

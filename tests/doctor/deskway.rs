@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 const DESKWAY: &str = env!("CARGO_BIN_EXE_deskway");
 /// Until people could sign in.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub struct Deskway {
     process: Child,
@@ -61,7 +61,7 @@ impl Deskway {
         });
         let address = loop {
             let line = receiver.recv_timeout(READY_TIMEOUT).expect("not ready");
-            if let Some((_, url)) = line.split_once("http://") {
+            if let Some((_, url)) = line.split_once("://") {
                 break url.split('/').next().unwrap().to_owned();
             }
         };
@@ -81,7 +81,7 @@ impl Deskway {
     pub fn doctor(&self, url: &str, more: &[&str], authority: Option<&Path>) -> Report {
         let mut doctor = Command::new(DESKWAY);
         doctor.args(["doctor", "--json", "--url", url]).args(more);
-        doctor.args(["--base-path", "/desk"]);
+        doctor.args(["--base-path", "/desk", "--listen", &self.address]);
         doctor.args(flags(self.place.path()));
         if let Some(authority) = authority {
             doctor

@@ -14,5 +14,5 @@ mod nginx;
 mod plain;
 mod secure;
 
-use deskway::{Deskway, Finding, Report};
+use deskway::{Deskway, Report};
 use nginx::{GOOD, Nginx};

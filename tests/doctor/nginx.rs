@@ -71,10 +71,14 @@ impl Nginx {
         } else {
             ("", "http")
         };
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .iter()
-            .map(|name| format!("{name}_temp_path {folder}/{name};\n"))
-            .collect();
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|name| {
+                format!(
+                    "{name}_temp_path {folder}/{name};
+"
+                )
+            })
+            .concat();
         let location = location.replace("UPSTREAM", &deskway.address);
         let text = format!(
             "daemon off; worker_processes 1; pid {folder}/pid; error_log stderr notice;\n\
@@ -91,17 +95,7 @@ impl Nginx {
         );
         nginx.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = nginx.spawn().expect("install nginx-light");
-        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let (sender, ready) = mpsc::channel();
-        // Reads on after that, so that nginx is never held up by its log.
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if line.contains("start worker process ") {
-                    _ = sender.send(());
-                }
-            }
-        });
-        if ready.recv_timeout(READY_TIMEOUT).is_err() {
+        if !is_ready(&mut process) {
             _ = process.kill();
             _ = process.wait();
             return None;
@@ -112,6 +106,21 @@ impl Nginx {
             _place: place,
         })
     }
+}
+
+/// Waits until the first worker is there. The log is read on after that, so that nginx is never
+/// held up by it.
+fn is_ready(process: &mut Child) -> bool {
+    let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    let (sender, ready) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            if line.contains("start worker process ") {
+                _ = sender.send(());
+            }
+        }
+    });
+    ready.recv_timeout(READY_TIMEOUT).is_ok()
 }
 
 impl Drop for Nginx {

@@ -48,7 +48,7 @@ fn a_base_path_that_the_proxy_takes_off_is_named_with_the_right_proxy_pass() {
     let report = deskway.quick(&nginx.url);
     let directive = format!(
         "location /desk/ {{ proxy_pass http://{}; … }}",
-        "127.0.0.1:0"
+        deskway.address
     );
     report.only("base path").is_mended_by(&directive);
 }

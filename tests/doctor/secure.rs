@@ -26,6 +26,30 @@ fn with_a_good_nginx_conf_all_is_fine_also_after_75_s_of_silence() {
 }
 
 #[test]
+fn http_leads_to_https_and_a_self_signed_certificate_is_a_note_with_its_fingerprint() {
+    let own = Authority::self_signed("127.0.0.1");
+    let place = tempfile::tempdir().unwrap();
+    let (cert, key) = (place.path().join("cert.pem"), place.path().join("key.pem"));
+    std::fs::write(&cert, own.chain).unwrap();
+    std::fs::write(&key, own.key).unwrap();
+    let deskway = Deskway::start(&format!(
+        "[server]\ntls_cert = \"{}\"\ntls_key = \"{}\"\n",
+        cert.display(),
+        key.display()
+    ));
+    let report = deskway.quick(&format!("http://{}/desk/", deskway.address));
+    let leads = format!("leads to https://{}/desk/", deskway.address);
+    assert!(report.of("way in").found.contains(&leads), "{report:#?}");
+    let line = report.only("trust");
+    assert!(
+        line.state == "note" && line.found.contains("fingerprint is "),
+        "{line:?}"
+    );
+    assert_eq!(report.of("TLS").found, "version 1.3");
+    assert_eq!(report.of("WebSocket").state, "fine", "{report:#?}");
+}
+
+#[test]
 fn a_scheme_that_is_not_told_names_the_directive() {
     let (deskway, authority) = (Deskway::start(TRUSTING), Authority::new());
     let pair = authority.issue("127.0.0.1", 2100);

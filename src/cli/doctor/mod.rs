@@ -14,6 +14,7 @@ mod people;
 mod programs;
 mod session;
 
+use std::io::Write as _;
 use std::path::Path;
 
 use deskway_osuser as osuser;
@@ -46,7 +47,18 @@ pub fn run(args: &Doctor) -> Result<bool, Error> {
         }
     };
     match &args.url {
-        Some(url) => findings.extend(outside::examine(url, args.quick, &config)),
+        Some(url) => {
+            if !args.quick && !args.json {
+                let seconds = outside::SILENCE.as_secs();
+                // When standard error is closed there is nobody to tell.
+                _ = writeln!(
+                    std::io::stderr(),
+                    "deskway: this takes {seconds} s, in which a WebSocket is silent; --quick \
+                     leaves that out"
+                );
+            }
+            findings.extend(outside::examine(url, args.quick, &config));
+        }
         None => findings.extend(examine(&config, uid)),
     }
     let text = if args.json {

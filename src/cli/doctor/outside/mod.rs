@@ -23,7 +23,7 @@ use url::{Host, Url};
 use super::finding::Finding;
 #[cfg(test)]
 use super::finding::State;
-use crate::config::Config;
+use crate::config::{Config, ListenAt, Protocol};
 use crate::runtime::Clock;
 use crate::store::{DOCTOR_KEY_FILE, DoctorKey};
 use proxy::{Lack, Proxy};
@@ -32,7 +32,7 @@ use walk::{Ground, Landing};
 /// The header that carries the pass.
 const PASS: HeaderName = HeaderName::from_static("deskway-doctor");
 /// How long a WebSocket is silent: proxies are used to cut after 60 s.
-const SILENCE: Duration = Duration::from_secs(75);
+pub(super) const SILENCE: Duration = Duration::from_secs(75);
 
 /// The way in that is looked at.
 struct Way {
@@ -172,10 +172,6 @@ async fn with_key(way: &mut Way, quick: bool) -> Vec<Finding> {
     );
     seen_findings.extend(sockets);
     seen_findings.push(events);
-    if quick {
-        let found = "not looked at, as --quick asks";
-        seen_findings.push(Finding::fine("silence", found));
-    }
     seen_findings
 }
 
@@ -187,10 +183,16 @@ fn site(given: &Url, landing: &Landing) -> Url {
     site
 }
 
-/// Where Deskway listens, by its configuration.
+/// Where Deskway listens, by its configuration, as proxies write it behind `http://`.
 fn upstream(config: &Config) -> String {
-    let first = config.server.listen.first();
-    first.map_or_else(|| "127.0.0.1:6080".to_owned(), ToString::to_string)
+    let mut listeners = config.server.listen.iter();
+    let serving = listeners.find(|listener| listener.protocol != Protocol::Redirect);
+    match serving.map(|listener| &listener.at) {
+        Some(ListenAt::Address(address)) if !address.ip().is_unspecified() => address.to_string(),
+        Some(ListenAt::Address(address)) => format!("127.0.0.1:{}", address.port()),
+        Some(ListenAt::Unix(path)) => format!("unix:{}", path.display()),
+        Some(ListenAt::Systemd(_)) | None => "ADDRESS:PORT".to_owned(),
+    }
 }
 
 async fn recognise(site: &Url, landing: &Landing) -> Proxy {

@@ -13,7 +13,7 @@ pub(super) enum Proxy {
     Nginx,
     Apache,
     Caddy,
-    HaProxy,
+    Haproxy,
     Traefik,
     /// None at all, or one that gives no sign of itself.
     Unknown,
@@ -50,7 +50,7 @@ impl Proxy {
             Self::Nginx => "nginx",
             Self::Apache => "Apache",
             Self::Caddy => "Caddy",
-            Self::HaProxy => "HAProxy",
+            Self::Haproxy => "HAProxy",
             Self::Traefik => "Traefik",
             Self::Unknown => "the proxy",
         }
@@ -63,7 +63,7 @@ impl Proxy {
             Self::Nginx => nginx(lack, upstream, base),
             Self::Apache => apache(lack, upstream, base),
             Self::Caddy => caddy(lack, base),
-            Self::HaProxy => haproxy(lack),
+            Self::Haproxy => haproxy(lack),
             Self::Traefik => traefik(lack),
             Self::Unknown => any(lack, base),
         }
@@ -78,7 +78,7 @@ pub(super) fn recognise(headers: &Answer) -> Proxy {
         ("openresty", Proxy::Nginx),
         ("apache", Proxy::Apache),
         ("caddy", Proxy::Caddy),
-        ("haproxy", Proxy::HaProxy),
+        ("haproxy", Proxy::Haproxy),
         ("traefik", Proxy::Traefik),
     ];
     let found = names.into_iter().find(|(name, _)| said.contains(name));
@@ -101,7 +101,7 @@ fn by_complaint(text: &str) -> Proxy {
     } else if head.contains("server: apache") || body.contains("that this server could not") {
         Proxy::Apache
     } else if body.contains("your browser sent an invalid request") {
-        Proxy::HaProxy
+        Proxy::Haproxy
     } else if head.contains("caddy") {
         Proxy::Caddy
     } else if head.contains("text/plain") && body.trim() == "400 bad request" {
@@ -270,7 +270,7 @@ mod tests {
         });
         Answer {
             status: StatusCode::OK,
-            headers: HeaderMap::from_iter(headers),
+            headers: headers.collect::<HeaderMap>(),
             body: Bytes::new(),
         }
     }
@@ -299,7 +299,7 @@ mod tests {
             (
                 "HTTP/1.1 400 Bad request\r\nConnection: close\r\n\r\n<html><body><h1>400 Bad \
                  request</h1>\nYour browser sent an invalid request.\n</body></html>",
-                Proxy::HaProxy,
+                Proxy::Haproxy,
             ),
             (
                 "HTTP/1.1 400 Bad Request\r\n\r\n<p>Your browser sent a request that this server \
@@ -330,7 +330,7 @@ mod tests {
         );
         let apache = Proxy::Apache.mend(Lack::Upgrade, "127.0.0.1:6080", "/desk");
         assert!(apache.contains("upgrade=websocket"), "{apache}");
-        let haproxy = Proxy::HaProxy.mend(Lack::Patience, "127.0.0.1:6080", "");
+        let haproxy = Proxy::Haproxy.mend(Lack::Patience, "127.0.0.1:6080", "");
         assert!(haproxy.contains("timeout tunnel"), "{haproxy}");
     }
 }

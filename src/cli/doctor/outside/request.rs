@@ -100,7 +100,7 @@ pub(super) async fn stream<T>(
         .header(USER_AGENT, AGENT)
         .body(Empty::new())?;
     let own = request.headers_mut();
-    for (name, value) in headers.iter() {
+    for (name, value) in &headers {
         own.insert(name, value.clone());
     }
     own.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
@@ -121,7 +121,9 @@ pub(super) async fn complaint(url: &Url, bytes: &[u8]) -> Result<String, Failure
         stream.take(MAX_COMPLAINT).read_to_end(&mut answer).await
     };
     // What came before the connection broke is enough.
-    let _: Result<io::Result<usize>, _> = timeout(ASK_TIMEOUT, talk).await;
+    _ = timeout(ASK_TIMEOUT, talk)
+        .await
+        .is_ok_and(|read: io::Result<usize>| read.is_ok());
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

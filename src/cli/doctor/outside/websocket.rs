@@ -29,7 +29,7 @@ const SILENCE: &str = "silence";
 /// For an upgrade, and for one message to come back.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// For the large message, and for the many.
-const PASSING_TIMEOUT: Duration = Duration::from_secs(60);
+const PASSING_TIMEOUT: Duration = Duration::from_mins(1);
 /// A message as large as any that a desktop sends, in bytes.
 const LARGE_LEN: usize = 1 << 20;
 /// Many small ones without a wait between them.
