@@ -92,14 +92,22 @@ fn a_proxy_that_does_not_tell_the_address_and_a_deskway_that_does_not_believe_it
 
 #[test]
 fn events_that_are_kept_back_are_found() {
-    let report = broken(
-        "proxy_buffering off;",
-        "proxy_ignore_headers X-Accel-Buffering;",
-    );
-    report
-        .only("events")
-        .is_mended_by("add `proxy_buffering off;` to the location");
-    broken("proxy_buffering off;", "").all_is_fine();
+    // What speaks HTTP/1.0 to Deskway is told no lengths, and nginx waits for a whole buffer.
+    let buffered = |more: &str| {
+        let events = format!(
+            "location ~ /events$ {{ proxy_pass http://UPSTREAM; proxy_http_version 1.0; \
+             proxy_buffering on; {more} }}"
+        );
+        let deskway = Deskway::start(TRUSTING);
+        let nginx = Nginx::start(&deskway, &format!("{GOOD}{events}"));
+        deskway.quick(&nginx.url)
+    };
+    let report = buffered("proxy_ignore_headers X-Accel-Buffering;");
+    let line = report.only("events");
+    line.is_mended_by("add `proxy_buffering off;` to the location");
+    line.is_mended_by("no `proxy_ignore_headers X-Accel-Buffering`");
+    // Deskway itself asks nginx not to.
+    buffered("").all_is_fine();
 }
 
 #[test]
