@@ -14,7 +14,7 @@ use super::{Finding, Way};
 
 const EVENTS: &str = "events";
 /// Deskway waits longer than that between its two events.
-const BETWEEN: Duration = Duration::from_millis(1500);
+const BETWEEN: Duration = Duration::from_secs(1);
 /// Most bytes of the two.
 const MAX_EVENTS: usize = 4 << 10;
 
