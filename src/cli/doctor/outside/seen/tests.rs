@@ -1,8 +1,8 @@
 //! What is made of what Deskway sees, for each way in which a proxy can get it wrong.
 
-use super::super::proxy::Proxy;
-use super::super::{State, parse_url};
 use super::*;
+use crate::cli::doctor::outside::proxy::Proxy;
+use crate::cli::doctor::outside::{State, parse_url};
 
 const OURS: &str = "203.0.113.7";
 
