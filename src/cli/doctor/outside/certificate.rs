@@ -12,7 +12,8 @@ use x509_parser::prelude::FromDer as _;
 
 use super::Finding;
 use super::door::TlsFacts;
-use super::proxy::{Lack, Proxy};
+use super::mend::Lack;
+use super::proxy::Proxy;
 
 const CERTIFICATE: &str = "certificate";
 const NAME: &str = "its name";

@@ -8,7 +8,7 @@ use hyper::Response;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::proxy::Lack;
+use super::mend::Lack;
 use super::request::{self, Failure};
 use super::{Finding, Way};
 

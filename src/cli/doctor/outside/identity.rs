@@ -4,7 +4,7 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 
-use super::proxy::Lack;
+use super::mend::Lack;
 use super::request;
 use super::walk::Landing;
 use super::{Finding, Way};

@@ -8,9 +8,12 @@ mod certificate;
 mod door;
 mod events;
 mod identity;
+mod mend;
+mod messages;
 mod proxy;
 mod request;
 mod seen;
+mod silence;
 mod walk;
 mod websocket;
 
@@ -26,7 +29,8 @@ use super::finding::State;
 use crate::config::{Config, ListenAt, Protocol};
 use crate::runtime::Clock;
 use crate::store::{DOCTOR_KEY_FILE, DoctorKey};
-use proxy::{Lack, Proxy};
+use mend::Lack;
+use proxy::Proxy;
 use walk::{Ground, Landing};
 
 /// The header that carries the pass.

@@ -6,7 +6,8 @@ use url::Url;
 
 use super::Finding;
 use super::door::{DoorError, Facts};
-use super::proxy::{Lack, recognise};
+use super::mend::Lack;
+use super::proxy::recognise;
 use super::request::{self, Answer, Failure};
 
 const WAY: &str = "way in";

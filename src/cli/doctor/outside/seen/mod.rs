@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 
 use super::door::Facts;
-use super::proxy::Lack;
+use super::mend::Lack;
 use super::request;
 use super::{Finding, Way};
 
