@@ -12,16 +12,16 @@ mod mend;
 mod messages;
 mod proxy;
 mod request;
+mod secure;
 mod seen;
 mod silence;
 mod walk;
 mod websocket;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use url::{Host, Url};
+use url::Url;
 
 use super::finding::Finding;
 #[cfg(test)]
@@ -126,7 +126,7 @@ async fn go_in(url: &Url, quick: bool, config: &Config) -> Vec<Finding> {
         configured_base,
     };
     findings.push(said_of_proxy(way.proxy));
-    findings.extend(secure(&way, &landing));
+    findings.extend(secure::findings(&way, &landing));
     let no_key = match key {
         Ok(key) => {
             way.key = Some(key);
@@ -212,42 +212,6 @@ fn said_of_proxy(proxy: Proxy) -> Finding {
         known => known.name(),
     };
     Finding::fine("proxy", found)
-}
-
-/// Whether browsers take the page for secure, and the certificate.
-fn secure(way: &Way, landing: &Landing) -> Vec<Finding> {
-    const SECURE: &str = "secure context";
-    let Some(tls) = &landing.facts.tls else {
-        let local = match way.site.host() {
-            Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-            Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            None => false,
-        };
-        return vec![if local {
-            Finding::fine(
-                SECURE,
-                "plain http, which browsers trust on this machine alone",
-            )
-        } else {
-            Finding::wrong(
-                SECURE,
-                "plain http: passwords can be read on the way, and browsers give pages no clipboard",
-                "serve https, in Deskway (tls_cert, tls_key) or in the proxy, and send http there",
-            )
-        }];
-    };
-    let mut findings = vec![Finding::fine(SECURE, "https")];
-    let anybody = rustls_pki_types::ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
-    let name = door::server_name(&way.site).unwrap_or(anybody);
-    findings.extend(certificate::findings(
-        tls,
-        &name,
-        &certificate::roots(),
-        Clock::System.unix(),
-        way.proxy,
-    ));
-    findings
 }
 
 #[cfg(test)]
