@@ -19,7 +19,6 @@ use crate::listen::{
 };
 use crate::route::{Assets, Site, SiteParts, follow_launcher, https_router, router};
 use crate::runtime::{Clock, Tasks};
-use crate::store::Sessions;
 use crate::store::{DoctorKey, Sessions};
 use crate::templates::Templates;
 
