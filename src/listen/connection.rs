@@ -64,7 +64,7 @@ impl Connection {
 
     fn known_address(&self) -> Option<IpAddr> {
         let told = self.forwarded.as_ref().and_then(|told| told.address);
-        told.or(self.peer_address())
+        told.or_else(|| self.peer_address())
     }
 
     fn peer_address(&self) -> Option<IpAddr> {

@@ -397,6 +397,24 @@ mod tests {
     }
 
     #[test]
+    fn no_text_makes_it_panic() {
+        let letters = b"for=proto;host\",\\[]:._ 127x";
+        let mut seed = 7_u32;
+        let mut next = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            usize::from(seed.to_be_bytes()[0])
+        };
+        for _ in 0..20_000 {
+            let len = next() % 40;
+            let text: Vec<u8> = (0..len).map(|_| letters[next() % letters.len()]).collect();
+            let text = String::from_utf8(text).unwrap();
+            for name in ["forwarded", "x-forwarded-for", "x-forwarded-host"] {
+                assert!(tell(&[(name, &text)]).is_some());
+            }
+        }
+    }
+
+    #[test]
     fn no_more_hops_are_followed_than_there_may_be() {
         let chain = format!("203.0.113.9{}", ", 192.0.2.1".repeat(MAX_HOPS));
         assert_eq!(

@@ -194,10 +194,10 @@ mod tests {
         drop(first);
         proxy.count_for(alice).unwrap();
         assert_eq!(limits.enter(alice).unwrap_err(), Full::ThisAddress);
-        let _other = limits.enter_from_proxy().unwrap();
+        let other = limits.enter_from_proxy().unwrap();
         let more = limits.enter_from_proxy();
         assert_eq!(more.unwrap_err(), Full::Everybody { first: true });
-        drop((proxy, _other));
+        drop((proxy, other));
         let counts = limits.lock();
         assert!(counts.total == 0 && counts.by_address.is_empty());
     }

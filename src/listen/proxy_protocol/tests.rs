@@ -78,6 +78,28 @@ async fn both_versions_tell_the_client_and_leave_what_follows() {
     }
 }
 
+#[test]
+fn no_bytes_make_it_panic() {
+    let mut seed = 7_u32;
+    let mut next = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        seed.to_be_bytes()[0]
+    };
+    let line = b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 80\r\n";
+    for _ in 0..20_000 {
+        let mut bytes = line.to_vec();
+        let at = usize::from(next()) % bytes.len();
+        bytes[at] = next();
+        bytes.truncate(usize::from(next()));
+        _ = line_of_version_1(&bytes);
+        let len = usize::from(next());
+        let rest: Vec<u8> = (0..len).map(|_| next() & 0x2f).collect();
+        for family in [0x11, 0x21, 0x31] {
+            _ = rest_of_version_2(0x21, family, &rest);
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_header_is_refused_and_what_is_cut_off_is_lost() {
     let long = format!("PROXY TCP4 {}\r\n", "1".repeat(100));

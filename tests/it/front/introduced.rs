@@ -1,4 +1,4 @@
-//! The PROXY protocol: connections that a proxy introduces, by hand and by HAProxy.
+//! The PROXY protocol: connections that a proxy introduces, by hand, by HAProxy and by NGINX.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use deskway::app::entrances::{Entrance, Speaks};
 use deskway::config::Config;
 use deskway::listen::Tls;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
@@ -227,31 +228,51 @@ async fn a_desktop_comes_through_whole_behind_either_header() {
     }
 }
 
-/// HAProxy with one frontend, ended when dropped.
-struct HaProxy {
+/// A proxy that somebody else made, ended when dropped. It is given its socket, on which
+/// connections wait until it is there.
+struct RealProxy {
     child: Child,
     address: SocketAddr,
     _dir: tempfile::TempDir,
 }
 
-impl HaProxy {
-    /// `bind` and `server` are added to those lines; `more` to the section.
-    fn before(to: SocketAddr, bind: &str, server: &str, more: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("haproxy.cfg");
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+impl RealProxy {
+    /// HAProxy. `bind` and `server` are added to those lines; `more` to the section.
+    fn haproxy(to: SocketAddr, bind: &str, server: &str, more: &str) -> Self {
         let text = format!(
             "global\n    maxconn 100\ndefaults\n    timeout connect 5s\n    timeout client 30s\n    \
              timeout server 30s\n    timeout tunnel 30s\nlisten desk\n    {more}\n    \
              bind fd@0 {bind}\n    server desk {to} {server}\n"
         );
-        std::fs::write(&file, text).unwrap();
         let mut command = Command::new("haproxy");
-        command.args(["-db", "-f"]).arg(&file);
+        command.args(["-db", "-f"]);
+        Self::start(command, |_| text)
+    }
+
+    /// NGINX's stream module, which knows version 1.
+    fn nginx(to: SocketAddr) -> Self {
+        let mut command = Command::new("nginx");
+        // What it hands itself at an upgrade: its listening sockets.
+        command.env("NGINX", "0;").args(["-e", "stderr", "-c"]);
+        Self::start(command, |address| {
+            format!(
+                "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\ndaemon off;\n\
+                 pid /dev/null;\nerror_log stderr;\nevents {{}}\n\
+                 stream {{ server {{ listen {address}; proxy_pass {to}; proxy_protocol on; }} }}\n"
+            )
+        })
+    }
+
+    fn start(mut command: Command, config: impl FnOnce(SocketAddr) -> String) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("proxy.conf");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::fs::write(&file, config(address)).unwrap();
+        command.arg(&file);
         let child = command.stdin(Stdio::from(OwnedFd::from(listener))).spawn();
         Self {
-            child: child.expect("haproxy is installed"),
+            child: child.expect("it is installed"),
             address,
             _dir: dir,
         }
@@ -265,10 +286,12 @@ impl HaProxy {
     }
 }
 
-impl Drop for HaProxy {
+impl Drop for RealProxy {
     fn drop(&mut self) {
-        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
-            eprintln!("haproxy: {error}");
+        // Asked, and not killed, since it may have children.
+        let asked = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        if let Err(error) = asked.map_err(Into::into).and_then(|()| self.child.wait()) {
+            eprintln!("the proxy: {error}");
         }
     }
 }
@@ -277,7 +300,7 @@ impl Drop for HaProxy {
 async fn haproxy_introduces_browsers_in_both_versions() {
     let house = house().await;
     for server in ["send-proxy", "send-proxy-v2"] {
-        let proxy = HaProxy::before(house.address, "", server, "mode tcp");
+        let proxy = RealProxy::haproxy(house.address, "", server, "mode tcp");
         let browser = house.browser();
         let stream = proxy.connect().await;
         let answer = sign_in_over(&browser, stream, "http", &[]).await;
@@ -287,13 +310,22 @@ async fn haproxy_introduces_browsers_in_both_versions() {
 }
 
 #[tokio::test]
+async fn nginx_introduces_browsers() {
+    let house = house().await;
+    let proxy = RealProxy::nginx(house.address);
+    let answer = sign_in_over(&house.browser(), proxy.connect().await, "http", &[]).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    assert_eq!(house.world.peers(), ["127.0.0.7"]);
+}
+
+#[tokio::test]
 async fn where_haproxy_ends_tls_it_can_say_so_in_its_introduction() {
     let dir = tempfile::tempdir().unwrap();
     let pem = dir.path().join("own.pem");
     let own = Tls::self_signed(&pem, &["localhost".to_owned()]).unwrap();
     let house = house().await;
     let bind = format!("ssl crt {}", Path::new(&pem).display());
-    let proxy = HaProxy::before(house.address, &bind, "send-proxy-v2-ssl", "mode tcp");
+    let proxy = RealProxy::haproxy(house.address, &bind, "send-proxy-v2-ssl", "mode tcp");
     let stream = proxy.connect().await;
     let stream = tls::secured(stream, own.fingerprint()).await;
     let answer = sign_in_over(&house.browser(), stream, "https", &[]).await;
@@ -310,7 +342,7 @@ async fn haproxy_can_tell_in_headers_what_it_knows() {
     let house = House::with(change, None).await;
     let tell =
         "mode http\n    option forwardfor\n    http-request set-header X-Forwarded-Proto https";
-    let proxy = HaProxy::before(house.address, "", "", tell);
+    let proxy = RealProxy::haproxy(house.address, "", "", tell);
     let stream = proxy.connect().await;
     let forged = ["X-Forwarded-For: 198.51.100.7"];
     let answer = sign_in_over(&house.browser(), stream, "https", &forged).await;
