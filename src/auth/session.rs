@@ -1,7 +1,7 @@
 //! The session cookie: the handle that the launcher gave at sign-in, and nothing else.
 //!
 //! On https its name starts with `__Host-`, so that no other host and no plain page can set it.
-//! On plain loopback browsers refuse that, hence a name of its own.
+//! In the clear browsers refuse that, hence a name of its own.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
