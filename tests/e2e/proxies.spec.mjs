@@ -108,7 +108,7 @@ test('through each proxy a desktop opens, and is still open after three idle min
   for (const { context } of visits) await context.close();
 });
 
-test('each reaches Deskway by its unix socket, and by https with a certificate of its own', async ({ browser, alice }) => {
+test('each speaks https with a certificate of its own, and reaches Deskway by its unix socket or by https', async ({ browser, alice }) => {
   test.setTimeout(3 * 60_000);
   const folder = mkdtempSync(join(tmpdir(), 'dwt-proxies-'));
   chmodSync(folder, 0o755);
@@ -120,7 +120,7 @@ test('each reaches Deskway by its unix socket, and by https with a certificate o
   const deskway = await Deskway.start({ config: CONFIG('') + LISTENERS(socket), listen: '' });
   const { host } = new URL(deskway.url);
   const proxies = [];
-  const ways = [{ upstream: `unix:${socket}` }, { upstream: `https://${host}`, certificate }];
+  const ways = [{ upstream: `unix:${socket}`, certificate }, { upstream: `https://${host}`, certificate }];
   try {
     for (const kind of PROXIES) {
       for (const way of ways) {

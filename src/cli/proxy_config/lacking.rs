@@ -23,6 +23,7 @@ pub(super) fn said(proxy: Proxy, values: &ProxyValues, config: &Config) -> Strin
     }
     said.extend(socket_group(proxy, values, config));
     said.extend(port_taken(proxy, values, config));
+    said.extend(https_alone(proxy, values));
     said
 }
 
@@ -95,6 +96,18 @@ fn socket_group(proxy: Proxy, values: &ProxyValues, config: &Config) -> Option<S
             "The [[listen]] of {path} is to say `socket_group = \"{group}\"`, or {proxy} may not open it.\n"
         )
     })
+}
+
+/// Where Deskway speaks https, it sends everybody there who comes to the proxy without.
+fn https_alone(proxy: Proxy, values: &ProxyValues) -> Option<String> {
+    let automatic = proxy == Proxy::Caddy && values.name.is_some() && values.listen.is_none();
+    let secure = values.tls.is_some() || automatic;
+    let (Upstream::Https(address), false) = (&values.upstream, secure) else {
+        return None;
+    };
+    Some(format!(
+        "Deskway at {address} serves https alone, and {proxy} is to speak plain http: give --cert and --key, or write a [[listen]] with `protocol = \"http\"` into deskway.toml.\n"
+    ))
 }
 
 fn port_taken(proxy: Proxy, values: &ProxyValues, config: &Config) -> Option<String> {

@@ -169,6 +169,11 @@ fn what_deskway_toml_lacks_is_said_and_nothing_else() {
     let (_, said) = print("nginx", taken);
     assert!(said.contains("itself listens on 0.0.0.0:80"), "{said}");
     let (_, said) = print("nginx --listen 127.0.0.2:8080", taken);
+    assert!(
+        said.starts_with("Deskway at 127.0.0.1:80 serves https alone"),
+        "{said}"
+    );
+    let (_, said) = print("nginx --listen 127.0.0.2:8080 --cert /c --key /k", taken);
     assert_eq!(said, "");
 }
 
