@@ -41,6 +41,41 @@ fn check_config_takes_a_sound_file_and_says_all_that_is_wrong_with_another() {
 }
 
 #[test]
+fn an_import_prints_a_sound_file_and_writes_it_once() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import");
+    let place = TempDir::new().unwrap();
+    for name in [
+        "one-desktop.conf",
+        "two-desktops.conf",
+        "whole.conf",
+        "tokens",
+        "tokens.d",
+        "vncserver.users",
+        "user-mapping.xml",
+    ] {
+        let printed = run(&["import", &text(&folder.join(name))]);
+        assert_eq!(printed.status.code(), DONE, "{name}: {}", err(&printed));
+        let file = place.path().join("deskway.toml");
+        fs::write(&file, out(&printed)).unwrap();
+        let checked = run(&["check-config", &text(&file)]);
+        assert_eq!(checked.status.code(), DONE, "{name}: {}", err(&checked));
+    }
+    let to = text(&place.path().join("new/deskway.toml"));
+    let from = text(&folder.join("user-mapping.xml"));
+    let written = run(&["import", &from, "--write", &to]);
+    assert_eq!(written.status.code(), DONE, "{}", err(&written));
+    assert!(out(&written).contains("2 attached desktops"));
+    assert!(err(&written).contains("user-mapping.xml:17: a connection by ssh"));
+    assert!(!err(&written).contains("opensesame"));
+    assert_eq!(run(&["check-config", &to]).status.code(), DONE);
+    let again = run(&["import", &from, "--write", &to]);
+    assert_eq!(again.status.code(), FAILED);
+    assert!(err(&again).contains("is there already"), "{}", err(&again));
+    let unknown = run(&["import", &text(&folder.join("../cli.rs"))]);
+    assert!(err(&unknown).contains("--from"), "{}", err(&unknown));
+}
+
+#[test]
 fn a_wrong_file_stops_every_command_that_reads_it() {
     let place = TempDir::new().unwrap();
     let file = place.path().join("deskway.toml");

@@ -278,10 +278,6 @@ pub struct Import {
     pub attach: bool,
     /// Write the result instead of printing it [default: where `deskway up` looks]
     #[arg(long, value_name = "PATH", num_args = 0..=1)]
-    #[expect(
-        clippy::option_option,
-        reason = "clap's form of a flag that may have a value"
-    )]
     pub write: Option<Option<PathBuf>>,
     /// Replace what is there already
     #[arg(long, requires = "write")]

@@ -79,7 +79,7 @@ pub(crate) fn run(
         .max_blocking_threads(1)
         .thread_keep_alive(Duration::ZERO)
         .build()?;
-    let dialer = dialer(url, authorities)?;
+    let dialer = dialer(url, authorities.as_ref())?;
     let (socket, early) = runtime.block_on(connect(url, &dialer))?;
     let (near, far) = UnixStream::pair()?;
     near.set_nonblocking(true)?;
@@ -106,12 +106,11 @@ pub(crate) fn run(
     })
 }
 
-fn dialer(url: &Url, authorities: Option<Authorities<'_>>) -> Result<Dialer, Error> {
+fn dialer(url: &Url, authorities: Option<&Authorities<'_>>) -> Result<Dialer, Error> {
     if url.scheme() == "ws" {
         return Ok(Dialer::plain());
     }
-    let pem = authorities.as_ref();
-    Dialer::trusting(pem.map(|it| (it.path, it.pem.as_slice())))
+    Dialer::trusting(authorities.map(|it| (it.path, it.pem.as_slice())))
         .map_err(|error| Error::Connect(error.to_string()))
 }
 

@@ -150,6 +150,10 @@ mod tests {
     const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
     const ANSWER: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
+    #[expect(
+        clippy::unwrap_in_result,
+        reason = "what is not under test may not fail"
+    )]
     fn checked(status: u16, headers: &[(&'static str, &'static str)]) -> Result<(), String> {
         let url: Url = "ws://lab1:6080/websockify?token=secret".parse().unwrap();
         let headers = headers.iter().map(|(name, value)| {

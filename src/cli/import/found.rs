@@ -92,7 +92,7 @@ impl Found {
         });
     }
 
-    pub(super) fn to_do(&mut self, text: impl Into<String>) {
+    pub(super) fn remind(&mut self, text: impl Into<String>) {
         self.to_do.push(Note {
             place: None,
             text: text.into(),

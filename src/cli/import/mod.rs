@@ -92,7 +92,7 @@ pub fn run(args: &Import) -> Result<(), super::Error> {
     let beside = path
         .as_deref()
         .and_then(Path::parent)
-        .unwrap_or(Path::new("/"));
+        .unwrap_or_else(|| Path::new("/"));
     let written = args.write.is_some();
     if !written {
         for attached in &found.attached.clone() {
@@ -164,7 +164,7 @@ fn name_strangers(found: &mut Found) {
     if !owners.is_empty() {
         let owners: Vec<_> = owners.into_iter().collect();
         let names = owners.join(", ");
-        found.to_do(format!(
+        found.remind(format!(
             "this machine has no account for {names}: make them (deskway user add, or adduser), or \
              write who the owners are"
         ));

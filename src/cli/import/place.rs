@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags};
 
 use super::Error;
-use super::found::Found;
+use super::found::{Attached, Found};
 use super::render::password_file;
 use crate::runtime::random_bytes;
 
@@ -21,12 +21,14 @@ const SECRET: u32 = 0o600;
 /// Writes the passwords of VNC servers into files of their own, then the configuration. With
 /// `force`, what is there already is replaced.
 pub(super) fn write(found: &Found, text: &str, path: &Path, force: bool) -> Result<(), Error> {
-    let beside = path.parent().unwrap_or(Path::new("/"));
+    let beside = path.parent().unwrap_or_else(|| Path::new("/"));
     fs::create_dir_all(beside).map_err(|source| failed(beside, source))?;
     // A query may be what lets people in.
-    let mode = match found.attached.iter().any(|it| it.target.contains('?')) {
-        true => SECRET,
-        false => OPEN,
+    let has_query = |it: &Attached| it.target.contains('?');
+    let mode = if found.attached.iter().any(has_query) {
+        SECRET
+    } else {
+        OPEN
     };
     let mut files: Vec<(PathBuf, String, u32)> = Vec::new();
     for attached in &found.attached {

@@ -33,11 +33,11 @@ pub(super) fn read(path: &Path) -> Result<Found, Error> {
     } else {
         lines(path, &mut found)?;
     }
-    found.to_do(
+    found.remind(
         "each of these tokens was taken for the name of its owner: write another OWNER where it is \
          none",
     );
-    found.to_do("links with ?token=NAME become /novnc/NAME/vnc.html or /d/NAME/");
+    found.remind("links with ?token=NAME become /novnc/NAME/vnc.html or /d/NAME/");
     Ok(found)
 }
 

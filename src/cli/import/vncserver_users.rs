@@ -42,17 +42,17 @@ pub(super) fn read(path: &Path, attach: bool) -> Result<Found, Error> {
     names.sort();
     names.dedup();
     let names = names.join(", ");
-    found.to_do(format!(
+    found.remind(format!(
         "{names}: each signs in with the password of this machine's account, and then has a desktop"
     ));
     if attach {
-        found.to_do(
+        found.remind(
             "where such a screen asks for a password, write it into a file of mode 0600 and name \
              that as `password_file`: what vncpasswd wrote cannot be carried over",
         );
     } else {
         let units = units.join(" ");
-        found.to_do(format!(
+        found.remind(format!(
             "end the screens that are not needed any more: systemctl disable --now {units}; or \
              import with --attach, to have them beside the new desktops"
         ));

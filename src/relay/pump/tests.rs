@@ -3,16 +3,22 @@
 use std::io;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::bridge::websocket::{FrameParser, Parsed};
 
 /// The server's side of a relay that runs, and the viewer's.
-fn relay(early: &'static [u8]) -> (UnixStream, UnixStream, tokio::task::JoinHandle<End>) {
+fn relay(early: &'static [u8]) -> (UnixStream, UnixStream, JoinSet<End>) {
     let (server, theirs) = UnixStream::pair().unwrap();
     let (viewer, near) = UnixStream::pair().unwrap();
-    let end = tokio::spawn(carry(theirs.into(), Bytes::from_static(early), near));
+    let mut end = JoinSet::new();
+    end.spawn(carry(theirs.into(), Bytes::from_static(early), near));
     (server, viewer, end)
+}
+
+async fn ended(mut end: JoinSet<End>) -> End {
+    end.join_next().await.unwrap().unwrap()
 }
 
 /// The next frame of a client, unmasked.
@@ -44,7 +50,8 @@ async fn bytes_go_both_ways_and_pings_are_answered() {
     assert_eq!(&said, b"RFB");
     let long: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     let writing = long.clone();
-    let written = tokio::spawn(async move {
+    let mut written = JoinSet::new();
+    written.spawn(async move {
         viewer.write_all(&writing).await.unwrap();
         viewer
     });
@@ -58,10 +65,10 @@ async fn bytes_go_both_ways_and_pings_are_answered() {
     server.write_all(b"\x89\x02hi").await.unwrap();
     let pong = frame(&mut server, &mut parser).await.unwrap();
     assert_eq!(pong, (Opcode::Pong, b"hi".to_vec()));
-    drop(written.await.unwrap());
+    drop(written.join_next().await.unwrap().unwrap());
     let close = frame(&mut server, &mut parser).await.unwrap();
     assert_eq!(close, (Opcode::Close, 1000_u16.to_be_bytes().to_vec()));
-    assert!(matches!(end.await.unwrap(), End::Viewer));
+    assert!(matches!(ended(end).await, End::Viewer));
 }
 
 #[tokio::test]
@@ -72,7 +79,7 @@ async fn a_server_s_close_ends_it_with_its_reason() {
     let mut said = Vec::new();
     viewer.read_to_end(&mut said).await.unwrap();
     assert_eq!(said, b"ab");
-    let end = end.await.unwrap().to_string();
+    let end = ended(end).await.to_string();
     assert_eq!(end, "closed the connection with code 1011: off");
 }
 
@@ -81,10 +88,7 @@ async fn text_is_refused_with_its_code() {
     let (mut server, _viewer, end) = relay(b"\x81\x02hi");
     let close = frame(&mut server, &mut FrameParser::new(10)).await.unwrap();
     assert_eq!(close, (Opcode::Close, 1003_u16.to_be_bytes().to_vec()));
-    assert!(matches!(
-        end.await.unwrap(),
-        End::Violation(Violation::Text)
-    ));
+    assert!(matches!(ended(end).await, End::Violation(Violation::Text)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,5 +105,5 @@ async fn a_silent_server_is_asked_for_a_sign_of_life_and_kept() {
 async fn a_server_that_leaves_is_told_as_vanished() {
     let (server, _viewer, end) = relay(b"");
     drop(server);
-    assert!(matches!(end.await.unwrap(), End::Vanished));
+    assert!(matches!(ended(end).await, End::Vanished));
 }

@@ -46,8 +46,8 @@ impl Roots {
         Ok(roots)
     }
 
-    fn from_file(path: PathBuf) -> Result<Self, TlsError> {
-        Self::any(&certificates(&path)?, &path)
+    fn from_file(path: &Path) -> Result<Self, TlsError> {
+        Self::any(&certificates(path)?, path)
     }
 
     /// Those in the text of a PEM file, which `path` was read from.
@@ -184,7 +184,7 @@ impl Clients {
         let files = cafile.iter().cloned().collect();
         let load = move || {
             let roots = match cafile.clone() {
-                Some(path) => Roots::from_file(path)?,
+                Some(path) => Roots::from_file(&path)?,
                 None => Roots::system()?,
             };
             let verifier = WebPkiClientVerifier::builder_with_provider(

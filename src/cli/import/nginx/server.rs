@@ -120,7 +120,7 @@ impl<'a> Http<'a> {
             }
         }
         if relevant.is_empty() {
-            found.to_do(
+            found.remind(
                 "no location passes WebSockets on (proxy_pass with proxy_set_header Upgrade), so \
                  there is no desktop here",
             );
@@ -133,7 +133,7 @@ impl<'a> Http<'a> {
             if desktops {
                 self.server(server, owner, found);
             } else if redirects && !relevant.is_empty() {
-                self.listeners(server, "redirect", found);
+                listeners(server, "redirect", found);
             } else {
                 let text = format!(
                     "this server{} has no desktops: it is not carried over",
@@ -146,7 +146,7 @@ impl<'a> Http<'a> {
             }
         }
         if !found.listeners.is_empty() {
-            found.to_do(
+            found.remind(
                 "nginx and Deskway cannot both listen on these addresses: stop nginx before you \
                  start Deskway",
             );
@@ -156,7 +156,7 @@ impl<'a> Http<'a> {
             .iter()
             .any(|it| it.protocol == "http" && !is_loopback(&it.address))
         {
-            found.to_do(
+            found.remind(
                 "with protocol = \"http\", as nginx had it, passwords cross the network unencrypted: \
                  write tls_cert and tls_key and protocol = \"auto\", or only \"auto\" for a \
                  self-signed certificate",
@@ -176,7 +176,7 @@ impl<'a> Http<'a> {
             Some(_) => "redirect",
             None => "http",
         };
-        self.listeners(server, protocol, found);
+        listeners(server, protocol, found);
         for name in server
             .children()
             .iter()
@@ -213,7 +213,7 @@ impl<'a> Http<'a> {
         for it in proxied.iter().filter(|it| it.is_web_socket()) {
             self.attach(it, owner, found);
         }
-        self.other_locations(server, &proxied, found);
+        other_locations(server, &proxied, found);
     }
 
     fn certificate(&self, cert: &Directive, key: &Directive, found: &mut Found) {
@@ -231,41 +231,6 @@ impl<'a> Http<'a> {
                 found.lost(&cert.place, text);
             }
             _ => found.tls = Some((cert.place.clone(), cert_path, key_path)),
-        }
-    }
-
-    fn listeners(&self, server: &Directive, protocol: &'static str, found: &mut Found) {
-        let is_ssl = server
-            .children()
-            .iter()
-            .any(|it| it.name == "ssl" && it.arg(0) == "on");
-        let mut any = false;
-        for listen in server.children().iter().filter(|it| it.name == "listen") {
-            any = true;
-            let flag = |name| listen.args.iter().skip(1).any(|it| it == name);
-            let Some(address) = address_of(listen.arg(0)) else {
-                let text = format!("`{}`: only addresses and unix sockets are", listen.text());
-                found.lost(&listen.place, text);
-                continue;
-            };
-            found.listeners.push(Listen {
-                place: listen.place.clone(),
-                address,
-                protocol: if is_ssl || flag("ssl") {
-                    "https"
-                } else {
-                    protocol
-                },
-                proxy_protocol: flag("proxy_protocol"),
-            });
-        }
-        if !any {
-            found.listeners.push(Listen {
-                place: server.place.clone(),
-                address: "0.0.0.0:80".to_owned(),
-                protocol,
-                proxy_protocol: false,
-            });
         }
     }
 
@@ -321,7 +286,7 @@ impl<'a> Http<'a> {
         if let Some(id) = &named
             && !links::stays(proxied.path, id)
         {
-            found.to_do(format!(
+            found.remind(format!(
                 "links to {} become links to /novnc/{id}/ or /d/{id}/",
                 proxied.path
             ));
@@ -334,7 +299,7 @@ impl<'a> Http<'a> {
         }
         let ca_file = proxied.find("proxy_ssl_trusted_certificate");
         if target.starts_with("wss:") {
-            found.to_do(format!(
+            found.remind(format!(
                 "{}: nginx did not ask who is there, Deskway does; `ca_file` names who vouches \
                  for a certificate that no authority of this machine does",
                 target.split('?').next().unwrap_or_default()
@@ -398,54 +363,89 @@ impl<'a> Http<'a> {
         let path = links::passed(proxied.path, &asked, uri);
         Ok(format!("{scheme}://{authority}{path}"))
     }
+}
 
-    fn other_locations(&self, server: &Directive, proxied: &[Proxied<'_>], found: &mut Found) {
-        let authority = |it: &Proxied<'_>| {
-            let rest = it
-                .pass
-                .arg(0)
-                .split_once("://")
-                .map(|(_, rest)| rest.to_owned());
-            rest.map(|rest| rest.split('/').next().unwrap_or_default().to_owned())
+fn listeners(server: &Directive, protocol: &'static str, found: &mut Found) {
+    let is_ssl = server
+        .children()
+        .iter()
+        .any(|it| it.name == "ssl" && it.arg(0) == "on");
+    let mut any = false;
+    for listen in server.children().iter().filter(|it| it.name == "listen") {
+        any = true;
+        let flag = |name| listen.args.iter().skip(1).any(|it| it == name);
+        let Some(address) = address_of(listen.arg(0)) else {
+            let text = format!("`{}`: only addresses and unix sockets are", listen.text());
+            found.lost(&listen.place, text);
+            continue;
         };
-        let sockets = || proxied.iter().filter(|it| it.is_web_socket());
-        let mut waiting: Vec<&Directive> = vec![server];
-        let mut looked = 0;
-        while let Some(block) = waiting.pop() {
-            for location in block.children().iter().filter(|it| it.name == "location") {
-                looked += 1;
-                if looked > MAX_LOCATIONS {
-                    return;
-                }
-                waiting.push(location);
-                leave_out(location, found);
-                let own = proxied
-                    .iter()
-                    .find(|it| std::ptr::eq(it.location, location));
-                let has = |name| location.children().iter().any(|it| it.name == name);
-                match own {
-                    Some(own) if own.is_web_socket() => {}
-                    // noVNC's own pages, beside their WebSocket: Deskway has its own.
-                    Some(own) if sockets().any(|it| authority(it) == authority(own)) => {}
-                    Some(_) => found.lost(
-                        &location.place,
-                        format!(
-                            "`{}` is passed on to something else than a desktop",
-                            location.text()
-                        ),
+        found.listeners.push(Listen {
+            place: listen.place.clone(),
+            address,
+            protocol: if is_ssl || flag("ssl") {
+                "https"
+            } else {
+                protocol
+            },
+            proxy_protocol: flag("proxy_protocol"),
+        });
+    }
+    if !any {
+        found.listeners.push(Listen {
+            place: server.place.clone(),
+            address: "0.0.0.0:80".to_owned(),
+            protocol,
+            proxy_protocol: false,
+        });
+    }
+}
+
+fn other_locations(server: &Directive, proxied: &[Proxied<'_>], found: &mut Found) {
+    let authority = |it: &Proxied<'_>| {
+        let rest = it
+            .pass
+            .arg(0)
+            .split_once("://")
+            .map(|(_, rest)| rest.to_owned());
+        rest.map(|rest| rest.split('/').next().unwrap_or_default().to_owned())
+    };
+    let sockets = || proxied.iter().filter(|it| it.is_web_socket());
+    let mut waiting: Vec<&Directive> = vec![server];
+    let mut looked = 0;
+    while let Some(block) = waiting.pop() {
+        for location in block.children().iter().filter(|it| it.name == "location") {
+            looked += 1;
+            if looked > MAX_LOCATIONS {
+                return;
+            }
+            waiting.push(location);
+            leave_out(location, found);
+            let own = proxied
+                .iter()
+                .find(|it| std::ptr::eq(it.location, location));
+            let has = |name| location.children().iter().any(|it| it.name == name);
+            match own {
+                Some(own) if own.is_web_socket() => {}
+                // noVNC's own pages, beside their WebSocket: Deskway has its own.
+                Some(own) if sockets().any(|it| authority(it) == authority(own)) => {}
+                Some(_) => found.lost(
+                    &location.place,
+                    format!(
+                        "`{}` is passed on to something else than a desktop",
+                        location.text()
                     ),
-                    None if location.args == ["/"]
-                        && (has("root") || has("try_files") || has("index")) =>
-                    {
-                        found.public_index = Some(location.place.clone());
-                    }
-                    None if redirect(location).is_some() => {}
-                    None if location.children().iter().all(|it| it.name == "location") => {}
-                    None => found.lost(
-                        &location.place,
-                        format!("`{}` serves what is no desktop", location.text()),
-                    ),
+                ),
+                None if location.args == ["/"]
+                    && (has("root") || has("try_files") || has("index")) =>
+                {
+                    found.public_index = Some(location.place.clone());
                 }
+                None if redirect(location).is_some() => {}
+                None if location.children().iter().all(|it| it.name == "location") => {}
+                None => found.lost(
+                    &location.place,
+                    format!("`{}` serves what is no desktop", location.text()),
+                ),
             }
         }
     }
