@@ -12,7 +12,7 @@ use super::problems::Problems;
 use super::{Config, Error, Overrides};
 
 /// Most bytes of a file. The launcher sends it to the front in one message.
-const MAX_FILE: u64 = 64 * 1024;
+pub const MAX_FILE: u64 = 64 * 1024;
 
 /// Reads the configuration: the file at `path`, else the one in its usual place, else none; then
 /// `overrides`. Also gives the file's text (empty without a file), for [`from_text`] in another

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 pub use error::{Error, Problem};
 pub use listener::{ListenAt, Listener, Protocol, TrustedProxy};
-pub use load::{file, from_text, load, over, usual_file};
+pub use load::{MAX_FILE, file, from_text, load, over, usual_file};
 pub use overrides::Overrides;
 pub use restart::diff_needs_restart;
 pub use value::{parse_base_path, parse_host_name, parse_listen, parse_log_filter, parse_run_dir};

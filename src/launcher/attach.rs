@@ -190,7 +190,7 @@ fn relay(
             _ => Err(Some("the launcher is gone".to_owned())),
         }
     };
-    match relay::run(url, authorities, hand_over) {
+    match relay::run(url, authorities.as_ref(), hand_over) {
         Ok(end) => {
             tracing::info!(
                 place = relay::place(url),

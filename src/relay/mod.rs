@@ -70,7 +70,7 @@ pub(crate) struct Authorities<'a> {
 /// When it came to nothing: before `hand_over` was content, nobody has the socket's other end.
 pub(crate) fn run(
     url: &Url,
-    authorities: Option<Authorities<'_>>,
+    authorities: Option<&Authorities<'_>>,
     hand_over: impl FnOnce(UnixStream) -> Result<(), Option<String>> + Send,
 ) -> Result<End, Error> {
     // What looks up a name does not linger: it would be outside of what `confine` closes.
@@ -79,7 +79,7 @@ pub(crate) fn run(
         .max_blocking_threads(1)
         .thread_keep_alive(Duration::ZERO)
         .build()?;
-    let dialer = dialer(url, authorities.as_ref())?;
+    let dialer = dialer(url, authorities)?;
     let (socket, early) = runtime.block_on(connect(url, &dialer))?;
     let (near, far) = UnixStream::pair()?;
     near.set_nonblocking(true)?;

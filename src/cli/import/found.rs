@@ -119,8 +119,6 @@ impl Found {
                 false
             }
         };
-        self.listeners
-            .retain(|it| sound(&it.place, "this address", &render::listener(it)));
         self.hosts.retain(|(place, name)| {
             let text = format!("[server]\nhosts = [{}]\n", render::string(name));
             sound(place, "this name", &text)
@@ -132,6 +130,27 @@ impl Found {
             );
             sound(place, "this proxy", &text)
         });
+        // Each with those before it, and those that serve before those that lead to them.
+        let proxies = self.trusted_proxies.iter();
+        let proxies: Vec<_> = proxies.map(|(_, it)| render::string(it)).collect();
+        let mut text = format!("[server]\ntrusted_proxies = [{}]\n", proxies.join(", "));
+        let mut addresses = BTreeSet::new();
+        let mut kept = BTreeSet::new();
+        for redirects in [false, true] {
+            for (index, it) in self.listeners.iter().enumerate() {
+                if (it.protocol == "redirect") != redirects || !addresses.insert(&it.address) {
+                    continue;
+                }
+                let with_it = format!("{text}{}", render::listener(it));
+                if sound(&it.place, "this address", &with_it) {
+                    kept.insert(index);
+                    text = with_it;
+                }
+            }
+        }
+        let mut index = 0..;
+        self.listeners
+            .retain(|_| index.next().is_some_and(|index| kept.contains(&index)));
         for (setting, key) in [
             (&mut self.geometry, "geometry"),
             (&mut self.profile, "default_profile"),
@@ -188,8 +207,6 @@ impl Found {
         for (place, text) in lost {
             self.lost(&place, text);
         }
-        let mut seen = BTreeSet::new();
-        self.listeners.retain(|it| seen.insert(it.address.clone()));
         for list in [&mut self.hosts, &mut self.trusted_proxies] {
             let mut seen = BTreeSet::new();
             list.retain(|(_, value)| seen.insert(value.to_lowercase()));

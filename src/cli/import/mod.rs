@@ -38,6 +38,11 @@ pub enum Error {
     #[error("what was made of it is no sound configuration, which should not be: {0}")]
     Unsound(config::Error),
     #[error(
+        "what becomes of it has {0} bytes, and a configuration file may have {max}: import it in parts",
+        max = config::MAX_FILE
+    )]
+    TooLong(usize),
+    #[error(
         "{path} is there already: move it away, write elsewhere with --write PATH, or replace it with --force",
         path = path.display()
     )]
@@ -103,7 +108,7 @@ pub fn run(args: &Import) -> Result<(), super::Error> {
         }
     }
     let text = render::file(&found, &args.file, beside);
-    config::from_text(&text, "the result", &Overrides::default()).map_err(Error::Unsound)?;
+    check(&text)?;
     tell(&found);
     match path.filter(|_| written) {
         None => out::print(&text),
@@ -120,6 +125,15 @@ pub fn run(args: &Import) -> Result<(), super::Error> {
             ))
         }
     }
+}
+
+/// What Deskway would refuse is never printed.
+fn check(text: &str) -> Result<(), Error> {
+    if text.len() as u64 > config::MAX_FILE {
+        return Err(Error::TooLong(text.len()));
+    }
+    config::from_text(text, "the result", &Overrides::default()).map_err(Error::Unsound)?;
+    Ok(())
 }
 
 fn read(args: &Import) -> Result<Found, Error> {

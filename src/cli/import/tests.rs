@@ -27,6 +27,7 @@ fn found(args: &Import) -> Found {
 /// As it is written, and read back by those who know the format.
 fn imported(args: &Import) -> (String, config::Config) {
     let text = render::file(&found(args), &args.file, Path::new("/etc/deskway"));
+    check(&text).unwrap();
     let config = config::from_text(&text, "", &Overrides::default());
     (text.replace(ROOT, "tests/import"), config.unwrap())
 }
@@ -130,6 +131,56 @@ fn what_hostile_files_hold_stays_in_its_quotes_and_comments() {
     let (text, config) = imported(&args);
     assert!(!text.contains('\u{1b}'), "{text}");
     assert!(config.server.hosts.is_empty());
+}
+
+#[test]
+fn addresses_that_would_serve_nobody_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nginx.conf");
+    let text = "server { listen 80 proxy_protocol; listen 80; return 301 https://desk$request_uri;
+                location /novnc/alice/websockify { proxy_set_header Upgrade $http_upgrade;
+                proxy_pass http://h:1/; } }";
+    fs::write(&path, text).unwrap();
+    let mut args = args("");
+    args.file = path;
+    let (text, config) = imported(&args);
+    assert_eq!(config.attach.len(), 1);
+    assert!(!text.contains("[[listen]]\naddress"), "{text}");
+    assert!(text.contains("this address is left out"), "{text}");
+}
+
+#[test]
+fn more_than_a_configuration_may_hold_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens");
+    let line = |n| format!("person{n}: lab.example.org:5901\n");
+    fs::write(&path, (0..2000).map(line).collect::<String>()).unwrap();
+    let mut args = args("");
+    args.file = path;
+    let text = render::file(&found(&args), &args.file, Path::new("/"));
+    assert!(matches!(check(&text), Err(Error::TooLong(_))));
+}
+
+#[test]
+fn includes_are_found_from_the_file_s_folder_whatever_it_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join("a[b]*");
+    fs::create_dir_all(odd.join("sites/below")).unwrap();
+    let location = |name: &str| {
+        format!(
+            "server {{ location /novnc/{name}/websockify {{ \
+             proxy_set_header Upgrade $http_upgrade; proxy_pass http://h:1/; }} }}"
+        )
+    };
+    fs::write(odd.join("nginx.conf"), "http { include sites/**.conf; }").unwrap();
+    fs::write(odd.join("sites/a.conf"), location("alice")).unwrap();
+    fs::write(odd.join("sites/below/b.conf"), location("bob")).unwrap();
+    let mut args = args("");
+    args.file = odd.join("nginx.conf");
+    let (_, config) = imported(&args);
+    assert_eq!(config.attach.len(), 1);
+    // The default of a server that names no address.
+    assert!(format!("{:?}", config.server.listen).contains("0.0.0.0:80"));
 }
 
 #[test]

@@ -145,6 +145,12 @@ impl<'a> Http<'a> {
                 found.lost(&server.place, text);
             }
         }
+        if found.hosts.is_empty() && !relevant.is_empty() {
+            found.remind(
+                "nginx answered to any name; Deskway answers to this machine's own, to addresses, \
+                 and to those in `hosts`: write the names that people use there",
+            );
+        }
         if !found.listeners.is_empty() {
             found.remind(
                 "nginx and Deskway cannot both listen on these addresses: stop nginx before you \

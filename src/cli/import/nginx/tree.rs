@@ -157,7 +157,13 @@ impl Reader<'_> {
 
     /// What is not there is told, not refused: half of a configuration is better than nothing.
     fn include(&mut self, directive: &Directive, depth: usize) -> Result<Vec<Directive>, Error> {
-        let pattern = self.folder.join(directive.arg(0));
+        let folder = glob::Pattern::escape(&self.folder.to_string_lossy());
+        let mut pattern = directive.arg(0).to_owned();
+        // For nginx two stars are no more than one: it looks into no folders below.
+        while pattern.contains("**") {
+            pattern = pattern.replace("**", "*");
+        }
+        let pattern = Path::new(&folder).join(pattern);
         let pattern = pattern.to_string_lossy();
         let Ok(paths) = glob::glob(&pattern) else {
             let text = format!("`{}` is no pattern of files", directive.text());
@@ -170,7 +176,7 @@ impl Reader<'_> {
             any = true;
             directives.extend(self.file(&path, depth)?);
         }
-        if !any && !pattern.contains(['*', '?', '[']) {
+        if !any && !directive.arg(0).contains(['*', '?', '[']) {
             let text = format!("`{}`: the file is not there", directive.text());
             self.found.lost(&directive.place, text);
         }
