@@ -139,7 +139,9 @@ pub(crate) fn open(
     let opened = match target {
         AttachTarget::Tcp { host, port } => tcp(host, *port, password),
         AttachTarget::Unix(path) => unix(path, password),
-        AttachTarget::WebSocket { url, .. } => return relay(url, authorities, password, outlet),
+        AttachTarget::WebSocket { url, .. } => {
+            return relay(url, authorities.as_ref(), password, outlet);
+        }
     };
     match opened {
         Ok((stream, greeting)) => outlet.pass(&Word::Connected(greeting), stream.as_fd()),
@@ -166,7 +168,7 @@ fn read_authorities(path: &Path) -> Result<Authorities<'_>, String> {
 
 fn relay(
     url: &Url,
-    authorities: Option<Authorities<'_>>,
+    authorities: Option<&Authorities<'_>>,
     password: Option<Password>,
     outlet: &Outlet,
 ) -> i32 {
@@ -190,7 +192,7 @@ fn relay(
             _ => Err(Some("the launcher is gone".to_owned())),
         }
     };
-    match relay::run(url, authorities.as_ref(), hand_over) {
+    match relay::run(url, authorities, hand_over) {
         Ok(end) => {
             tracing::info!(
                 place = relay::place(url),

@@ -130,24 +130,7 @@ impl Found {
             );
             sound(place, "this proxy", &text)
         });
-        // Each with those before it, and those that serve before those that lead to them.
-        let proxies = self.trusted_proxies.iter();
-        let proxies: Vec<_> = proxies.map(|(_, it)| render::string(it)).collect();
-        let mut text = format!("[server]\ntrusted_proxies = [{}]\n", proxies.join(", "));
-        let mut addresses = BTreeSet::new();
-        let mut kept = BTreeSet::new();
-        for redirects in [false, true] {
-            for (index, it) in self.listeners.iter().enumerate() {
-                if (it.protocol == "redirect") != redirects || !addresses.insert(&it.address) {
-                    continue;
-                }
-                let with_it = format!("{text}{}", render::listener(it));
-                if sound(&it.place, "this address", &with_it) {
-                    kept.insert(index);
-                    text = with_it;
-                }
-            }
-        }
+        let kept = serving(&self.listeners, &self.trusted_proxies, &mut sound);
         let mut index = 0..;
         self.listeners
             .retain(|_| index.next().is_some_and(|index| kept.contains(&index)));
@@ -212,6 +195,33 @@ impl Found {
             list.retain(|(_, value)| seen.insert(value.to_lowercase()));
         }
     }
+}
+
+/// Which addresses are sound: each with those before it, and those that serve before those that
+/// lead to them. One that is named twice counts once.
+fn serving(
+    listeners: &[Listen],
+    proxies: &[(Place, String)],
+    sound: &mut impl FnMut(&Place, &str, &str) -> bool,
+) -> BTreeSet<usize> {
+    let proxies = proxies.iter();
+    let proxies: Vec<_> = proxies.map(|(_, it)| render::string(it)).collect();
+    let mut text = format!("[server]\ntrusted_proxies = [{}]\n", proxies.join(", "));
+    let mut addresses = BTreeSet::new();
+    let mut kept = BTreeSet::new();
+    for redirects in [false, true] {
+        for (index, it) in listeners.iter().enumerate() {
+            if (it.protocol == "redirect") != redirects || !addresses.insert(&it.address) {
+                continue;
+            }
+            let with_it = format!("{text}{}", render::listener(it));
+            if sound(&it.place, "this address", &with_it) {
+                kept.insert(index);
+                text = with_it;
+            }
+        }
+    }
+    kept
 }
 
 /// A problem's text without the line of the snippet that it was found in.
