@@ -56,12 +56,26 @@ pub struct Front {
     launcher: Launcher,
     sessions: Sessions,
     tasks: Tasks,
+    /// Of the link to the launcher, which what is under way needs to the end.
+    link: Tasks,
     addresses: Vec<SocketAddr>,
+    doors: Option<Doors>,
 }
+
+/// The entrances of a front that takes nobody in yet.
+type Doors = Box<dyn FnOnce() -> Result<()> + Send>;
 
 impl Front {
     /// Starts to serve; needs the runtime around it.
     pub async fn start(parts: FrontParts) -> Result<Self> {
+        let mut front = Self::prepare(parts).await?;
+        front.open()?;
+        Ok(front)
+    }
+
+    /// Does all of that but taking people in: connections wait in the sockets until
+    /// [`Front::open`].
+    pub async fn prepare(parts: FrontParts) -> Result<Self> {
         let FrontParts { config, tls, .. } = parts;
         let tasks = Tasks::new();
         let sessions = Sessions::open(&parts.sessions)
@@ -69,7 +83,8 @@ impl Front {
             .with_context(|| format!("cannot use {}", parts.sessions.display()))?;
         let socket = LauncherSocket::new(parts.front_socket, parts.launcher_uid)
             .context("cannot use front.sock")?;
-        let (launcher, events) = Launcher::start(socket, &tasks);
+        let link = Tasks::new();
+        let (launcher, events) = Launcher::start(socket, &link);
         let site = Site::new(SiteParts {
             base: config.server.base_path.clone(),
             hosts: hosts(&config),
@@ -101,22 +116,27 @@ impl Front {
             service: router(&site),
         };
         let https = https_router(&site, https_port(&parts.entrances)?);
-        for entrance in parts.entrances {
-            let mut listening = common.clone();
-            listening.proxy_protocol = entrance.proxy_protocol;
-            if entrance.speaks == Speaks::Https {
-                listening.tls.clone_from(&tls);
+        let (base, entrances) = (config.server.base_path.clone(), parts.entrances);
+        let doors: Doors = Box::new(move || {
+            for entrance in entrances {
+                let mut listening = common.clone();
+                listening.proxy_protocol = entrance.proxy_protocol;
+                if entrance.speaks == Speaks::Https {
+                    listening.tls.clone_from(&tls);
+                }
+                if entrance.speaks != Speaks::Http {
+                    listening.service = https.clone();
+                }
+                info!("serving {}", entrance.shown(&base));
+                listen(entrance.socket, listening)
+                    .context("cannot serve on a listening socket")?;
             }
-            if entrance.speaks != Speaks::Http {
-                listening.service = https.clone();
-            }
-            info!("serving {}", entrance.shown(&config.server.base_path));
-            listen(entrance.socket, listening).context("cannot serve on a listening socket")?;
-        }
+            Ok(())
+        });
         let applied = Arc::clone(&site);
         let new_config =
             move |text: &str| apply(&applied, &limits, &trusted, &config, &parts.reread, text);
-        tasks.spawn(follow_launcher(
+        link.spawn(follow_launcher(
             Arc::clone(&site),
             events,
             Box::new(new_config),
@@ -127,8 +147,24 @@ impl Front {
             launcher,
             sessions,
             tasks,
+            link,
             addresses,
+            doors: Some(doors),
         })
+    }
+
+    /// Takes people in from now on.
+    ///
+    /// # Errors
+    /// When a socket cannot be used at all.
+    pub fn open(&mut self) -> Result<()> {
+        self.doors.take().map_or(Ok(()), |open| open())
+    }
+
+    /// Takes nobody in any more and asks for no further request on the connections that there
+    /// are; viewers go on, and [`Front::stop`] is still to come.
+    pub fn close(&self) {
+        self.tasks.begin_stop();
     }
 
     /// Resolves when people can sign in: the launcher is there too.
@@ -146,6 +182,7 @@ impl Front {
         self.tasks.begin_stop();
         self.site.end_viewers();
         self.tasks.stop(grace).await;
+        self.link.stop(Duration::ZERO).await;
         self.sessions.close().await;
     }
 }

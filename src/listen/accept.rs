@@ -193,7 +193,7 @@ where
                 secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, secured) => {
                     secured.map_err(|late| Refusal::Left(late.into()))??
                 }
-                () = listen.tasks.stopping() => return Ok(()),
+                () = last_call(&listen.tasks) => return Ok(()),
             };
             let Some(stream) = secured else { return Ok(()) };
             stream
@@ -211,6 +211,12 @@ async fn introduce(stream: &mut Stream, connection: &mut Connection) -> Result<(
         Err(HeaderError::Lost(error)) => return Err(Refusal::Left(error)),
     }
     Ok(())
+}
+
+/// Resolves when the stop has begun and whoever was let in before has had time to say something.
+async fn last_call(tasks: &Tasks) {
+    tasks.stopping().await;
+    tokio::time::sleep(http::LAST_CALL).await;
 }
 
 /// The stream that HTTP is spoken on; none when the client has been answered already.

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
 
 use super::limits::Place;
@@ -33,6 +34,8 @@ pub(super) struct Phase(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     now: AtomicU8,
+    /// Told when the first request's head is whole.
+    begun: Notify,
     /// Lives as long as the stream, which outlives hyper when it becomes a WebSocket.
     _place: Place,
 }
@@ -41,13 +44,23 @@ impl Phase {
     pub(super) fn new(place: Place) -> Self {
         Self(Arc::new(Shared {
             now: AtomicU8::new(FIRST_HEAD),
+            begun: Notify::new(),
             _place: place,
         }))
     }
 
     /// A request's head is whole.
     pub(super) fn answering(&self) {
-        self.0.now.store(ANSWERING, Ordering::Relaxed);
+        if self.0.now.swap(ANSWERING, Ordering::Relaxed) == FIRST_HEAD {
+            self.0.begun.notify_one();
+        }
+    }
+
+    /// Resolves when the connection has made a request, for one who waits.
+    pub(super) async fn begun(&self) {
+        if self.now() == FIRST_HEAD {
+            self.0.begun.notified().await;
+        }
     }
 
     /// The head of an answer is made; the next bytes that come begin a request.

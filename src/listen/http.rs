@@ -34,6 +34,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may wait for its next request.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// How long somebody who has just come has for a first request once the stop has begun: whoever
+/// was let in is answered, and one who says nothing delays the stop no longer than this.
+pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
+
 /// Serves the requests of one connection. `place` is held until the connection is over, also
 /// when it has become a WebSocket by then.
 pub(super) async fn serve<S>(
@@ -50,6 +54,7 @@ where
     S::Future: Send,
 {
     let phase = Phase::new(place);
+    let newcomer = phase.clone();
     let stream = Deadlines::new(stream, phase.clone());
     let tasks = listen.tasks.clone();
     let answer = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -78,9 +83,15 @@ where
             .serve_connection(TokioIo::new(stream), answer)
             .with_upgrades()
     );
+    // hyper would close a connection that has made no request yet.
+    let last_call = async {
+        tasks.stopping().await;
+        // Too late is what the shutdown below is for.
+        _ = tokio::time::timeout(LAST_CALL, newcomer.begun()).await;
+    };
     tokio::select! {
         served = serving.as_mut() => return served.map_err(refusal),
-        () = tasks.stopping() => serving.as_mut().graceful_shutdown(),
+        () = last_call => serving.as_mut().graceful_shutdown(),
     }
     serving.await.map_err(refusal)
 }
