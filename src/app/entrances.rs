@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::chown;
 
 use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Config, ListenAt, Protocol};
 use crate::listen::systemd::Passed;
@@ -20,7 +21,8 @@ pub struct Entrance {
 }
 
 /// What is spoken at an entrance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Speaks {
     Https,
     Http,

@@ -128,8 +128,7 @@ impl Front {
                     listening.service = https.clone();
                 }
                 info!("serving {}", entrance.shown(&base));
-                listen(entrance.socket, listening)
-                    .context("cannot serve on a listening socket")?;
+                listen(entrance.socket, listening).context("cannot serve on a listening socket")?;
             }
             Ok(())
         });

@@ -8,6 +8,7 @@ mod agent;
 pub mod entrances;
 pub mod front;
 mod launcher;
+mod notify;
 mod place;
 pub mod sandbox;
 pub mod serve;
@@ -15,7 +16,9 @@ mod settings;
 mod socket_files;
 mod supervisor;
 mod up;
+mod upgrade;
 mod websockify;
+mod words;
 
 use crate::cli::{self, Command};
 
@@ -26,6 +29,7 @@ use crate::cli::{self, Command};
 pub fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(flags) => up::run(&flags)?,
+        Command::Upgrade(place) => cli::upgrade::run(&place)?,
         Command::Serve(start) => serve::alone(&start)?,
         Command::Launcher(start) => launcher::alone(&start)?,
         Command::Agent => agent::run()?,

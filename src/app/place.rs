@@ -1,7 +1,7 @@
 //! The ground that `deskway up` stands on: directories, the service user, the sockets.
 
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
 };
@@ -12,18 +12,34 @@ use anyhow::{Context as _, Result, bail};
 use deskway_osuser::{Account, drop_to, is_root, own_uid};
 
 use crate::config::Config;
+use crate::model::UPGRADE_SOCKET;
 
 /// The system user that the front runs as when `up` is root.
 pub(super) const SERVICE_USER: &str = "deskway";
 /// Below the run directory: where the launcher finds the front.
 pub(super) const FRONT_SOCKET: &str = "front.sock";
+/// Below the run directory, during an upgrade: where the launcher finds the front that leaves.
+pub(super) const LEAVING_SOCKET: &str = "front-leaving.sock";
 /// Below the state directory: what the front may write.
 pub(super) const FRONT_STATE: &str = "front";
 
 /// Held for as long as this Deskway runs, so that no second one takes the same directories.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl From<OwnedFd> for Lock {
+    /// One that is held already, by a descriptor that the program before left.
+    fn from(held: OwnedFd) -> Self {
+        Self { file: held.into() }
+    }
 }
 
 /// The account that the front drops to: `None` for an ordinary user, who stays who they are.
@@ -87,20 +103,29 @@ pub(super) fn prepare(config: &Config, service: Option<&Account>) -> Result<()> 
 
 /// The socket where the launcher calls the front. One left by a Deskway that was killed goes.
 pub(super) fn front_socket(run: &Path) -> Result<OwnedFd> {
-    let path = run.join(FRONT_SOCKET);
-    match fs::remove_file(&path) {
+    socket(&run.join(FRONT_SOCKET))
+}
+
+/// The socket where `deskway upgrade` asks.
+pub(super) fn upgrade_socket(run: &Path) -> Result<OwnedFd> {
+    socket(&run.join(UPGRADE_SOCKET))
+}
+
+/// A socket that only this user can connect to.
+fn socket(path: &Path) -> Result<OwnedFd> {
+    match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("cannot remove {}", path.display()));
         }
         _ => {}
     }
-    let socket = deskway_osuser::listen(&path).with_context(|| {
+    let socket = deskway_osuser::listen(path).with_context(|| {
         format!(
             "cannot listen at {} (a path of 107 bytes at most)",
             path.display()
         )
     })?;
-    fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
     Ok(socket)
 }
 
@@ -153,7 +178,7 @@ pub(super) fn lock(run: &Path) -> Result<Lock> {
             run.display()
         );
     }
-    Ok(Lock { _file: file })
+    Ok(Lock { file })
 }
 
 #[cfg(test)]

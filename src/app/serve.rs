@@ -18,6 +18,7 @@ use super::entrances::{self, Entrance, Speaks};
 use super::front::{Front, FrontParts, Reread};
 use super::settings::Settings;
 use super::socket_files::SocketFiles;
+use super::words::{Orders, Word};
 use super::{place, sandbox};
 use crate::cli;
 use crate::config::Config;
@@ -29,6 +30,8 @@ use crate::templates::Templates;
 
 /// How long the stop waits for what is under way.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long a front that is to close waits for the launcher, which may be a new one.
+const LAUNCHER_BACK: Duration = Duration::from_secs(2);
 /// Threads that move bytes.
 const WORKERS: usize = 2;
 /// Threads for what blocks: nothing here does for long.
@@ -49,6 +52,10 @@ pub struct Inherited {
     pub reread: Reread,
     /// Printed to standard output, once, when people can sign in.
     pub announcement: Option<String>,
+    /// The line to who looks after this process, if anybody does.
+    pub supervisor: Option<OwnedFd>,
+    /// Whether to take people in only when the supervisor says so.
+    pub waits: bool,
 }
 
 /// The line that tells people where Deskway is.
@@ -74,6 +81,8 @@ pub(super) fn alone(start: &cli::Start) -> Result<()> {
             Box::new(move |text| settings.reread(text))
         },
         announcement: url.as_deref().map(announcement),
+        supervisor: None,
+        waits: false,
     };
     serve(settings.config.clone(), inherited, || {
         place::become_service(service.as_ref())
@@ -143,27 +152,60 @@ pub fn serve(
         doctor_key,
         reread: inherited.reread,
     };
-    runtime.block_on(run(parts, inherited.announcement))
+    let told = Told {
+        announcement: inherited.announcement,
+        supervisor: inherited.supervisor,
+        waits: inherited.waits,
+    };
+    runtime.block_on(run(parts, told))
 }
 
-async fn run(parts: FrontParts, announcement: Option<String>) -> Result<()> {
+/// The part of [`Inherited`] that the running front needs.
+struct Told {
+    announcement: Option<String>,
+    supervisor: Option<OwnedFd>,
+    waits: bool,
+}
+
+async fn run(parts: FrontParts, told: Told) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // The launcher reads the configuration again and sends it; the signal itself says nothing.
     let _hangup = signal(SignalKind::hangup())?;
-    let front = Front::start(parts).await?;
-    let announce = async {
-        front.until_ready().await;
-        if let Some(text) = announcement {
-            // Whoever started this may have closed its end: then nobody wants to know.
-            _ = writeln!(std::io::stdout(), "{text}");
+    let mut supervisor = Orders::new(told.supervisor).context("the line to the supervisor")?;
+    let mut front = Front::prepare(parts).await?;
+    supervisor.say(Word::Prepared).await;
+    if !told.waits {
+        front.open()?;
+    }
+    let mut is_ready = false;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            () = front.until_ready(), if !is_ready => {
+                is_ready = true;
+                if let Some(text) = &told.announcement {
+                    // Whoever started this may have closed its end: then nobody wants to know.
+                    _ = writeln!(std::io::stdout(), "{text}");
+                }
+                supervisor.say(Word::Ready).await;
+            }
+            order = supervisor.next() => match order {
+                Word::Open => {
+                    front.open()?;
+                    supervisor.say(Word::Opened).await;
+                }
+                Word::Close => {
+                    // What is under way may need it; without it nothing is lost but that.
+                    _ = tokio::time::timeout(LAUNCHER_BACK, front.until_ready()).await;
+                    front.close();
+                    supervisor.say(Word::Closed).await;
+                }
+                Word::Finish => break,
+                Word::Prepared | Word::Ready | Word::Opened | Word::Closed => {}
+            }
         }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = announce => {}
     }
     info!("stopping; desktops go on");
     front.stop(STOP_GRACE).await;

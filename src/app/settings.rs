@@ -1,6 +1,6 @@
 //! What a role is started with: the configuration, and how to read it again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -41,6 +41,30 @@ impl Settings {
             overrides,
             defaults: Config::default_for(deskway_osuser::own_uid()),
         })
+    }
+
+    /// As [`Settings::load`], for a program that takes over what runs and has to go on: where the
+    /// file is wrong, the built-in configuration is taken until it is right and a role starts
+    /// again.
+    pub(super) fn load_or_default(start: &cli::Start) -> Result<Self> {
+        Self::load(start).or_else(|error| {
+            let without_file = cli::Start {
+                config: Some("/dev/null".into()),
+                ..start.clone()
+            };
+            let mut settings = Self::load(&without_file)?;
+            tracing::error!("the configuration is wrong: {error:#}");
+            settings.path = start.config.clone();
+            Ok(settings)
+        })
+    }
+
+    /// With the places of the Deskway that is taken over.
+    pub(super) fn at(mut self, run: &Path, state: &Path, base_path: &str) -> Self {
+        run.clone_into(&mut self.config.paths.run);
+        state.clone_into(&mut self.config.paths.state);
+        base_path.clone_into(&mut self.config.server.base_path);
+        self
     }
 
     /// The file as it is now, with the flags of the start.

@@ -10,11 +10,12 @@ use anyhow::{Context as _, Result};
 use deskway_osuser::{Child, Signals, run_in_child};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, ListenAt};
 
 /// Those that were just bound.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct SocketFiles(Vec<SocketFile>);
 
 /// Removes files when it is dropped, or its process ends in whatever way.
@@ -25,7 +26,7 @@ pub(super) struct RemovedAtEnd {
     _child: Child,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct SocketFile {
     path: PathBuf,
     /// Device and inode: another program may have put its own there since.

@@ -4,28 +4,47 @@
 //! One thread and no runtime, so that children can be forked at any time.
 
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use deskway_osuser::{Child, Signals, run_in_child};
+use deskway_osuser::{Child, ProcessId, Signals, run_in_child};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, waitpid};
+
+use super::notify::Notifier;
+use super::words::{Line, Word};
 
 /// A role that lived shorter than this is started again after a pause only.
 const STABLE: Duration = Duration::from_secs(5);
 /// The first pause before a role is started again; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The exit status of a role that cannot even begin (EX_OSERR of sysexits.h).
+const CANNOT_BEGIN: i32 = 71;
 /// How long the roles may take to stop before they are killed.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The roles' names.
+pub(super) const LAUNCHER: &str = "launcher";
+pub(super) const SERVE: &str = "serve";
+
+/// What the supervisor takes over when something asks it to.
+pub(super) const SIGNALS: [Signal; 5] = [
+    Signal::TERM,
+    Signal::INT,
+    Signal::HUP,
+    Signal::USR2,
+    Signal::CHILD,
+];
 
 /// One role: its name, the descriptors that it inherits, and what it does.
 pub(super) struct Role<'a> {
     pub name: &'static str,
     pub keep: Vec<BorrowedFd<'a>>,
-    /// Runs in the child, told how often the role was started again; the result is the child's
-    /// exit status.
-    pub work: Box<dyn Fn(u64) -> i32 + 'a>,
+    /// Runs in the child, told how often the role was started again, with its end of the line to
+    /// the supervisor; the result is the child's exit status.
+    pub work: Box<dyn Fn(u64, OwnedFd) -> i32 + 'a>,
 }
 
 /// Why the supervisor ended.
@@ -37,53 +56,192 @@ pub(super) enum End {
     Failed { role: &'static str },
 }
 
-struct Running<'a> {
-    role: Role<'a>,
-    state: State,
+/// Runs the roles.
+pub(super) struct Supervisor<'a> {
+    pub signals: Signals,
+    pub running: Vec<Running<'a>>,
+    /// Who connects here asks for an upgrade.
+    pub upgrades: BorrowedFd<'a>,
+    /// A front of before the upgrade, which finishes, and its socket.
+    pub leaving: Option<(Child, &'a Path)>,
+    pub notifier: Notifier,
+}
+
+/// What somebody asks of the supervisor besides looking after the roles.
+pub(super) enum Asked {
+    Stop,
+    /// Told how it went, when they wait for that.
+    Upgrade(Option<OwnedFd>),
+}
+
+pub(super) struct Running<'a> {
+    pub role: Role<'a>,
+    pub state: State,
     pause: Duration,
     restarts: u64,
 }
 
-enum State {
-    Up { child: Child, since: Instant },
-    Down { until: Instant },
+pub(super) enum State {
+    Up {
+        child: Child,
+        line: Line,
+        since: Instant,
+    },
+    Down {
+        until: Instant,
+    },
 }
 
-/// Runs the roles until SIGTERM or SIGINT; SIGHUP is passed on to all of them.
-///
-/// # Errors
-/// When no process can be made or waited for.
-pub(super) fn supervise(roles: Vec<Role<'_>>) -> io::Result<End> {
-    let signals = Signals::take(&[Signal::TERM, Signal::INT, Signal::HUP, Signal::CHILD])?;
-    let mut running = Vec::new();
-    for role in roles {
+impl<'a> Supervisor<'a> {
+    /// # Errors
+    /// When there are too many descriptors.
+    pub(super) fn new(upgrades: BorrowedFd<'a>) -> io::Result<Self> {
+        Ok(Self {
+            signals: Signals::take(&SIGNALS)?,
+            running: Vec::new(),
+            upgrades,
+            leaving: None,
+            notifier: Notifier::from_environment(),
+        })
+    }
+
+    /// Starts a role.
+    ///
+    /// # Errors
+    /// When no process can be made.
+    pub(super) fn start(&mut self, role: Role<'a>) -> io::Result<()> {
         let state = start(&role, 0)?;
-        running.push(Running {
+        self.add(role, state, 0);
+        Ok(())
+    }
+
+    /// Looks after a role that runs already; one that has ended meanwhile is started again.
+    pub(super) fn adopt(&mut self, role: Role<'a>, id: ProcessId, line: Line) {
+        let now = Instant::now();
+        let state = match Child::adopt(id) {
+            Ok(child) => State::Up {
+                child,
+                line,
+                since: now,
+            },
+            Err(_) => State::Down { until: now },
+        };
+        self.add(role, state, 1);
+    }
+
+    /// Waits for a front of before the upgrade, if it is there still, and then removes its socket.
+    pub(super) fn finishes(&mut self, front: Option<ProcessId>, socket: &'a Path) {
+        self.leaving = front.and_then(|id| Some((Child::adopt(id).ok()?, socket)));
+        if self.leaving.is_none() {
+            // Where it is not, there is nothing to remove.
+            _ = std::fs::remove_file(socket);
+        }
+    }
+
+    fn add(&mut self, role: Role<'a>, state: State, restarts: u64) {
+        self.running.push(Running {
             role,
             state,
             pause: FIRST_PAUSE,
-            restarts: 0,
+            restarts,
         });
     }
-    loop {
-        wait(&signals, &running, next_start(&running))?;
-        while let Some(signal) = signals.next() {
-            match signal {
-                Signal::HUP => pass_on(&running, Signal::HUP),
-                Signal::CHILD => {}
-                _ => {
-                    stop_all(&signals, &running)?;
+
+    /// Runs the roles until SIGTERM or SIGINT; SIGHUP is passed on to all of them. SIGUSR2 and
+    /// who connects for that have `upgrade` called.
+    ///
+    /// # Errors
+    /// When no process can be made or waited for.
+    pub(super) fn run(
+        &mut self,
+        mut upgrade: impl FnMut(&mut Self, Option<OwnedFd>),
+    ) -> io::Result<End> {
+        loop {
+            self.wait()?;
+            match self.asked() {
+                Some(Asked::Stop) => {
+                    self.notifier.say("STOPPING=1");
+                    stop_all(&self.signals, &self.running)?;
                     return Ok(End::Asked);
+                }
+                Some(Asked::Upgrade(asker)) => upgrade(self, asker),
+                None => {}
+            }
+            self.listen_to_roles();
+            for it in &mut self.running {
+                if let Some(failed) = it.look_after() {
+                    stop_all(&self.signals, &self.running)?;
+                    return Ok(End::Failed { role: failed });
+                }
+            }
+            self.look_after_leaving();
+            reap_strangers(&self.running);
+        }
+    }
+
+    pub(super) fn role(&mut self, name: &str) -> Option<&mut Running<'a>> {
+        self.running.iter_mut().find(|it| it.role.name == name)
+    }
+
+    /// The next thing that somebody asks.
+    fn asked(&self) -> Option<Asked> {
+        while let Some(signal) = self.signals.next() {
+            match signal {
+                Signal::HUP => pass_on(&self.running, Signal::HUP),
+                Signal::CHILD => {}
+                Signal::USR2 => return Some(Asked::Upgrade(None)),
+                _ => return Some(Asked::Stop),
+            }
+        }
+        let socket = deskway_osuser::accept(self.upgrades).ok()?;
+        let peer = deskway_osuser::peer(socket.as_fd()).ok()?;
+        let ours = peer.uid == 0 || peer.uid == deskway_osuser::own_uid();
+        ours.then_some(Asked::Upgrade(Some(socket)))
+    }
+
+    /// The front says when people can sign in.
+    fn listen_to_roles(&mut self) {
+        for it in &mut self.running {
+            if let State::Up { line, .. } = &mut it.state {
+                while let Some(word) = line.heard() {
+                    if word == Word::Ready {
+                        self.notifier.say("READY=1");
+                    }
                 }
             }
         }
-        for it in &mut running {
-            if let Some(failed) = it.look_after() {
-                stop_all(&signals, &running)?;
-                return Ok(End::Failed { role: failed });
+    }
+
+    fn look_after_leaving(&mut self) {
+        if let Some((_, socket)) = self.leaving.take_if(|(child, _)| child.reap()) {
+            // Where it is not, there is nothing to remove.
+            _ = std::fs::remove_file(socket);
+        }
+    }
+
+    /// Waits until something happens or a role is to be started again.
+    fn wait(&self) -> io::Result<()> {
+        let mut polled = vec![
+            PollFd::new(&self.signals, PollFlags::IN),
+            PollFd::from_borrowed_fd(self.upgrades, PollFlags::IN),
+        ];
+        for it in &self.running {
+            if let State::Up { child, line, .. } = &it.state {
+                polled.push(PollFd::from_borrowed_fd(child.handle(), PollFlags::IN));
+                polled.extend(line.to_poll());
             }
         }
-        reap_strangers(&running);
+        if let Some((child, _)) = &self.leaving {
+            polled.push(PollFd::from_borrowed_fd(child.handle(), PollFlags::IN));
+        }
+        let left =
+            next_start(&self.running).map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout =
+            left.and_then(|left| Timespec::try_from(left + Duration::from_millis(1)).ok());
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -92,7 +250,7 @@ impl Running<'_> {
     fn look_after(&mut self) -> Option<&'static str> {
         let now = Instant::now();
         match &self.state {
-            State::Up { child, since } => {
+            State::Up { child, since, .. } => {
                 let stable = now.duration_since(*since) >= STABLE;
                 let status = ended(child)?;
                 if !stable && self.restarts == 0 && status.exit_status().is_some() {
@@ -125,19 +283,31 @@ impl Running<'_> {
 }
 
 fn start(role: &Role<'_>, restarts: u64) -> io::Result<State> {
-    let child = run_in_child(&role.keep, || {
-        // Terminal signals are for the supervisor, which passes them on in order.
-        let own_group = rustix::process::setpgid(None, None);
-        let named = rustix::thread::set_name(&title(role.name));
-        if own_group.and(named).is_err() {
-            return 71;
+    let (line, theirs) = Line::pair()?;
+    let mut keep = role.keep.clone();
+    keep.push(theirs.as_fd());
+    let child = run_in_child(&keep, || {
+        if let Err(status) = begin(role.name) {
+            return status;
         }
-        (role.work)(restarts)
+        match theirs.try_clone() {
+            Ok(theirs) => (role.work)(restarts, theirs),
+            Err(_) => CANNOT_BEGIN,
+        }
     })?;
     Ok(State::Up {
         child,
+        line,
         since: Instant::now(),
     })
+}
+
+/// What every role's process does first; the error is its exit status.
+pub(super) fn begin(role: &str) -> Result<(), i32> {
+    // Terminal signals are for the supervisor, which passes them on in order.
+    let own_group = rustix::process::setpgid(None, None);
+    let named = rustix::thread::set_name(&title(role));
+    own_group.and(named).map_err(|_| CANNOT_BEGIN)
 }
 
 /// How the child ended, if it has.
@@ -160,22 +330,6 @@ fn next_start(running: &[Running<'_>]) -> Option<Instant> {
         State::Up { .. } => None,
     });
     starts.min()
-}
-
-/// Waits for a signal, an end of a child, or `until`.
-fn wait(signals: &Signals, running: &[Running<'_>], until: Option<Instant>) -> io::Result<()> {
-    let mut polled = vec![PollFd::new(signals, PollFlags::IN)];
-    for it in running {
-        if let State::Up { child, .. } = &it.state {
-            polled.push(PollFd::from_borrowed_fd(child.handle(), PollFlags::IN));
-        }
-    }
-    let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-    let timeout = left.and_then(|left| Timespec::try_from(left + Duration::from_millis(1)).ok());
-    match poll(&mut polled, timeout.as_ref()) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn pass_on(running: &[Running<'_>], signal: Signal) {

@@ -1,72 +1,211 @@
 //! `deskway up`: everything, from one command.
 
+use std::fs::File;
 use std::io::Write as _;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd, RawFd};
 
 use anyhow::{Context as _, Result, bail};
-use deskway_osuser::{Account, Child, end_with_parent, own_uid, run_in_child};
+use deskway_osuser::{Account, Child, ProcessId, end_with_parent, own_uid, run_in_child};
 use rustix::process::{Signal, WaitOptions};
 
 use super::entrances::{self, Entrance};
 use super::serve::{Inherited, announcement, serve};
 use super::settings::Settings;
 use super::socket_files::SocketFiles;
-use super::supervisor::{End, Role, supervise};
+use super::supervisor::{End, LAUNCHER, Role, SERVE, Supervisor};
+use super::upgrade::{self, GoOn, Ground, Handover, Program, Step};
 use super::{launcher, place};
 use crate::cli;
 use crate::launcher::Options;
+use crate::listen::Tls;
+use crate::model::UpgradeOutcome;
 
-/// Runs the front and the launcher until somebody stops them.
+/// Runs the front and the launcher until somebody stops them, or takes the part in an upgrade that
+/// it was started for.
 pub(super) fn run(flags: &cli::Up) -> Result<()> {
+    let Some(handover) = Handover::take()? else {
+        return start(flags);
+    };
+    let Handover {
+        run,
+        state,
+        base_path,
+        step,
+        ..
+    } = handover;
+    let settings = || anyhow::Ok(Settings::load(&flags.start)?.at(&run, &state, &base_path));
+    match step {
+        Step::Check { report } => check(&settings()?, report),
+        Step::Serve {
+            entrances,
+            front_socket,
+            line,
+        } => front(
+            &settings()?,
+            place::service_account()?.as_ref(),
+            &upgrade::entrances(&entrances)?,
+            &upgrade::adopt(front_socket)?,
+            ToSupervisor {
+                announcement: None,
+                line: upgrade::adopt(line)?,
+                waits: true,
+            },
+        ),
+        Step::Launcher => {
+            with_parent()?;
+            launcher::run(&settings()?, launcher_options(flags))
+        }
+        Step::GoOn(had) => {
+            let settings = Settings::load_or_default(&flags.start)?;
+            go_on(flags, &settings.at(&run, &state, &base_path), had)
+        }
+    }
+}
+
+/// From nothing.
+fn start(flags: &cli::Up) -> Result<()> {
+    let program = Program::own().context("cannot learn how this program was started")?;
     let settings = Settings::load(&flags.start)?;
     let service = place::service_account()?;
     place::prepare(&settings.config, service.as_ref())?;
-    let _lock = place::lock(&settings.config.paths.run)?;
+    let run = &settings.config.paths.run;
+    let lock = place::lock(run)?;
     let entrances = entrances::open(&settings.config)?;
     let socket_files = SocketFiles::of(&settings.config)?;
-    let front_socket = place::front_socket(&settings.config.paths.run)?;
     let url = entrances::url(&settings.config, &entrances)?;
+    let leaving_socket = run.join(place::LEAVING_SOCKET);
+    // Of an upgrade that was killed, if it is there.
+    _ = std::fs::remove_file(&leaving_socket);
+    let ground = Ground {
+        program,
+        lock,
+        upgrades: place::upgrade_socket(run)?,
+        entrances,
+        socket_files,
+        front_socket: place::front_socket(run)?,
+        leaving_socket,
+        run: run.clone(),
+        state: settings.config.paths.state.clone(),
+        base_path: settings.config.server.base_path.clone(),
+    };
     print_set_up_link(&settings, url.as_deref())?;
+    let mut supervisor = Supervisor::new(ground.upgrades.as_fd())?;
+    for role in roles(flags, &settings, service.as_ref(), &ground, url.as_deref()) {
+        supervisor.start(role)?;
+    }
+    supervise(&mut supervisor, &ground)
+}
 
-    let launcher = Role {
-        name: "launcher",
-        keep: Vec::new(),
-        work: Box::new(|restarts| {
-            let options = Options {
-                end_desktops_on_exit: flags.stop_desktops_on_exit,
-                ..Options::default()
-            };
-            status(
-                "launcher",
-                with_parent().and_then(|()| launcher::run(&settings.now(restarts), options)),
-            )
-        }),
+/// As the same process that another version was a moment ago.
+fn go_on(flags: &cli::Up, settings: &Settings, had: GoOn) -> Result<()> {
+    let service = place::service_account()?;
+    let run = &settings.config.paths.run;
+    let ground = Ground {
+        program: Program::own().context("cannot learn how this program was started")?,
+        lock: upgrade::adopt(had.lock)?.into(),
+        upgrades: upgrade::adopt(had.upgrades)?,
+        entrances: upgrade::entrances(&had.entrances)?,
+        socket_files: had.socket_files,
+        front_socket: upgrade::adopt(had.front_socket)?,
+        leaving_socket: run.join(place::LEAVING_SOCKET),
+        run: run.clone(),
+        state: settings.config.paths.state.clone(),
+        base_path: settings.config.server.base_path.clone(),
     };
-    let mut keep = vec![front_socket.as_fd()];
-    keep.extend(entrances.iter().map(Entrance::as_fd));
-    let front = Role {
-        name: "serve",
-        keep,
-        work: Box::new(|restarts| {
-            let announcement = url.as_deref().filter(|_| restarts == 0).map(announcement);
-            status(
-                "serve",
-                front(
-                    &settings.now(restarts),
-                    service.as_ref(),
-                    &entrances,
-                    &front_socket,
-                    announcement,
-                ),
-            )
-        }),
+    let asker = had.asker.map(upgrade::adopt).transpose()?;
+    let mut supervisor = Supervisor::new(ground.upgrades.as_fd())?;
+    for role in roles(flags, settings, service.as_ref(), &ground, None) {
+        let runs = if role.name == LAUNCHER {
+            &had.launcher
+        } else {
+            &had.serve
+        };
+        let line = upgrade::adopt(runs.line)?;
+        supervisor.adopt(role, runs.process.into(), line.into());
+    }
+    supervisor.finishes(had.leaving.map(ProcessId::from), &ground.leaving_socket);
+    let to = env!("CARGO_PKG_VERSION").to_owned();
+    tracing::info!("upgraded from Deskway {} to {to}", had.from);
+    let done = UpgradeOutcome::Done {
+        from: had.from,
+        to,
+        pid: std::process::id(),
     };
-    let end = supervise(vec![launcher, front]).context("cannot look after the processes");
-    socket_files.remove();
-    match end? {
+    upgrade::tell(asker.as_ref(), &done);
+    drop(asker);
+    supervise(&mut supervisor, &ground)
+}
+
+fn supervise<'a>(supervisor: &mut Supervisor<'a>, ground: &'a Ground) -> Result<()> {
+    let ended = supervisor
+        .run(|supervisor, asker| upgrade::upgrade(supervisor, ground, asker.as_ref()))
+        .context("cannot look after the processes");
+    ground.socket_files.remove();
+    match ended? {
         End::Asked => Ok(()),
         End::Failed { role } => bail!("{role} could not start; the reason stands above"),
     }
+}
+
+/// Whether this program could be started with these flags and the configuration as it is now.
+fn check(settings: &Settings, report: RawFd) -> Result<()> {
+    if let Some(files) = &settings.config.server.tls {
+        Tls::from_files(&files.cert, &files.key)?;
+    }
+    let mut report = File::from(upgrade::adopt(report)?);
+    report.write_all(env!("CARGO_PKG_VERSION").as_bytes())?;
+    Ok(())
+}
+
+fn roles<'a>(
+    flags: &'a cli::Up,
+    settings: &'a Settings,
+    service: Option<&'a Account>,
+    ground: &'a Ground,
+    url: Option<&'a str>,
+) -> [Role<'a>; 2] {
+    let launcher = Role {
+        name: LAUNCHER,
+        keep: Vec::new(),
+        work: Box::new(|restarts, _| {
+            let run = || launcher::run(&settings.now(restarts), launcher_options(flags));
+            status(LAUNCHER, with_parent().and_then(|()| run()))
+        }),
+    };
+    let mut keep = vec![ground.front_socket.as_fd()];
+    keep.extend(ground.entrances.iter().map(Entrance::as_fd));
+    let front = Role {
+        name: SERVE,
+        keep,
+        work: Box::new(move |restarts, line| {
+            let to_supervisor = ToSupervisor {
+                announcement: url.filter(|_| restarts == 0).map(announcement),
+                line,
+                waits: false,
+            };
+            let settings = settings.now(restarts);
+            let (entrances, socket) = (&ground.entrances, &ground.front_socket);
+            status(
+                SERVE,
+                front(&settings, service, entrances, socket, to_supervisor),
+            )
+        }),
+    };
+    [launcher, front]
+}
+
+fn launcher_options(flags: &cli::Up) -> Options {
+    Options {
+        end_desktops_on_exit: flags.stop_desktops_on_exit,
+        ..Options::default()
+    }
+}
+
+/// What the front has to do with its supervisor.
+struct ToSupervisor {
+    announcement: Option<String>,
+    line: OwnedFd,
+    waits: bool,
 }
 
 /// The front's process: the sockets are the parent's, so that a restart refuses nobody.
@@ -75,7 +214,7 @@ fn front(
     service: Option<&Account>,
     entrances: &[Entrance],
     front_socket: &OwnedFd,
-    announcement: Option<String>,
+    to_supervisor: ToSupervisor,
 ) -> Result<()> {
     let inherited = Inherited {
         entrances: entrances
@@ -89,7 +228,9 @@ fn front(
             let settings = settings.clone();
             move |text| settings.reread(text)
         }),
-        announcement,
+        announcement: to_supervisor.announcement,
+        supervisor: Some(to_supervisor.line),
+        waits: to_supervisor.waits,
     };
     let drop = || {
         place::become_service(service)?;

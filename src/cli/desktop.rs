@@ -64,7 +64,7 @@ pub fn run(args: &Desktop) -> Result<(), Error> {
 
 impl RunPlace {
     /// Where the launcher is: as the flags say; else one's own when it runs, else the machine's.
-    fn run_dir(&self) -> Result<PathBuf, Error> {
+    pub(super) fn run_dir(&self) -> Result<PathBuf, Error> {
         let overrides = Overrides {
             run_dir: self.run_dir.clone(),
             ..Overrides::default()

@@ -12,6 +12,7 @@ mod out;
 pub mod proxy_config;
 pub mod render;
 mod unread;
+pub mod upgrade;
 pub mod user;
 
 use std::ffi::OsString;
@@ -54,8 +55,14 @@ pub enum Command {
     /// user add`) and all desktops run as that user.
     ///
     /// SIGTERM and SIGINT stop it; desktops go on, unless --stop-desktops-on-exit is given.
-    /// SIGHUP reads the configuration again.
+    /// SIGHUP reads the configuration again. SIGUSR2 does what `deskway upgrade` does.
     Up(Up),
+    /// Have the running `deskway up` become the program that is on disk now
+    ///
+    /// It goes on as the same process, with the flags that it was started with. Nobody is refused
+    /// meanwhile, desktops and sign-ins stay, and open pages connect again by themselves. When the
+    /// new program cannot be used, the old one goes on, and the reason is printed.
+    Upgrade(RunPlace),
     /// Run the web server alone, beside a launcher that is started by itself
     Serve(Start),
     /// Run the launcher alone, beside a web server that is started by itself
@@ -460,6 +467,12 @@ pub enum Error {
     OsAccounts { name: UserName, source: io::Error },
     #[error("all desktops run as you: --os-user is for root")]
     OsUserNeedsRoot,
+    #[error("no Deskway that could be upgraded runs with {}: {error}", run.display())]
+    NothingToUpgrade { run: PathBuf, error: io::Error },
+    #[error("not upgraded, Deskway {version} goes on: {reason}")]
+    NotUpgraded { version: String, reason: String },
+    #[error("it is not known how the upgrade went: {why}; look into Deskway's log")]
+    UpgradeUnknown { why: &'static str },
     #[error(transparent)]
     Launcher(#[from] ClientError),
     #[error(

@@ -38,6 +38,11 @@ impl Place {
         self.run.join("front.sock")
     }
 
+    /// Where a front listens that is being replaced and finishes what it has begun.
+    pub(crate) fn leaving_front_socket(&self) -> PathBuf {
+        self.run.join("front-leaving.sock")
+    }
+
     /// Where the launcher listens for this machine's users.
     pub(crate) fn launcher_socket(&self) -> PathBuf {
         self.run.join("launcher.sock")

@@ -6,6 +6,7 @@ mod name;
 mod rights;
 mod scheme;
 mod secret;
+mod upgrade;
 
 pub use desktop::{DesktopInfo, DesktopState, EndCause, Exit, ProfileInfo, Stage};
 pub use geometry::{BadGeometry, Geometry};
@@ -13,3 +14,4 @@ pub use name::{BadName, DesktopId, DesktopName, ProfileId, UserName};
 pub use rights::Rights;
 pub use scheme::Scheme;
 pub use secret::Secret;
+pub use upgrade::{MAX_OUTCOME, UPGRADE_SOCKET, UpgradeOutcome};

@@ -18,6 +18,15 @@ pub struct Child {
 }
 
 impl Child {
+    /// A child that this process had before it became the program that it is.
+    ///
+    /// # Errors
+    /// When it has ended, even if its number is in use again.
+    pub fn adopt(id: ProcessId) -> io::Result<Self> {
+        let handle = open_process(id)?;
+        Ok(Self { id, handle })
+    }
+
     pub fn id(&self) -> ProcessId {
         self.id
     }

@@ -24,7 +24,7 @@ mod signals;
 
 pub use account::{Account, NOBODY, group_id, is_member, uid_min};
 pub use binds::{Bind, Binds, SpawnError, spawn, spawn_with_binds};
-pub use exec::{Program, exec};
+pub use exec::{Program, exec, exec_in_place};
 pub use fork::{Child, detach, run_in_child};
 pub use identity::{become_user, become_with_groups, drop_to, is_root, own_uid, take_groups};
 pub use inherited::{adopt, close_inherited, take_variable};

@@ -51,6 +51,8 @@ pub(super) struct Connections {
 struct Connection {
     socket: OwnedFd,
     who: Who,
+    /// A front that is being replaced by another.
+    leaves: bool,
     /// Whose desktops are told to it when they change.
     watched: BTreeSet<UserName>,
     waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
@@ -76,12 +78,22 @@ impl Connections {
                 return;
             }
         }
+        self.insert(socket, who, false, now);
+    }
+
+    /// Keeps a connection to a front that is being replaced.
+    pub(super) fn add_leaving_front(&mut self, socket: OwnedFd, now: Instant) {
+        self.insert(socket, Who::Front, true, now);
+    }
+
+    fn insert(&mut self, socket: OwnedFd, who: Who, leaves: bool, now: Instant) {
         self.next += 1;
         self.open.insert(
             self.next,
             Connection {
                 socket,
                 who,
+                leaves,
                 watched: BTreeSet::new(),
                 waiting: VecDeque::new(),
                 heard: now,
@@ -90,10 +102,15 @@ impl Connections {
         );
     }
 
+    /// Whether there is one that stays.
     pub(super) fn has_front(&self) -> bool {
         self.open
             .values()
-            .any(|connection| connection.who == Who::Front)
+            .any(|connection| connection.who == Who::Front && !connection.leaves)
+    }
+
+    pub(super) fn has_leaving_front(&self) -> bool {
+        self.open.values().any(|connection| connection.leaves)
     }
 
     /// What to poll, and for what. Who does not read its answers is not asked for more requests.

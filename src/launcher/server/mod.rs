@@ -340,20 +340,18 @@ impl Server {
         }
     }
 
-    /// Connects to the front, when it is there and really is the front.
+    /// Connects to the front, when it is there and really is the front; before, to the one that
+    /// it replaces, which has requests under way still.
     fn dial(&mut self) {
-        let Ok(socket) = deskway_osuser::connect(&self.place.front_socket()) else {
-            return;
-        };
-        match deskway_osuser::peer(socket.as_fd()) {
-            // Bound before the front dropped its privileges.
-            Ok(peer) if peer.uid == 0 || peer.uid == deskway_osuser::own_uid() => {
-                tracing::info!("connected to the front");
-                let now = self.clock.monotonic();
-                self.connections.add(socket, Who::Front, now);
-            }
-            Ok(peer) => tracing::error!(uid = peer.uid, "a stranger listens as the front"),
-            Err(error) => tracing::error!(%error, "cannot tell who listens as the front"),
+        let now = self.clock.monotonic();
+        if !self.connections.has_leaving_front()
+            && let Some(socket) = connect(&self.place.leaving_front_socket())
+        {
+            self.connections.add_leaving_front(socket, now);
+        }
+        if let Some(socket) = connect(&self.place.front_socket()) {
+            tracing::info!("connected to the front");
+            self.connections.add(socket, Who::Front, now);
         }
     }
 
@@ -395,6 +393,18 @@ impl Server {
     fn is_over(&self) -> bool {
         matches!(self.ending, Ending::Now)
     }
+}
+
+/// A connection to a front, when one listens there.
+fn connect(path: &Path) -> Option<OwnedFd> {
+    let socket = deskway_osuser::connect(path).ok()?;
+    match deskway_osuser::peer(socket.as_fd()) {
+        // Bound before the front dropped its privileges.
+        Ok(peer) if peer.uid == 0 || peer.uid == deskway_osuser::own_uid() => return Some(socket),
+        Ok(peer) => tracing::error!(uid = peer.uid, "a stranger listens as the front"),
+        Err(error) => tracing::error!(%error, "cannot tell who listens as the front"),
+    }
+    None
 }
 
 /// One launcher at a time. The lock goes with the process, however it ends.
