@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -102,8 +102,19 @@ struct Taken<'a> {
 #[derive(Debug)]
 struct Connection {
     socket: Datagrams,
+    /// The launcher at the other end takes no further request, but answers those that it has.
+    is_ending: AtomicBool,
     /// Who waits for which answer; `None` once the connection is over.
     waiting: Mutex<Option<HashMap<u64, oneshot::Sender<Reply>>>>,
+}
+
+/// What became of a request.
+enum Asked {
+    Answered(Reply),
+    /// The launcher has never had it.
+    NotSent,
+    /// The connection ended before the answer was there.
+    Lost,
 }
 
 /// Takes a request out of the list when its asker gives up.
@@ -166,6 +177,7 @@ impl LauncherSocket {
             info!("the launcher is there");
             let connection = Arc::new(Connection {
                 socket,
+                is_ending: AtomicBool::new(false),
                 waiting: Mutex::new(Some(HashMap::new())),
             });
             let older = current.send_replace(Some(Arc::clone(&connection)));
@@ -215,11 +227,10 @@ impl Link {
         let asking = async {
             loop {
                 let connection = self.connected().await?;
-                if let Some(reply) = connection.ask(id, &message).await {
-                    return Ok(reply);
-                }
-                if !again {
-                    return Err(NoAnswer::Away);
+                match connection.ask(id, &message).await {
+                    Asked::Answered(reply) => return Ok(reply),
+                    Asked::Lost if !again => return Err(NoAnswer::Away),
+                    Asked::Lost | Asked::NotSent => {}
                 }
             }
         };
@@ -243,7 +254,7 @@ impl Link {
 
     async fn connected(&self) -> Result<Arc<Connection>, NoAnswer> {
         let mut connection = self.connection.clone();
-        let wait = connection.wait_for(|now| now.as_ref().is_some_and(|now| now.is_open()));
+        let wait = connection.wait_for(|now| now.as_ref().is_some_and(|now| now.takes_requests()));
         match tokio::time::timeout(AWAY_TIMEOUT, wait).await {
             Ok(Ok(now)) => now.as_ref().map(Arc::clone).ok_or(NoAnswer::Away),
             _ => Err(NoAnswer::Away),
@@ -282,20 +293,27 @@ impl Drop for Taken<'_> {
 }
 
 impl Connection {
-    /// `None` when the connection ends before the answer is there.
-    async fn ask(&self, id: u64, message: &[u8]) -> Option<Reply> {
+    async fn ask(&self, id: u64, message: &[u8]) -> Asked {
         let (answer, answered) = oneshot::channel();
-        self.waiting().as_mut()?.insert(id, answer);
+        match self.waiting().as_mut() {
+            Some(waiting) => waiting.insert(id, answer),
+            None => return Asked::NotSent,
+        };
         let _waiting = Waiting {
             connection: self,
             id,
         };
         if let Err(error) = self.socket.send(message).await {
-            warn!(%error, "the launcher cannot be asked");
-            self.close();
-            return None;
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                // It is on its way out; whoever reads here notices when it has gone.
+                self.is_ending.store(true, Ordering::Relaxed);
+            } else {
+                warn!(%error, "the launcher cannot be asked");
+                self.close();
+            }
+            return Asked::NotSent;
         }
-        answered.await.ok()
+        answered.await.map_or(Asked::Lost, Asked::Answered)
     }
 
     /// Reads until the connection ends or something comes that is no message.
@@ -353,6 +371,10 @@ impl Connection {
         self.waiting().is_some()
     }
 
+    fn takes_requests(&self) -> bool {
+        self.is_open() && !self.is_ending.load(Ordering::Relaxed)
+    }
+
     /// Tells all who wait that no answer will come.
     fn close(&self) {
         self.waiting().take();
@@ -373,6 +395,8 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd as _;
+
     use tokio::io::AsyncReadExt as _;
     use tokio::net::UnixStream;
 
@@ -413,6 +437,50 @@ mod tests {
         drop(taken);
         assert!(shares.take(&hers).is_some());
         assert!(shares.taken().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_a_launcher_on_its_way_out_does_not_take_waits_for_the_next() {
+        let own = deskway_osuser::own_uid();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("front.sock");
+        let socket = LauncherSocket::new(deskway_osuser::listen(&path).unwrap(), own).unwrap();
+        let (events, mut told) = mpsc::channel(8);
+        let tasks = Tasks::new();
+        let link = socket.start(&tasks, events);
+        let old = deskway_osuser::connect(&path).unwrap();
+        told.recv().await.unwrap();
+        rustix::net::shutdown(&old, rustix::net::Shutdown::Read).unwrap();
+        let request = Request::ListAs { owner: None };
+        let limit = Duration::from_secs(10);
+        let new = async {
+            while link
+                .connection
+                .borrow()
+                .as_ref()
+                .is_none_or(|now| now.takes_requests())
+            {
+                tokio::task::yield_now().await;
+            }
+            let new = deskway_osuser::connect(&path).unwrap();
+            let mut buffer = [0; MAX_REQUEST];
+            let length = loop {
+                let received = deskway_osuser::receive(new.as_fd(), &mut buffer);
+                match received {
+                    Ok(deskway_osuser::Received::Message(length, _)) => break length,
+                    _ => tokio::task::yield_now().await,
+                }
+            };
+            let asked: Envelope = decode(&buffer[..length]).unwrap();
+            let answer = FromLauncher::Answer {
+                id: asked.id,
+                answer: Answer::Done,
+            };
+            deskway_osuser::send(new.as_fd(), &encode(&answer, MAX_ANSWER).unwrap()).unwrap();
+            new
+        };
+        let (answer, _new) = tokio::join!(link.ask(request, limit, false), new);
+        assert!(matches!(answer, Ok((Answer::Done, None))), "{answer:?}");
     }
 
     #[tokio::test]

@@ -356,14 +356,15 @@ fn wait<'p>(
     Ok(())
 }
 
-/// Ends the old launcher; desktops are not below it, and go on.
+/// Ends the old launcher once it has answered what it was asked; desktops are not below it, and go
+/// on, also where SIGTERM would end them.
 fn retire_launcher(supervisor: &mut Supervisor<'_>, signals: &mut Vec<Signal>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     let Some(State::Up { child, .. }) = state_of(supervisor, LAUNCHER) else {
         return Ok(());
     };
     // It may have ended just now.
-    _ = child.kill(Signal::TERM);
+    _ = child.kill(Signal::USR1);
     while !child.reap() {
         let awaited = vec![PollFd::from_borrowed_fd(child.handle(), PollFlags::IN)];
         wait(awaited, deadline, supervisor, signals)?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use deskway_osuser::Received;
 use rustix::event::PollFlags;
+use rustix::net::Shutdown;
 use zeroize::Zeroize;
 
 use crate::launcher::protocol::{
@@ -45,6 +46,8 @@ pub(super) struct Asker {
 pub(super) struct Connections {
     open: BTreeMap<u64, Connection>,
     next: u64,
+    /// No requests are taken any more.
+    is_ending: bool,
 }
 
 #[derive(Debug)]
@@ -53,6 +56,8 @@ struct Connection {
     who: Who,
     /// A front that is being replaced by another.
     leaves: bool,
+    /// Nothing more is read from it: all that it had sent before it was told so has been.
+    drained: bool,
     /// Whose desktops are told to it when they change.
     watched: BTreeSet<UserName>,
     waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
@@ -94,6 +99,7 @@ impl Connections {
                 socket,
                 who,
                 leaves,
+                drained: false,
                 watched: BTreeSet::new(),
                 waiting: VecDeque::new(),
                 heard: now,
@@ -113,9 +119,27 @@ impl Connections {
         self.open.values().any(|connection| connection.leaves)
     }
 
+    /// Takes no request any more but those that were sent before.
+    pub(super) fn end(&mut self) {
+        self.is_ending = true;
+        for connection in self.open.values() {
+            // Who has gone asks nothing.
+            _ = rustix::net::shutdown(&connection.socket, Shutdown::Read);
+        }
+    }
+
+    /// After [`Connections::end`]: whether all has been read and answers have been sent.
+    pub(super) fn are_done(&self) -> bool {
+        self.open
+            .values()
+            .all(|connection| connection.drained && connection.waiting.is_empty())
+    }
+
     /// What to poll, and for what. Who does not read its answers is not asked for more requests.
     pub(super) fn sockets(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>, PollFlags)> {
-        self.open.iter().map(|(number, connection)| {
+        let open = self.open.iter();
+        let open = open.filter(|(_, it)| !it.drained || !it.waiting.is_empty());
+        open.map(|(number, connection)| {
             let interest = if connection.waiting.is_empty() {
                 PollFlags::IN
             } else {
@@ -148,6 +172,7 @@ impl Connections {
             }
             Ok(Received::TooLong) => connection.complain("it is too long"),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(Received::End) if self.is_ending => connection.drained = true,
             Ok(Received::End) | Err(_) => {
                 self.open.remove(&number);
             }

@@ -51,7 +51,11 @@ const RECHECK: Duration = Duration::from_mins(1);
 /// more after they are killed.
 const END_DESKTOPS: Duration = Duration::from_secs(10);
 
-/// Runs until SIGTERM or SIGINT. SIGHUP calls `reload`, which reads the configuration again and
+/// When another launcher takes its place: so long what it has been asked may take.
+const LAST_ANSWERS: Duration = Duration::from_secs(4);
+
+/// Runs until SIGTERM or SIGINT, or SIGUSR1, which leaves desktops alone in any case and answers
+/// what was asked before. SIGHUP calls `reload`, which reads the configuration again and
 /// returns it with its text for the front.
 pub(super) fn run(
     config: Config,
@@ -110,6 +114,10 @@ enum Ending {
     Killed {
         until: Instant,
     },
+    /// Once all that was asked is answered, or at this time.
+    Answers {
+        until: Instant,
+    },
     Now,
 }
 
@@ -136,7 +144,7 @@ impl Server {
         let listener = listen(&place).map_err(Error::Files)?;
         let clock = Clock::System;
         let is_root = deskway_osuser::is_root();
-        let wanted = [Signal::TERM, Signal::INT, Signal::HUP];
+        let wanted = [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1];
         let now = clock.monotonic();
         Ok(Self {
             pam: pam(&config, &place, is_root).map_err(Error::Files)?,
@@ -221,7 +229,7 @@ impl Server {
     fn timeout(&self) -> Option<Timespec> {
         let ending = match self.ending {
             Ending::Desktops { kill_at } => Some(kill_at),
-            Ending::Killed { until } => Some(until),
+            Ending::Killed { until } | Ending::Answers { until } => Some(until),
             Ending::No | Ending::Now => None,
         };
         let dial = (!self.connections.has_front()).then_some(self.next_dial);
@@ -298,6 +306,12 @@ impl Server {
         while let Some(signal) = self.signals.next() {
             if signal == Signal::HUP {
                 self.reload(reload);
+            } else if signal == Signal::USR1 {
+                if matches!(self.ending, Ending::No) {
+                    let until = self.clock.monotonic() + LAST_ANSWERS;
+                    self.ending = Ending::Answers { until };
+                    self.connections.end();
+                }
             } else if self.options.end_desktops_on_exit && matches!(self.ending, Ending::No) {
                 let now = self.clock.monotonic();
                 for id in self.desktops.ids() {
@@ -385,6 +399,14 @@ impl Server {
             Ending::Killed { until } if now >= until => {
                 tracing::error!("desktops that cannot be ended are left");
                 self.ending = Ending::Now;
+            }
+            Ending::Answers { until } => {
+                let none_asked = self.connections.are_done()
+                    && self.refusals.next_deadline().is_none()
+                    && self.jobs.count(|_| true) == 0;
+                if none_asked || now >= until {
+                    self.ending = Ending::Now;
+                }
             }
             Ending::No | Ending::Now | Ending::Desktops { .. } | Ending::Killed { .. } => {}
         }

@@ -102,6 +102,8 @@ fn child_serves() {
         templates: Templates::built_in().unwrap(),
         reread: Box::new(move |_| Ok(old.clone())),
         announcement: None,
+        supervisor: None,
+        waits: false,
     };
     serve(config, inherited, || Ok(())).unwrap();
 }
