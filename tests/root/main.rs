@@ -15,10 +15,15 @@ mod attached_web_socket;
 mod entrances;
 mod evil_front;
 mod front;
+mod gateway;
 mod isolation;
 mod life;
 mod ordinary;
 mod process;
 mod restart;
+#[path = "../../src/runtime/script.rs"]
+mod script;
 mod signing_in;
 mod site;
+mod upgrade;
+mod visitors;

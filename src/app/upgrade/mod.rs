@@ -110,12 +110,13 @@ fn try_it<'a>(
     let version = ground.program.check(ground)?;
     let mut stage = Stage::set(ground)?;
     let mut front = Trial::front(&stage)?;
-    front.expect(Word::Prepared, PREPARE_WITHIN, supervisor, signals)?;
+    front.expect(Word::Prepared, PREPARE_WITHIN, None, supervisor, signals)?;
 
     let retired = retire_launcher(supervisor, signals);
     let tried = retired.and_then(|()| {
         let launcher = Trial::launcher(ground)?;
-        front.expect(Word::Ready, READY_WITHIN, supervisor, signals)?;
+        let beside = launcher.child.as_ref();
+        front.expect(Word::Ready, READY_WITHIN, beside, supervisor, signals)?;
         Ok(launcher)
     });
     let launcher = match tried {
@@ -131,7 +132,7 @@ fn try_it<'a>(
 
     close_old_front(supervisor, signals);
     front.line.say(Word::Open);
-    if let Err(error) = front.expect(Word::Opened, TURN_WITHIN, supervisor, signals) {
+    if let Err(error) = front.expect(Word::Opened, TURN_WITHIN, None, supervisor, signals) {
         drop(launcher);
         drop(front);
         drop(stage);
@@ -252,11 +253,12 @@ impl Trial {
         })
     }
 
-    /// Waits until the role says `wanted`.
+    /// Waits until the role says `wanted`, and the launcher `beside` it has not ended.
     fn expect(
         &mut self,
         wanted: Word,
         within: Duration,
+        beside: Option<&Child>,
         supervisor: &Supervisor<'_>,
         signals: &mut Vec<Signal>,
     ) -> Result<()> {
@@ -264,9 +266,9 @@ impl Trial {
         let Some(child) = &self.child else {
             bail!("the new front is not there");
         };
-        let heard = hear(wanted, &mut self.line, child, deadline, supervisor, signals)?;
-        if !heard {
-            bail!("the new front ended; the reason stands in the log");
+        let line = &mut self.line;
+        if !hear(wanted, line, child, beside, deadline, supervisor, signals)? {
+            bail!("the new front or launcher ended; the reason stands in the log");
         }
         Ok(())
     }
@@ -302,11 +304,12 @@ impl Drop for Trial {
     }
 }
 
-/// Waits until a role says `wanted`; `false`: it has ended before.
+/// Waits until a role says `wanted`; `false`: it has ended before, or the one `beside` it.
 fn hear(
     wanted: Word,
     line: &mut Line,
     child: &Child,
+    beside: Option<&Child>,
     deadline: Instant,
     supervisor: &Supervisor<'_>,
     signals: &mut Vec<Signal>,
@@ -317,10 +320,13 @@ fn hear(
                 return Ok(true);
             }
         }
-        if child.reap() {
+        if child.reap() || beside.is_some_and(Child::reap) {
             return Ok(false);
         }
-        let mut awaited = vec![PollFd::from_borrowed_fd(child.handle(), PollFlags::IN)];
+        let both = [Some(child), beside].into_iter().flatten();
+        let mut awaited: Vec<PollFd<'_>> = both
+            .map(|it| PollFd::from_borrowed_fd(it.handle(), PollFlags::IN))
+            .collect();
         awaited.extend(line.to_poll());
         wait(awaited, deadline, supervisor, signals)?;
     }
@@ -386,7 +392,15 @@ fn close_old_front(supervisor: &mut Supervisor<'_>, signals: &mut Vec<Signal>) {
     let mut state = std::mem::replace(&mut supervisor.running[index].state, down);
     if let State::Up { child, line, .. } = &mut state {
         line.say(Word::Close);
-        if let Err(error) = hear(Word::Closed, line, child, deadline, supervisor, signals) {
+        if let Err(error) = hear(
+            Word::Closed,
+            line,
+            child,
+            None,
+            deadline,
+            supervisor,
+            signals,
+        ) {
             tracing::warn!("the old front does not close its doors: {error:#}");
         }
     }

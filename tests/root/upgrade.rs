@@ -1,0 +1,153 @@
+//! `deskway upgrade`: another program takes over, and nobody notices but by a picture that is there
+//! again.
+
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::account::Person;
+use crate::gateway::{Gateway, copy};
+use crate::process;
+use crate::script::write_script;
+use crate::visitors::Visitors;
+
+const OURS: &str = env!("CARGO_BIN_EXE_deskway");
+
+fn inode(path: impl AsRef<Path>) -> u64 {
+    std::fs::metadata(path).unwrap().ino()
+}
+
+#[test]
+fn a_new_program_takes_over_while_people_come_and_desktops_stay() {
+    let alice = Person::new("a");
+    // Which means a stop, not this.
+    let gateway = Gateway::start(&["--stop-desktops-on-exit"]);
+    let cookie = gateway.sign_in(&alice.name);
+    gateway.start_desktop(&alice.name, &cookie);
+    let desktop = process::of_user(alice.uid);
+    let mut viewer = gateway.watch(&alice.name, &cookie);
+    let visitors = Visitors::start(gateway.address);
+    visitors.serve_more(50);
+
+    for _ in 0..3 {
+        let roles = gateway.roles();
+        gateway.replace_program(|new| copy(Path::new(OURS), new));
+        let output = gateway.upgrade();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{output:?}");
+        assert!(said.contains(&gateway.pid().to_string()), "{said}");
+        // The process that somebody waits for is the same, and runs the new file.
+        let runs = format!("/proc/{}/exe", gateway.pid());
+        assert_eq!(inode(runs), inode(gateway.path().join("deskway")));
+        process::until("the end of what served before", || {
+            let now = gateway.roles();
+            (now.len() == 2 && now.iter().all(|pid| !roles.contains(pid))).then_some(())
+        });
+        visitors.serve_more(50);
+    }
+    let mut bytes = Vec::new();
+    viewer.read_to_end(&mut bytes).unwrap();
+    let reason = b"\x03\xf4The server is restarting."; // 1012
+    assert!(bytes.ends_with(reason), "{bytes:?}");
+
+    // Signed in still, and the very same desktop.
+    let mut viewer = gateway.watch(&alice.name, &cookie);
+    let mut greeting = [0; 14];
+    viewer.read_exact(&mut greeting).unwrap();
+    assert_eq!(&greeting[2..], b"RFB 003.008\n");
+    assert_eq!(process::of_user(alice.uid), desktop);
+    visitors.end();
+    assert!(!gateway.path().join("r/front-leaving.sock").exists());
+    gateway.stop_desktop(&alice.name, &cookie);
+}
+
+#[test]
+fn a_program_that_cannot_take_over_leaves_the_old_one_serving() {
+    let alice = Person::new("a");
+    let gateway = Gateway::start(&[]);
+    let cookie = gateway.sign_in(&alice.name);
+    let visitors = Visitors::start(gateway.address);
+    let front = |gateway: &Gateway| *gateway.roles().last().unwrap();
+    let (serves, runs) = (front(&gateway), gateway.program());
+    let refused = |because: &str| {
+        let output = gateway.upgrade();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("goes on") && said.contains(because), "{said}");
+        assert!(gateway.roles().contains(&serves), "another front");
+        // The launcher answers too.
+        assert_eq!(gateway.get("/api/v1/desktops", &cookie).status, 200);
+        visitors.serve_more(20);
+    };
+    let script = |text: &str| gateway.replace_program(|new| write_script(new, text));
+
+    script("#!/bin/sh\necho 'it is broken' >&2\nexit 1");
+    refused("it is broken");
+    script("#!/bin/sh\nexit 0");
+    refused("no Deskway");
+    gateway.replace_program(|new| {
+        copy(Path::new(OURS), new);
+        std::fs::set_permissions(new, std::fs::Permissions::from_mode(0o644)).unwrap();
+    });
+    refused("Permission denied");
+    std::fs::remove_file(gateway.path().join("deskway")).unwrap();
+    refused("No such file");
+    // Which pass the check, and fail as front, as launcher.
+    for good in ["*check*", "*check*|*serve*"] {
+        script(&format!(
+            "#!/bin/sh\ncase $DESKWAY_HANDOVER in {good}) exec {OURS} \"$@\";; esac\nexit 3"
+        ));
+        refused("the log");
+    }
+    gateway.replace_program(|new| copy(Path::new(OURS), new));
+    let config = gateway.path().join("deskway.toml");
+    let right = std::fs::read_to_string(&config).unwrap();
+    // `deskway upgrade` itself reads where to ask from the configuration, so that the signal asks.
+    std::fs::write(
+        &config,
+        format!("{right}\n[server]\nmax_connections = \"many\"\n"),
+    )
+    .unwrap();
+    process::signal(gateway.pid(), Signal::USR2);
+    process::until("the reason in the log", || {
+        gateway.log().contains("max_connections").then_some(())
+    });
+    visitors.serve_more(20);
+    assert!(gateway.roles().contains(&serves), "another front");
+    assert_ne!(gateway.program(), runs, "its file is gone");
+
+    std::fs::write(&config, right).unwrap();
+    process::signal(gateway.pid(), Signal::USR2);
+    process::until("the upgrade", || {
+        gateway.log().contains("upgraded from").then_some(())
+    });
+    visitors.serve_more(20);
+    visitors.end();
+}
+
+#[test]
+fn a_configuration_that_is_read_again_and_again_fails_nobody() {
+    const RELOADS: usize = 200;
+    let gateway = Gateway::start(&[]);
+    let visitors = Visitors::start(gateway.address);
+    let config = gateway.path().join("deskway.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    for number in 1..=RELOADS {
+        let new = gateway.path().join("deskway.new");
+        std::fs::write(&new, format!("{text}\n[brand]\nname = \"Lab {number}\"\n")).unwrap();
+        std::fs::rename(&new, &config).unwrap();
+        process::signal(gateway.pid(), Signal::HUP);
+        // The last one has to arrive; those before may be overtaken.
+        if number % 20 == 0 {
+            let wanted = format!("Lab {number}");
+            process::until("the new name", || {
+                let page = gateway.get("/sign-in", "");
+                page.body.contains(&wanted).then_some(())
+            });
+        }
+    }
+    visitors.serve_more(20);
+    visitors.end();
+}
