@@ -10,6 +10,7 @@
 )]
 
 mod account;
+mod activation;
 mod attached;
 mod attached_web_socket;
 mod entrances;
