@@ -53,14 +53,15 @@ pub(crate) const TO_TEST: &[&str] = &[
     "xterm",
 ];
 
-/// What the benchmarks need besides: the chain that Deskway replaces, and a
-/// proxy that only copies.
+/// What the benchmarks need besides: the chain that Deskway replaces, a
+/// proxy that only copies, and a generator of load.
 pub(crate) const TO_BENCH: &[&str] = &[
     "haproxy",
     "nginx-light",
     "novnc",
     "tigervnc-common",
     "websockify",
+    "wrk",
 ];
 
 /// Whether this process is root.

@@ -24,6 +24,8 @@ cargo xtask COMMAND
   bench start               from click to desktop, beside the same thing done by hand
   bench bridge [--quick] [--rounds N] [--only FIGURE] [--ours PATH]
                             the bridge beside Websockify, NGINX + Websockify and HAProxy
+  bench http [--quick] [--rounds N] [--ours PATH]
+                            pages and TLS handshakes a second beside NGINX, and reloads under load
   bench conformance         the whole Autobahn|Testsuite (needs Python 2.7)
 ";
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         ["web"] => web::build(),
         ["bench", "start"] => bench::start(),
         ["bench", "bridge", flags @ ..] => bench::bridge(flags),
+        ["bench", "http", flags @ ..] => bench::http(flags),
         ["bench", "conformance"] => conformance::everything(),
         [] | ["help" | "--help" | "-h"] => {
             run::say(USAGE);

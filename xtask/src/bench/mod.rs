@@ -2,6 +2,7 @@
 //! The figures go into `docs/benchmarks.md`.
 
 mod bridge;
+mod http;
 mod start;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use anyhow::Result;
 use crate::run;
 
 pub(crate) use bridge::bridge;
+pub(crate) use http::http;
 pub(crate) use start::start;
 
 /// Builds Deskway as it is delivered, and says where it is.

@@ -1,0 +1,78 @@
+//! Medians of each, and the median of the rounds' ratios, since the machine may drift.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Deskway should come to this part of what NGINX does.
+const GOAL: f64 = 0.7;
+
+#[derive(Default)]
+pub(crate) struct Table {
+    figures: Vec<String>,
+    /// By figure and server: a value a round.
+    values: BTreeMap<(String, &'static str), Vec<f64>>,
+}
+
+impl Table {
+    pub(crate) fn add(&mut self, figure: &str, server: &'static str, value: f64) {
+        if !self.figures.iter().any(|known| known == figure) {
+            self.figures.push(figure.to_owned());
+        }
+        let values = self.values.entry((figure.to_owned(), server)).or_default();
+        values.push(value);
+    }
+
+    fn of(&self, figure: &str, server: &'static str) -> &[f64] {
+        let values = self.values.get(&(figure.to_owned(), server));
+        values.map_or(&[], Vec::as_slice)
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| figure | NGINX | Deskway | ratio (goal ≥ {GOAL}) |")?;
+        writeln!(f, "|---|---|---|---|")?;
+        for figure in &self.figures {
+            let (ours, theirs) = (self.of(figure, "Deskway"), self.of(figure, "NGINX"));
+            let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs);
+            let ratio = median(ratios.collect());
+            let judged = if ratio >= GOAL {
+                format!("{ratio:.2}")
+            } else {
+                format!("**{ratio:.2}**, missed")
+            };
+            let (theirs, ours) = (median(theirs.to_vec()), median(ours.to_vec()));
+            writeln!(f, "| {figure} | {theirs:.0} | {ours:.0} | {judged} |")?;
+        }
+        Ok(())
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match (values.get(middle), values.get(middle.wrapping_sub(1))) {
+        (Some(upper), Some(lower)) if values.len() % 2 == 0 => f64::midpoint(*lower, *upper),
+        (Some(middle), _) => *middle,
+        (None, _) => f64::NAN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_gets_slower_changes_no_ratio() {
+        let mut table = Table::default();
+        for pace in [1.0, 2.0, 5.0] {
+            table.add("pages", "Deskway", 60.0 / pace);
+            table.add("pages", "NGINX", 100.0 / pace);
+        }
+        let text = table.to_string();
+        assert!(
+            text.contains("| pages | 50 | 30 | **0.60**, missed |"),
+            "{text}"
+        );
+    }
+}
