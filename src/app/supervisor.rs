@@ -305,9 +305,17 @@ fn start(role: &Role<'_>, restarts: u64) -> io::Result<State> {
 /// What every role's process does first; the error is its exit status.
 pub(super) fn begin(role: &str) -> Result<(), i32> {
     // Terminal signals are for the supervisor, which passes them on in order.
-    let own_group = rustix::process::setpgid(None, None);
-    let named = rustix::thread::set_name(&title(role));
-    own_group.and(named).map_err(|_| CANNOT_BEGIN)
+    let own_group = rustix::process::setpgid(None, None).map_err(io::Error::from);
+    own_group.and(set_title(role)).map_err(|_| CANNOT_BEGIN)
+}
+
+/// What `ps` shows, until the process becomes another program: at most 15 bytes.
+///
+/// # Errors
+/// Never for a name without zeros.
+pub(super) fn set_title(role: &str) -> io::Result<()> {
+    let title = std::ffi::CString::new(format!("deskway-{role}"))?;
+    Ok(rustix::thread::set_name(&title)?)
 }
 
 /// How the child ended, if it has.
@@ -317,11 +325,6 @@ fn ended(child: &Child) -> Option<WaitStatus> {
     waitpid(pid, WaitOptions::NOHANG)
         .ok()?
         .map(|(_, status)| status)
-}
-
-/// What `ps` shows: at most 15 bytes.
-fn title(role: &str) -> std::ffi::CString {
-    std::ffi::CString::new(format!("deskway-{role}")).unwrap_or_default()
 }
 
 fn next_start(running: &[Running<'_>]) -> Option<Instant> {

@@ -12,7 +12,7 @@ use super::entrances::{self, Entrance};
 use super::serve::{Inherited, announcement, serve};
 use super::settings::Settings;
 use super::socket_files::SocketFiles;
-use super::supervisor::{End, LAUNCHER, Role, SERVE, Supervisor};
+use super::supervisor::{self, End, LAUNCHER, Role, SERVE, Supervisor};
 use super::upgrade::{self, GoOn, Ground, Handover, Program, Step};
 use super::{launcher, place};
 use crate::cli;
@@ -40,18 +40,23 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
             entrances,
             front_socket,
             line,
-        } => front(
-            &settings()?,
-            place::service_account()?.as_ref(),
-            &upgrade::entrances(&entrances)?,
-            &upgrade::adopt(front_socket)?,
-            ToSupervisor {
+        } => {
+            supervisor::set_title(SERVE)?;
+            let to_supervisor = ToSupervisor {
                 announcement: None,
                 line: upgrade::adopt(line)?,
                 waits: true,
-            },
-        ),
+            };
+            front(
+                &settings()?,
+                place::service_account()?.as_ref(),
+                &upgrade::entrances(&entrances)?,
+                &upgrade::adopt(front_socket)?,
+                to_supervisor,
+            )
+        }
         Step::Launcher => {
+            supervisor::set_title(LAUNCHER)?;
             with_parent()?;
             launcher::run(&settings()?, launcher_options(flags))
         }

@@ -1,5 +1,8 @@
 // A desktop outlives the gateway and the launcher, and the open page finds its way back.
 
+import { execFileSync } from 'node:child_process';
+
+import { PROGRAM } from './support/deskway.mjs';
 import { desktopIsOpen, expect, screen, signIn, test, viewer } from './support/test.mjs';
 import { insideDesktop, pidOf } from './support/people.mjs';
 
@@ -55,6 +58,50 @@ test('killing all of it and starting anew leaves both desktops', async ({
   await pictureIsLive(page);
   await pictureIsLive(other);
 });
+
+test('an upgrade in place leaves the desktop, and its page is connected again at once', async ({
+  page,
+  alice,
+  deskway,
+}) => {
+  await signIn(page, alice, `/d/${alice.name}/`);
+  await desktopIsOpen(page);
+  const before = facts(alice);
+  const pids = ['launcher', 'serve'].map((role) => deskway.pidOf(role));
+  await noteInterruptions(page);
+
+  const said = execFileSync(PROGRAM, ['upgrade', '--run-dir', deskway.runDir], { encoding: 'utf8' });
+  expect(said).toContain(`(process ${deskway.process.pid})`);
+  await expect.poll(() => interruptions(page)).toHaveLength(1);
+  await desktopIsOpen(page);
+  for (const [at, role] of ['launcher', 'serve'].entries()) {
+    await expect.poll(() => [0, pids[at]].includes(pidNow(deskway, role))).toBe(false);
+  }
+  expect(facts(alice)).toEqual(before);
+  await pictureIsLive(page);
+  const [milliseconds] = await interruptions(page);
+  test.info().annotations.push({ type: 'interruption', description: `${milliseconds} ms` });
+  // What is promised is about a second; a busy machine may take its time.
+  expect(milliseconds).toBeLessThan(5000);
+});
+
+/** From now on the page writes down how long each time was that the viewer was not connected. */
+async function noteInterruptions(page) {
+  await viewer(page).evaluate((element) => {
+    let since = 0;
+    window.interruptions = [];
+    new MutationObserver(() => {
+      const connected = element.dataset.state === 'connected';
+      if (!connected && since === 0) since = performance.now();
+      if (connected && since !== 0) {
+        window.interruptions.push(Math.round(performance.now() - since));
+        since = 0;
+      }
+    }).observe(element, { attributeFilter: ['data-state'] });
+  });
+}
+
+const interruptions = (page) => page.evaluate(() => window.interruptions);
 
 /** What must be the same before and after: processes and windows. */
 function facts(person) {
