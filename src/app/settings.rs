@@ -54,7 +54,7 @@ impl Settings {
             };
             let mut settings = Self::load(&without_file)?;
             tracing::error!("the configuration is wrong: {error:#}");
-            settings.path = start.config.clone();
+            settings.path.clone_from(&start.config);
             Ok(settings)
         })
     }

@@ -306,7 +306,9 @@ fn start(role: &Role<'_>, restarts: u64) -> io::Result<State> {
 pub(super) fn begin(role: &str) -> Result<(), i32> {
     // Terminal signals are for the supervisor, which passes them on in order.
     let own_group = rustix::process::setpgid(None, None).map_err(io::Error::from);
-    own_group.and(set_title(role)).map_err(|_| CANNOT_BEGIN)
+    own_group
+        .and_then(|()| set_title(role))
+        .map_err(|_| CANNOT_BEGIN)
 }
 
 /// What `ps` shows, until the process becomes another program: at most 15 bytes.

@@ -1,6 +1,5 @@
 //! Sockets that somebody else holds, as systemd does: a restart loses no connection attempt.
 
-use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};

@@ -32,7 +32,7 @@ use crate::model::{MAX_OUTCOME, UpgradeOutcome};
 /// How long the new program may take to check what it would be started with, its front to
 /// prepare, and its launcher to be there.
 const CHECK_WITHIN: Duration = Duration::from_secs(15);
-const PREPARE_WITHIN: Duration = Duration::from_secs(60);
+const PREPARE_WITHIN: Duration = Duration::from_mins(1);
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long a front may take to close its doors or to open them.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
