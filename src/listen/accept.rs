@@ -174,7 +174,7 @@ where
         let introduced = introduce(&mut stream, connection);
         tokio::select! {
             introduced = introduced => introduced?,
-            () = listen.tasks.stopping() => return Ok(()),
+            () = last_call(&listen.tasks) => return Ok(()),
         }
         if !connection.is_trusted(&listen.trusted) {
             place.count_for(connection.address())?;
