@@ -254,9 +254,10 @@ fn answer(mut stream: TcpStream, said: &[u8], flood: &[u8]) {
     let mut key = String::new();
     for line in BufReader::new(stream.try_clone().unwrap()).lines() {
         let Ok(line) = line else { return };
-        if let Some(value) = line.to_lowercase().strip_prefix("sec-websocket-key:") {
-            // The same, but as it was written.
-            line[line.len() - value.len()..].trim().clone_into(&mut key);
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("sec-websocket-key")
+        {
+            value.trim().clone_into(&mut key);
         }
         if line.is_empty() {
             break;
