@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// The uid and gid that stand for nobody.
 pub const NOBODY: u32 = 65534;
@@ -121,6 +122,30 @@ pub fn group_id(group: &str) -> io::Result<Option<u32>> {
     }
 }
 
+/// The accounts that the database lists, the first `most` of them. A directory service may list
+/// none although it knows some.
+pub fn accounts(most: usize) -> Vec<Account> {
+    // The position in the list is the process's: two must not read on in it by turns.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut accounts = Vec::new();
+    // SAFETY: touches the C library's position in the list alone.
+    unsafe { libc::setpwent() };
+    while accounts.len() < most {
+        // SAFETY: as above; nobody else asks for the next entry while the lock is held.
+        let entry = unsafe { libc::getpwent() };
+        // SAFETY: it is null or leads to an entry that is valid until the next call, which is
+        // after it has been copied.
+        let Some(entry) = (unsafe { entry.as_ref() }) else {
+            break;
+        };
+        accounts.push(read(entry));
+    }
+    // SAFETY: as the first.
+    unsafe { libc::endpwent() };
+    accounts
+}
+
 /// `UID_MIN` of `/etc/login.defs`: the smallest uid of a person.
 pub fn uid_min() -> Option<u32> {
     let text = std::fs::read_to_string("/etc/login.defs").ok()?;
@@ -189,6 +214,14 @@ mod tests {
         assert_eq!(root.uid, 0);
         assert_eq!(Account::by_uid(0).unwrap().unwrap(), root);
         assert!(is_member(&root.groups().unwrap(), "root").unwrap());
+    }
+
+    #[test]
+    fn the_list_of_accounts_has_root_in_it_and_an_end() {
+        let all = accounts(100_000);
+        assert!(all.iter().any(|account| account.uid == 0));
+        assert_eq!(accounts(1).len(), 1);
+        assert_eq!(accounts(100_000), all, "it begins anew");
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod process;
 mod seqpacket;
 mod signals;
 
-pub use account::{Account, NOBODY, group_id, is_member, uid_min};
+pub use account::{Account, NOBODY, accounts, group_id, is_member, uid_min};
 pub use binds::{Bind, Binds, SpawnError, spawn, spawn_with_binds};
 pub use exec::{Program, exec, exec_in_place};
 pub use fork::{Child, detach, run_in_child};
