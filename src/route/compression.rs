@@ -1,0 +1,33 @@
+//! Pages and JSON travel packed where the browser can unpack them.
+//!
+//! Files of the build are packed already, and events must leave at once. Nothing secret stands in
+//! an answer beside what a stranger can choose, so that its length tells nothing; see
+//! `docs/decisions.md`.
+
+use http::header::{CONTENT_TYPE, ETAG};
+use http::{Extensions, HeaderMap, StatusCode, Version};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{And, Predicate as _, SizeAbove};
+
+/// Shorter answers stay as they are, in bytes: they fit into a packet either way.
+const WORTH_IT: u64 = 256;
+/// Of brotli and gzip: above it they take longer than the wire.
+const LEVEL: CompressionLevel = CompressionLevel::Precise(4);
+
+type IsText = fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool;
+
+pub(super) fn on_the_fly() -> CompressionLayer<And<SizeAbove, IsText>> {
+    let predicate = SizeAbove::new(WORTH_IT).and(is_text as IsText);
+    CompressionLayer::new()
+        .quality(LEVEL)
+        .compress_when(predicate)
+}
+
+/// What has an entity tag is a file, whose packed form would be another entity.
+fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    let kind = headers.get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let texts = ["text/html", "text/css", "application/json", "image/svg+xml"];
+    !headers.contains_key(ETAG) && texts.iter().any(|text| kind.starts_with(text))
+}
