@@ -27,14 +27,34 @@ fn what_the_file_says_is_what_runs() {
     let config = read(&folder("valid").join("everything.toml")).unwrap();
     assert_eq!(config.server.listen.len(), 2);
     assert_eq!(config.server.base_path, "/desk");
-    assert_eq!(config.server.hosts, ["desk.example.org"]);
+    assert_eq!(
+        config.server.hosts,
+        ["desk.example.org", "physics.example.org"],
+        "a group's name is one of the server's"
+    );
     assert_eq!(config.sign_in.lifetime.as_secs(), 90 * 60);
     assert_eq!(config.access.groups, ["staff", "students"]);
     assert_eq!(config.desktops.geometry.to_string(), "1920x1080");
     assert_eq!(config.desktops.env["LANG"], "de_DE.UTF-8");
     assert_eq!(config.desktops.profiles[1].name, "matlab");
     assert_eq!(config.attach[0].desktop.to_string(), "alice/office");
-    assert_eq!(config.brand.accent.as_deref(), Some("#2a6f97"));
+    let accent = config.brand.colours.accent.unwrap();
+    assert_eq!(accent.to_string(), "#2a6f97");
+    let physics = &config.groups[0];
+    assert_eq!(physics.name, "physics");
+    assert_eq!(physics.brand.name, "Physics at the Lab");
+    let logo = physics.brand.logo.as_deref();
+    assert_eq!(logo, Some(Path::new("/etc/deskway/physics.svg")));
+    assert_eq!(
+        physics.brand.colours.accent_dark, None,
+        "its own accent stands for both"
+    );
+    assert_eq!(
+        physics.brand.notice, config.brand.notice,
+        "what it does not say is the place's"
+    );
+    assert!(config.groups[1].brand.links.is_empty());
+    assert!(config.portal.public_index);
     assert_eq!(config.paths.run, PathBuf::from("/run/lab"));
     assert!(config.log.json && !config.sign_in.local && !config.desktops.private_tmp);
 }

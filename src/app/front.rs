@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 use super::entrances::{Entrance, Speaks};
 use crate::auth::{Hosts, SignIns};
 use crate::config;
-use crate::config::Config;
+use crate::config::{Config, Logos};
 use crate::desktop::{Launcher, LauncherSocket, Registry};
 use crate::listen::{
     Connection, Limits, Listen, Plain, Refusal, Seldom, Tls, TrustedProxies, listen,
@@ -43,6 +43,8 @@ pub struct FrontParts {
     pub tls: Option<Tls>,
     pub assets: Assets,
     pub templates: Templates,
+    /// What `config` names, read by whoever may.
+    pub logos: Logos,
     /// The sessions database.
     pub sessions: PathBuf,
     pub clock: Clock,
@@ -88,7 +90,8 @@ impl Front {
         let site = Site::new(SiteParts {
             base: config.server.base_path.clone(),
             hosts: hosts(&config),
-            brand: config.brand.clone(),
+            config: config.clone(),
+            logos: parts.logos,
             strict_transport: tls.as_ref().is_some_and(|tls| !tls.is_self_signed()),
             assets: parts.assets,
             templates: parts.templates,
@@ -230,7 +233,7 @@ fn apply(
             return;
         }
     };
-    site.set_live(hosts(&new), new.brand.clone());
+    site.set_live(hosts(&new), &new);
     limits.set(
         new.server.max_connections,
         new.server.max_connections_per_address,

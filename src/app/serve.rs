@@ -21,7 +21,7 @@ use super::socket_files::SocketFiles;
 use super::words::{Orders, Word};
 use super::{place, sandbox};
 use crate::cli;
-use crate::config::Config;
+use crate::config::{Config, Logos};
 use crate::listen::Tls;
 use crate::route::Assets;
 use crate::runtime::Clock;
@@ -106,6 +106,10 @@ pub fn serve(
         Some(files) => Some(Tls::from_files(&files.cert, &files.key)?),
         None => None,
     };
+    let (logos, errors) = Logos::read(&config);
+    for error in errors {
+        warn!("{error}; it is left out");
+    }
     raise_limits();
     drop_privileges().context("cannot become the user of the front")?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
@@ -147,6 +151,7 @@ pub fn serve(
         tls,
         assets: Assets::embedded(),
         templates: inherited.templates,
+        logos,
         sessions: state.join("front.db"),
         clock: Clock::System,
         doctor_key,

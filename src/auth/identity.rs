@@ -134,6 +134,17 @@ impl SignIns {
         Ok(Some(identity))
     }
 
+    /// The person is in that group now, in all their browsers.
+    pub fn regroup(&self, account: &UserName, group: Option<&str>) {
+        let mut live = self.lock();
+        let theirs = live
+            .values_mut()
+            .filter(|live| live.identity.account.name == *account);
+        for live in theirs {
+            live.identity.account.group = group.map(str::to_owned);
+        }
+    }
+
     /// How long a sign-in holds from now on.
     pub fn seconds_left(&self, identity: &Identity) -> u64 {
         identity.account.until.saturating_sub(self.clock.unix())
@@ -223,6 +234,7 @@ mod tests {
         Account {
             name: "alice".parse().unwrap(),
             full_name: "Alice".to_owned(),
+            group: None,
             until,
         }
     }

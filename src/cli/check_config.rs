@@ -2,7 +2,7 @@
 //! that it names, and does nothing else.
 
 use crate::config;
-use crate::config::Overrides;
+use crate::config::{Logos, Overrides};
 use crate::templates::Templates;
 
 use super::{CheckConfig, Error, out};
@@ -13,6 +13,10 @@ pub fn run(args: &CheckConfig) -> Result<(), Error> {
     let file = args.file.as_deref();
     let (config, _) = config::load(file, &Overrides::default())?;
     Templates::load(config.paths.templates_dir.as_deref())?;
+    let (_, wrong) = Logos::read(&config);
+    if let Some(wrong) = wrong.into_iter().next() {
+        return Err(wrong.into());
+    }
     match config::file(file) {
         Some(file) => out::print(&format!("{}: nothing is wrong\n", file.display())),
         None => out::print("there is no configuration file: the defaults hold\n"),

@@ -424,6 +424,8 @@ pub enum Error {
     #[error(transparent)]
     Import(#[from] import::Error),
     #[error(transparent)]
+    Logo(#[from] config::LogoError),
+    #[error(transparent)]
     Accounts(#[from] accounts::Error),
     #[error(transparent)]
     Template(#[from] TemplateError),

@@ -99,6 +99,10 @@ mod tests {
     fn show(name: &str, set: &[(&str, &str)]) -> Result<String, Error> {
         let mut config = Config::default_for(0);
         config.brand.name = "The Lab".to_owned();
+        config.brand.links = vec![crate::config::Link {
+            text: "Help".to_owned(),
+            url: "https://example.org/help".to_owned(),
+        }];
         config.server.base_path = "/desk".to_owned();
         let set: Vec<_> = set
             .iter()
@@ -134,7 +138,7 @@ mod tests {
     fn a_name_that_is_none_is_told_with_those_that_are() {
         let said = show("signin.html", &[]).unwrap_err().to_string();
         assert!(said.contains("did you mean `sign-in.html`?"), "{said}");
-        for variable in ["mesage", "brand.logo", "brand.name.first", ""] {
+        for variable in ["mesage", "brand.lego", "brand.name.first", ""] {
             let said = show("sign-in.html", &[(variable, "x")]).unwrap_err();
             let said = said.to_string();
             assert!(said.contains(&format!("`{variable}`")), "{said}");

@@ -6,7 +6,10 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Access, Brand, Config, Desktops, ListenAt, Listener, Log, Paths, Server, SignIn};
+use super::{
+    Access, Brand, Colours, Config, Desktops, ListenAt, Listener, Log, Paths, Portal, Server,
+    SignIn,
+};
 use crate::model::Geometry;
 
 /// The smallest uid of a person where `/etc/login.defs` does not say.
@@ -94,8 +97,14 @@ pub(super) fn config(place: &Place<'_>) -> Config {
         attach: Vec::new(),
         brand: Brand {
             name: "Deskway".to_owned(),
-            accent: None,
+            logo: None,
+            colours: Colours::default(),
             notice: None,
+            links: Vec::new(),
+        },
+        groups: Vec::new(),
+        portal: Portal {
+            public_index: false,
         },
         paths: place.paths(),
         log: Log {

@@ -37,6 +37,10 @@ const fn key(name: &'static str, wants: &'static str) -> Key {
     Key { name, wants }
 }
 
+const LOGO: &str = "the path of an SVG, PNG or WebP file, from `/` on";
+const LINKS: &str =
+    "a list of up to 10 links, such as [{ text = \"Help\", url = \"https://example.org/help\" }]";
+
 pub(super) const SECTIONS: &[Section] = &[
     section(
         "server",
@@ -166,10 +170,37 @@ pub(super) const SECTIONS: &[Section] = &[
         "brand",
         &[
             key("name", "1 to 60 characters"),
+            key("logo", LOGO),
             key("accent", "a colour such as \"#2a6f97\""),
+            key("accent_dark", "a colour such as \"#5fb0e0\""),
+            key("background", "a light colour such as \"#f2f6fa\""),
+            key("background_dark", "a dark colour such as \"#0e1620\""),
             key("notice", "at most 1000 characters"),
+            key("links", LINKS),
         ],
     ),
+    repeated(
+        "group",
+        &[
+            key(
+                "name",
+                "the name of a group of this machine, such as \"physics\"",
+            ),
+            key(
+                "hosts",
+                "a list of host names without port, such as [\"physics.example.org\"]",
+            ),
+            key("title", "1 to 60 characters"),
+            key("logo", LOGO),
+            key("accent", "a colour such as \"#2a6f97\""),
+            key("accent_dark", "a colour such as \"#5fb0e0\""),
+            key("background", "a light colour such as \"#f2f6fa\""),
+            key("background_dark", "a dark colour such as \"#0e1620\""),
+            key("notice", "at most 1000 characters"),
+            key("links", LINKS),
+        ],
+    ),
+    section("portal", &[key("public_index", "true or false")]),
     section(
         "paths",
         &[

@@ -4,11 +4,13 @@
 //! which nothing else knows; `docs/configuration.md` describes it.
 
 mod check;
+mod colour;
 mod defaults;
 mod error;
 mod keys;
 mod listener;
 mod load;
+mod logo;
 mod overrides;
 mod parse;
 mod problems;
@@ -16,13 +18,15 @@ mod raw;
 mod restart;
 mod value;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use colour::Colour;
 pub use error::{Error, Problem};
 pub use listener::{ListenAt, Listener, Protocol, TrustedProxy};
 pub use load::{MAX_FILE, file, from_text, load, over, usual_file};
+pub use logo::{Logo, LogoError, LogoKind, Logos, MAX_LOGOS_PACKED};
 pub use overrides::Overrides;
 pub use restart::diff_needs_restart;
 pub use value::{parse_base_path, parse_host_name, parse_listen, parse_log_filter, parse_run_dir};
@@ -40,6 +44,9 @@ pub struct Config {
     pub desktops: Desktops,
     pub attach: Vec<Attach>,
     pub brand: Brand,
+    /// In the order of the file: the first that fits somebody is theirs.
+    pub groups: Vec<Group>,
+    pub portal: Portal,
     pub paths: Paths,
     pub log: Log,
 }
@@ -162,15 +169,56 @@ pub enum AttachTarget {
     },
 }
 
-/// How the place calls itself.
+/// How the place calls itself and looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brand {
     /// Default `Deskway`.
     pub name: String,
-    /// `#rrggbb`; `None`: Deskway's own.
-    pub accent: Option<String>,
+    /// An SVG, PNG or WebP file that stands in the place of Deskway's mark.
+    pub logo: Option<PathBuf>,
+    pub colours: Colours,
     /// Shown below the sign-in form.
     pub notice: Option<String>,
+    /// Shown at the foot of the pages.
+    pub links: Vec<Link>,
+}
+
+/// Colours of the pages; what is `None` is Deskway's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Colours {
+    /// Buttons and links.
+    pub accent: Option<Colour>,
+    /// The same in the dark look; `None`: as `accent`.
+    pub accent_dark: Option<Colour>,
+    /// The ground of the pages in the light look.
+    pub background: Option<Colour>,
+    pub background_dark: Option<Colour>,
+}
+
+/// A link of the place's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub text: String,
+    /// `http:`, `https:` or `mailto:`, or a path from `/` on, which is meant below the base path.
+    pub url: String,
+}
+
+/// The looks of those who are in a group of the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// What the machine calls the group.
+    pub name: String,
+    /// Whoever calls the server by one of these names sees the group's looks before signing in.
+    pub hosts: Vec<String>,
+    /// Whole: what the group does not say itself is the place's.
+    pub brand: Brand,
+}
+
+/// What everybody's start page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Portal {
+    /// Whether guests see whose desktops there are. Default: no.
+    pub public_index: bool,
 }
 
 /// Directories of this program.
@@ -196,5 +244,11 @@ impl Config {
     /// What runs without a file, for root (uid 0) or for an ordinary user of this machine.
     pub fn default_for(uid: u32) -> Self {
         load::with_place(uid, defaults::config)
+    }
+    /// The files of all logos, each once.
+    pub fn logos(&self) -> BTreeSet<&Path> {
+        let brands = self.groups.iter().map(|group| &group.brand);
+        let brands = brands.chain([&self.brand]);
+        brands.filter_map(|brand| brand.logo.as_deref()).collect()
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Raw {
     pub profile: Vec<Spanned<Profile>>,
     pub attach: Vec<Spanned<Attach>>,
     pub brand: Brand,
+    pub group: Vec<Spanned<Group>>,
+    pub portal: Portal,
     pub paths: Paths,
     pub log: Log,
 }
@@ -109,8 +111,41 @@ pub(super) struct Attach {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Brand {
     pub name: Value<String>,
+    pub logo: Value<String>,
     pub accent: Value<String>,
+    pub accent_dark: Value<String>,
+    pub background: Value<String>,
+    pub background_dark: Value<String>,
     pub notice: Value<String>,
+    pub links: Option<Vec<Spanned<Link>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Link {
+    pub text: String,
+    pub url: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Group {
+    pub name: Value<String>,
+    pub hosts: Vec<Spanned<String>>,
+    pub title: Value<String>,
+    pub logo: Value<String>,
+    pub accent: Value<String>,
+    pub accent_dark: Value<String>,
+    pub background: Value<String>,
+    pub background_dark: Value<String>,
+    pub notice: Value<String>,
+    pub links: Option<Vec<Spanned<Link>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Portal {
+    pub public_index: Value<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -222,6 +257,8 @@ mod tests {
             ("profile", fields::<Profile>()),
             ("attach", fields::<Attach>()),
             ("brand", fields::<Brand>()),
+            ("group", fields::<Group>()),
+            ("portal", fields::<Portal>()),
             ("paths", fields::<Paths>()),
             ("log", fields::<Log>()),
         ];

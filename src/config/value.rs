@@ -122,11 +122,22 @@ pub(super) fn host_name(text: &str) -> Option<String> {
     fits.then(|| text.to_lowercase())
 }
 
-/// `#rrggbb`, in small letters.
-pub(super) fn colour(text: &str) -> Option<String> {
-    let digits = text.strip_prefix('#')?;
-    let fits = digits.len() == 6 && digits.chars().all(|c| c.is_ascii_hexdigit());
-    fits.then(|| text.to_lowercase())
+/// Where a link leads: `http:`, `https:`, `mailto:`, or a path from `/` on.
+pub(super) fn link(text: &str) -> Option<String> {
+    const LONGEST: usize = 500;
+    let plain = text.len() <= LONGEST
+        && text
+            .chars()
+            .all(|c| !c.is_whitespace() && !c.is_control() && c != '\\');
+    let path = text.starts_with('/') && !text.starts_with("//");
+    let elsewhere = || {
+        url::Url::parse(text).is_ok_and(|url| match url.scheme() {
+            "http" | "https" => url.has_host() && text.contains("://"),
+            "mailto" => url.path().contains('@'),
+            _ => false,
+        })
+    };
+    (plain && (path || elsewhere())).then(|| text.to_owned())
 }
 
 /// One line of 1 to `max` characters that is more than blanks.
@@ -180,6 +191,36 @@ mod tests {
         assert_eq!(host_name("Desk.Example.org").unwrap(), "desk.example.org");
         for text in ["", "a:80", "http://a", "*.a.org", "a..b", "-a", "a b", "ä"] {
             assert_eq!(host_name(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn links_lead_to_the_web_to_mail_or_to_a_path_here() {
+        for text in [
+            "https://example.org/help?a=b#c",
+            "http://10.0.0.1:8080",
+            "mailto:desk@example.org?subject=Hello",
+            "/help/",
+        ] {
+            assert_eq!(link(text).as_deref(), Some(text));
+        }
+        for text in [
+            "",
+            "help",
+            "//evil.example",
+            "/\\evil.example",
+            "javascript:alert(1)",
+            "JavaScript:alert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "https:",
+            "https:example.org",
+            "https://",
+            "mailto:",
+            "https://a b",
+            "\tjavascript:alert(1)",
+        ] {
+            assert_eq!(link(text), None, "{text}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::launcher_link::{LauncherSocket, Link, LinkEvent, NoAnswer};
-use crate::launcher::protocol::{Account, Answer, Greeting, Handle, Refusal, Request};
+use crate::launcher::protocol::{Account, Answer, Greeting, Handle, Index, Refusal, Request};
 use crate::model::{
     DesktopId, DesktopInfo, DesktopName, Geometry, ProfileId, ProfileInfo, Secret, UserName,
 };
@@ -160,6 +160,14 @@ impl Launcher {
         match reply {
             (Answer::Stream { greeting }, Some(stream)) => Ok(Opened { stream, greeting }),
             (other, _) => Err(not(other)),
+        }
+    }
+
+    /// Whose desktops there are, for everybody to see.
+    pub async fn index(&self) -> Result<Index, LauncherError> {
+        match self.asked(Request::Index, OTHER_TIMEOUT).await? {
+            Answer::Index(index) => Ok(index),
+            other => Err(not(other)),
         }
     }
 

@@ -17,11 +17,12 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use super::datagrams::{Datagrams, Listener};
+use crate::config::{Logos, MAX_LOGOS_PACKED};
 use crate::launcher::protocol::{
     Answer, Envelope, FromLauncher, Handle, MAX_ANSWER, MAX_REQUEST, Request, decode, encode,
 };
 use crate::model::{DesktopInfo, UserName};
-use crate::runtime::Tasks;
+use crate::runtime::{Tasks, unseal};
 
 /// How long a request waits for a launcher that is away (it comes back every 200 ms).
 const AWAY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,6 +53,13 @@ pub enum LinkEvent {
     SignedOut {
         handle_hash: [u8; 32],
     },
+    /// A person is in another of the configured groups now, or in none.
+    Group {
+        account: UserName,
+        group: Option<String>,
+    },
+    /// The logos of the configuration that comes next.
+    Logos(Logos),
     Config {
         text: String,
     },
@@ -347,6 +355,14 @@ impl Connection {
                     LinkEvent::Desktops { account, desktops }
                 }
                 Ok(FromLauncher::SignedOut { handle_hash }) => LinkEvent::SignedOut { handle_hash },
+                Ok(FromLauncher::Group { account, group }) => LinkEvent::Group { account, group },
+                Ok(FromLauncher::Logos) => match descriptor.map(logos).transpose() {
+                    Ok(logos) => LinkEvent::Logos(logos.unwrap_or_default()),
+                    Err(error) => {
+                        warn!(%error, "the launcher's logos cannot be read: there are none");
+                        LinkEvent::Logos(Logos::default())
+                    }
+                },
                 Ok(FromLauncher::Config { text }) => LinkEvent::Config { text },
                 Ok(FromLauncher::Templates) => {
                     let Some(file) = descriptor else {
@@ -383,6 +399,11 @@ impl Connection {
     fn waiting(&self) -> MutexGuard<'_, Option<HashMap<u64, oneshot::Sender<Reply>>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn logos(sealed: OwnedFd) -> io::Result<Logos> {
+    let packed = unseal(sealed, MAX_LOGOS_PACKED)?;
+    postcard::from_bytes(&packed).map_err(io::Error::other)
 }
 
 impl Drop for Waiting<'_> {

@@ -33,6 +33,17 @@ pub(crate) fn refuse(account: &Account, access: &Access) -> io::Result<Option<St
     Ok(Some("it is in none of the groups that may".to_owned()))
 }
 
+/// The first of `groups` that the account is in. A database that cannot be asked puts nobody into
+/// one: looks are all that hangs on it.
+pub(crate) fn first_group(account: &Account, groups: &[String]) -> Option<usize> {
+    if groups.is_empty() {
+        return None;
+    }
+    let own = account.groups().ok()?;
+    let is_in = |group: &String| deskway_osuser::is_member(&own, group).unwrap_or(false);
+    groups.iter().position(is_in)
+}
+
 /// Whether a shell is one that lets people in; an empty one stands for /bin/sh.
 pub(crate) fn can_log_in(shell: &Path) -> bool {
     let name = shell.file_name().and_then(|name| name.to_str());
@@ -75,6 +86,17 @@ mod tests {
         ] {
             assert!(!may(&account(uid, shell), &[]), "{uid} {shell}");
         }
+    }
+
+    #[test]
+    fn the_first_group_that_fits_counts() {
+        let first = |groups: &[&str]| {
+            let groups: Vec<String> = groups.iter().map(|&group| group.to_owned()).collect();
+            first_group(&account(1000, ""), &groups)
+        };
+        assert_eq!(first(&["no-such-group", "root", "root"]), Some(1));
+        assert_eq!(first(&["no-such-group"]), None);
+        assert_eq!(first(&[]), None);
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub(crate) struct Login {
     /// The OS account that the desktops run as.
     pub(crate) os_name: String,
     pub(crate) uid: u32,
+    /// The first of the configured groups that the OS account is in.
+    #[serde(default)]
+    pub(crate) group: Option<String>,
     pub(crate) peer: IpAddr,
     pub(crate) since: u64,
     pub(crate) until: u64,
@@ -46,6 +49,7 @@ impl Login {
         Account {
             name: self.account.clone(),
             full_name: self.full_name.clone(),
+            group: self.group.clone(),
             until: self.until,
         }
     }
@@ -132,6 +136,22 @@ impl Logins {
         found.map(|(hash, _)| *hash).collect()
     }
 
+    /// Notes which group the sign-ins that `wanted` picks belong to now; `true` when that is news.
+    pub(crate) fn regroup(
+        &mut self,
+        wanted: impl Fn(&Login) -> bool,
+        group: Option<&String>,
+    ) -> bool {
+        let mut news = false;
+        for login in self.logins.values_mut().filter(|login| wanted(login)) {
+            if login.group.as_ref() != group {
+                login.group = group.cloned();
+                news = true;
+            }
+        }
+        news
+    }
+
     /// Ends a sign-in; `false` when there is none.
     pub(crate) fn forget(&mut self, hash: &HandleHash) -> bool {
         let known = self.logins.remove(hash).is_some();
@@ -201,6 +221,7 @@ mod tests {
             full_name: String::new(),
             os_name: name.to_owned(),
             uid: 1000,
+            group: None,
             peer: IpAddr::from([192, 0, 2, 1]),
             since,
             until: 0,

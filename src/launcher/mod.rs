@@ -14,6 +14,7 @@ pub mod lifecycle;
 mod logins;
 mod owner;
 mod pam_service;
+mod people;
 mod place;
 mod profiles;
 pub mod protocol;

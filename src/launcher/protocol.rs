@@ -19,6 +19,8 @@ use crate::model::{
 pub const MAX_REQUEST: usize = 4096;
 /// Most bytes of an answer or event: forty desktops with the ends of their logs.
 pub const MAX_ANSWER: usize = 128 * 1024;
+/// Most desktops of the public index.
+pub const MAX_INDEX: usize = 500;
 /// Most bytes of the end of a log that travels with a failed desktop.
 pub const MAX_LOG_TAIL: usize = 8 * 1024;
 
@@ -94,6 +96,9 @@ pub enum Request {
         handle: Handle,
         desktop: DesktopName,
     },
+    /// Whose desktops there are, for everybody to see: only where the configuration says
+    /// `portal.public_index`. Answered by [`Answer::Index`].
+    Index,
     /// A connected stream to the desktop's VNC server, with [`Answer::Stream`].
     Open {
         handle: Handle,
@@ -137,6 +142,7 @@ impl Request {
             | Self::Stop { handle, .. }
             | Self::Open { handle, .. } => Some(handle),
             Self::SignIn { .. }
+            | Self::Index
             | Self::SetUp { .. }
             | Self::ListAs { .. }
             | Self::StartAs { .. }
@@ -158,6 +164,14 @@ pub enum FromLauncher {
     },
     /// A sign-in is over (signed out elsewhere, ran out, account gone): SHA-256 of its handle.
     SignedOut { handle_hash: [u8; 32] },
+    /// A person is in another of the configured groups now, or in none.
+    Group {
+        account: UserName,
+        group: Option<String>,
+    },
+    /// The logos of the configuration that comes next travel with this message: a
+    /// [`Logos`](crate::config::Logos) in postcard, in a sealed file.
+    Logos,
     /// The configuration was read again and is sound: its text, for the front to apply.
     Config { text: String },
     /// The texts in `templates_dir`, read at the same time and sound too. They travel with this
@@ -176,6 +190,7 @@ pub enum Answer {
     Account(Account),
     Desktops(Vec<DesktopInfo>),
     Profiles(Vec<ProfileInfo>),
+    Index(Index),
     /// A connected socket to the VNC server travels with this message.
     Stream {
         greeting: Greeting,
@@ -189,8 +204,19 @@ pub struct Account {
     pub name: UserName,
     /// The account's full name, or its name where it has none.
     pub full_name: String,
+    /// The first of the configured groups that the account is in, if it is in any.
+    pub group: Option<String>,
     /// When the sign-in runs out: seconds since 1970.
     pub until: u64,
+}
+
+/// Whose desktops there are: names alone, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// At most [`MAX_INDEX`].
+    pub desktops: Vec<DesktopId>,
+    /// There are more than these.
+    pub more: bool,
 }
 
 /// What has already been said on a stream that the launcher hands over.

@@ -37,6 +37,8 @@ pub(crate) struct Question {
     /// `None`: PAM is not asked.
     pub(crate) pam: Option<PamChoice>,
     pub(crate) access: Access,
+    /// Those that have looks of their own.
+    pub(crate) groups: Vec<String>,
     pub(crate) is_root: bool,
 }
 
@@ -57,6 +59,7 @@ pub(crate) struct Person {
     pub(crate) full_name: String,
     pub(crate) os_name: String,
     pub(crate) uid: u32,
+    pub(crate) group: Option<String>,
 }
 
 /// Runs in the child. A local account of that name comes first: its password alone counts.
@@ -106,6 +109,7 @@ fn ask_pam(question: &Question, choice: &PamChoice) -> Result<Verdict, Verdict> 
         .map_err(|_| Verdict::NotAllowed("its name cannot be used here".to_owned()))?;
     Ok(Verdict::Right(Person {
         full_name: or_name(&account.full_name, &name),
+        group: group_of(question, &account),
         account: name,
         os_name: account.name,
         uid: account.uid,
@@ -121,9 +125,15 @@ fn local_person(question: &Question, os_name: &str, full_name: &str) -> Result<V
     Ok(Verdict::Right(Person {
         account: question.name.clone(),
         full_name: or_name(full_name, &question.name),
+        group: group_of(question, &account),
         os_name: account.name,
         uid: account.uid,
     }))
+}
+
+fn group_of(question: &Question, account: &Account) -> Option<String> {
+    let first = access::first_group(account, &question.groups)?;
+    question.groups.get(first).cloned()
 }
 
 /// The account of this process, for when it is no root.

@@ -33,8 +33,10 @@ struct Me {
 
 /// A person's desktops as their portal shows them.
 #[derive(Debug, Serialize)]
-pub(super) struct Desktops {
+pub(super) struct Listing {
     desktops: Vec<Desktop>,
+    /// Which Deskway answers: an open page of another one can be loaded anew.
+    version: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     profiles: Option<Vec<ProfileInfo>>,
 }
@@ -144,14 +146,15 @@ pub(super) fn json_body<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -
 }
 
 /// The person's desktops with their main one first, whether the launcher knows it or not.
-pub(super) fn shown(site: &Site, person: &Identity, known: &[DesktopInfo]) -> Desktops {
+pub(super) fn shown(site: &Site, person: &Identity, known: &[DesktopInfo]) -> Listing {
     let main = DesktopId::new(person.account.name.clone(), DesktopName::main());
     let absent = (!known.iter().any(|info| info.id == main)).then(|| absent(site, &main));
     let mut desktops: Vec<Desktop> = known.iter().map(|info| shown_one(site, info)).collect();
     desktops.extend(absent);
     desktops.sort_by_key(|desktop| (desktop.id != main, desktop.id.clone()));
-    Desktops {
+    Listing {
         desktops,
+        version: site.pages.assets.version().to_owned(),
         profiles: None,
     }
 }

@@ -25,7 +25,8 @@ use super::site::Site;
 /// The manifest that Vite writes, where build.rs puts it.
 const MANIFEST: &str = "manifest.json";
 /// Hashed names: what is under one of them never changes.
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+pub(super) const FOR_EVER: HeaderValue =
+    HeaderValue::from_static("public, max-age=31536000, immutable");
 const FOR_AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
 #[derive(rust_embed::RustEmbed)]
@@ -36,6 +37,7 @@ struct Embedded;
 pub struct Assets {
     files: HashMap<String, File>,
     manifest: HashMap<String, Chunk>,
+    version: String,
 }
 
 /// What a page needs of the build: paths below the base path.
@@ -84,6 +86,7 @@ impl Assets {
         let mut files: HashMap<String, File> = files.map(file).collect();
         files.remove("unbuilt");
         let manifest = files.remove(MANIFEST);
+        let version = version(manifest.as_ref());
         let manifest = manifest.map(|file| serde_json::from_slice(&file.bytes));
         let manifest = manifest.transpose().unwrap_or_else(|error| {
             error!(%error, "the manifest of the built pages cannot be read");
@@ -92,7 +95,13 @@ impl Assets {
         Self {
             files,
             manifest: manifest.unwrap_or_default(),
+            version,
         }
+    }
+
+    /// Of the program and its pages: two builds of one version have different files.
+    pub(super) fn version(&self) -> &str {
+        &self.version
     }
 
     /// Whether there are built pages at all.
@@ -191,18 +200,16 @@ pub(super) async fn other(
         .ok_or(Error::NotFound)
 }
 
-/// The accent colour as a style sheet.
-pub(super) async fn brand(State(site): State<Arc<Site>>) -> Response {
-    let accent = site.live().brand.accent.clone();
-    let css = accent.map_or_else(String::new, |accent| {
-        format!(":root{{--accent:{accent}}}\n")
-    });
-    let kind = HeaderValue::from_static("text/css; charset=utf-8");
-    let headers = [
-        (CONTENT_TYPE, kind),
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-    ];
-    (headers, css).into_response()
+/// `1.2.3+` and some digits of the build's names.
+fn version(manifest: Option<&File>) -> String {
+    let program = env!("CARGO_PKG_VERSION");
+    match manifest {
+        Some(manifest) => {
+            let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(&manifest.bytes));
+            format!("{program}+{a:02x}{b:02x}{c:02x}{d:02x}")
+        }
+        None => program.to_owned(),
+    }
 }
 
 fn etag(bytes: &[u8]) -> String {

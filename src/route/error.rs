@@ -11,10 +11,13 @@ use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 use tracing::error;
 
+use super::looks::look_of;
 use super::site::Site;
 use crate::auth::BadOrigin;
 use crate::desktop::LauncherError;
 use crate::launcher::protocol::Refusal;
+use crate::listen::Connection;
+use crate::model::UserName;
 use crate::store::StoreError;
 
 /// Why a request is not answered as asked. The text is what people read.
@@ -25,6 +28,11 @@ pub(super) enum Error {
     /// Also what is somebody else's: that it exists is nobody's business.
     #[error("There is nothing here.")]
     NotFound,
+    /// What everybody may know, since it stands in the public index.
+    #[error(
+        "This is the desktop of {owner}. You are signed in as {person}, and a desktop opens for its owner alone."
+    )]
+    SomebodyElses { owner: UserName, person: UserName },
     #[error("This cannot be done here.")]
     MethodNotAllowed,
     #[error("This server does not go by that name. Add it to `hosts` in the configuration.")]
@@ -56,7 +64,9 @@ impl Error {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotOurHost => StatusCode::MISDIRECTED_REQUEST,
-            Self::NotOurPage(_) | Self::Refused(_) => StatusCode::FORBIDDEN,
+            Self::NotOurPage(_) | Self::Refused(_) | Self::SomebodyElses { .. } => {
+                StatusCode::FORBIDDEN
+            }
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -69,7 +79,7 @@ impl Error {
         match self {
             Self::SignedOut => "signed_out",
             Self::NotFound => "not_found",
-            Self::NotOurPage(_) | Self::Refused(_) => "refused",
+            Self::NotOurPage(_) | Self::Refused(_) | Self::SomebodyElses { .. } => "refused",
             Self::MethodNotAllowed | Self::NotOurHost | Self::BadRequest(_) => "bad_request",
             Self::TooMany { .. } => "too_many",
             Self::Busy => "busy",
@@ -82,6 +92,7 @@ impl Error {
         match self {
             Self::SignedOut => "You are signed out",
             Self::NotFound => "Nothing here",
+            Self::SomebodyElses { .. } => "Somebody else’s desktop",
             Self::NotOurHost => "Wrong address",
             Self::MethodNotAllowed | Self::NotOurPage(_) | Self::Refused(_) => "Refused",
             Self::BadRequest(_) => "That makes no sense",
@@ -164,6 +175,8 @@ pub(super) async fn as_page_or_json(
             .get(ACCEPT)
             .is_some_and(|accept| accept == "application/json");
     let websocket = request.headers().contains_key(UPGRADE) || path.ends_with("/websockify");
+    let connection = request.extensions().get::<Connection>().cloned();
+    let (headers, uri) = (request.headers().clone(), request.uri().clone());
     let response = next.run(request).await;
     let Some(error) = response.extensions().get::<Error>().cloned() else {
         return response;
@@ -176,12 +189,13 @@ pub(super) async fn as_page_or_json(
     } else if matches!(error, Error::SignedOut) && matches!(method, Method::GET | Method::HEAD) {
         Redirect::to(&super::sign_in::address(&site, &wanted)).into_response()
     } else {
-        let page = site.pages.error(
-            &site.live().brand,
-            error.status(),
-            error.heading(),
-            &error.to_string(),
-        );
+        let Some(connection) = connection else {
+            return (error.status(), error.to_string()).into_response();
+        };
+        let look = look_of(&site, &headers, &uri, &connection).await;
+        let page = site
+            .pages
+            .error(&look, error.status(), error.heading(), &error.to_string());
         (error.status(), page).into_response()
     };
     if let Some(allow) = response.headers().get(ALLOW) {

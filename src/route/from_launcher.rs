@@ -32,6 +32,10 @@ pub async fn follow_launcher(
             LinkEvent::SignedOut { handle_hash } => {
                 site.end_sign_in(&handle_hash, "the launcher says so").await;
             }
+            LinkEvent::Group { account, group } => {
+                site.sign_ins.regroup(&account, group.as_deref());
+            }
+            LinkEvent::Logos(logos) => site.set_logos(logos),
             LinkEvent::Config { text } => new_config(&text),
             LinkEvent::Templates { file } => match new_templates(file) {
                 Ok(templates) => site.pages.set_templates(templates),

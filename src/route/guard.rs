@@ -11,6 +11,7 @@ use http::request::Parts;
 use tracing::info;
 
 use super::error::Error;
+use super::index;
 use super::site::Site;
 use crate::auth::{Found, Host, Identity, check_origin, handle_from_cookies};
 use crate::desktop::LauncherError;
@@ -66,6 +67,9 @@ impl FromRequestParts<Arc<Site>> for TheirDesktop {
         let desktop = named_desktop(parts, site).await.ok_or(Error::NotFound)?;
         if may_open(site, &person, &desktop).await? {
             Ok(Self { person, desktop })
+        } else if index::has(site, &desktop).await {
+            let (owner, person) = (desktop.owner, person.account.name);
+            Err(Error::SomebodyElses { owner, person })
         } else {
             Err(Error::NotFound)
         }

@@ -2,6 +2,8 @@
 
 mod api;
 mod assets;
+mod brand_css;
+mod compression;
 mod doctor;
 mod error;
 mod events;
@@ -9,6 +11,8 @@ mod from_launcher;
 mod guard;
 mod headers;
 mod health;
+mod index;
+mod looks;
 mod pages;
 mod portal;
 mod set_up;
@@ -116,7 +120,7 @@ pub fn table() -> Vec<Row> {
         row("/api/v1/set-up", Welcome, post(set_up::submit)),
         // files and probes
         row("/assets/{*path}", Welcome, get(assets::hashed)),
-        row("/brand.css", Welcome, get(assets::brand)),
+        row("/brand/{file}", Welcome, get(looks::file)),
         row("/healthz", Welcome, get(health::alive)),
         row("/readyz", Welcome, get(health::ready)),
         // what `deskway doctor --url` asks for
@@ -160,5 +164,6 @@ fn dressed(site: &Arc<Site>, rows: Router<Arc<Site>>) -> Router {
             Arc::clone(site),
             headers::on_every_answer,
         ))
+        .layer(compression::on_the_fly())
         .with_state(Arc::clone(site))
 }

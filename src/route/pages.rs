@@ -8,10 +8,13 @@ use serde_json::json;
 use tracing::error;
 
 use super::assets::Assets;
-use crate::config::Brand;
+use super::index::Shown;
+use super::looks::Look;
 use crate::launcher::protocol::Account;
 use crate::model::DesktopId;
-use crate::templates::{EveryPage, Templates, Value, error_page, merged, nothing, sign_in};
+use crate::templates::{
+    EveryPage, Templates, Value, brand, error_page, index, merged, nothing, sign_in,
+};
 
 /// What somebody reads when even a built-in template fails.
 const NO_PAGE: &str = "Something went wrong on the server. Its log says more.";
@@ -55,8 +58,8 @@ impl Pages {
         *current = Arc::new(templates);
     }
 
-    pub(super) fn sign_in(&self, brand: &Brand, form: &SignInForm) -> Response {
-        let boot = self.boot(brand, None, None);
+    pub(super) fn sign_in(&self, look: &Look, form: &SignInForm) -> Response {
+        let boot = self.boot(look, None, None);
         let more = sign_in(
             &form.next,
             &form.name,
@@ -64,43 +67,55 @@ impl Pages {
             form.kind,
             form.seconds,
         );
-        self.built("sign-in", "Sign in", brand, &boot, more)
+        self.built("sign-in", "Sign in", look, &boot, more)
     }
 
-    pub(super) fn portal(&self, brand: &Brand, account: &Account) -> Response {
-        let boot = self.boot(brand, Some(account), None);
-        self.built("portal", "Desktops", brand, &boot, nothing())
+    pub(super) fn index(&self, look: &Look, shown: &Shown) -> Response {
+        let boot = self.boot(look, None, None);
+        let more = index(
+            &shown.desktops,
+            &shown.search,
+            shown.has_search,
+            shown.known,
+            shown.more,
+        );
+        self.built("index", "Desktops", look, &boot, more)
     }
 
-    pub(super) fn viewer(&self, brand: &Brand, account: &Account, desktop: &DesktopId) -> Response {
-        let boot = self.boot(brand, Some(account), Some(desktop));
-        self.built("viewer", &desktop.to_string(), brand, &boot, nothing())
+    pub(super) fn portal(&self, look: &Look, account: &Account) -> Response {
+        let boot = self.boot(look, Some(account), None);
+        self.built("portal", "Desktops", look, &boot, nothing())
     }
 
-    pub(super) fn set_up(&self, brand: &Brand) -> Response {
-        let boot = self.boot(brand, None, None);
-        self.built("set-up", "Set up", brand, &boot, nothing())
+    pub(super) fn viewer(&self, look: &Look, account: &Account, desktop: &DesktopId) -> Response {
+        let boot = self.boot(look, Some(account), Some(desktop));
+        self.built("viewer", &desktop.to_string(), look, &boot, nothing())
+    }
+
+    pub(super) fn set_up(&self, look: &Look) -> Response {
+        let boot = self.boot(look, None, None);
+        self.built("set-up", "Set up", look, &boot, nothing())
     }
 
     pub(super) fn error(
         &self,
-        brand: &Brand,
+        look: &Look,
         status: StatusCode,
         heading: &str,
         message: &str,
     ) -> Response {
-        let boot = self.boot(brand, None, None);
+        let boot = self.boot(look, None, None);
         let way_on = (&*format!("{}/", self.base), "To your desktops");
         let more = error_page(status.as_u16(), heading, message, way_on);
-        self.render("error.html", "error", heading, brand, &boot, more)
+        self.render("error.html", "error", heading, look, &boot, more)
     }
 
     /// A page that is nothing without the files that `npm run build` makes.
-    fn built(&self, entry: &str, title: &str, brand: &Brand, boot: &str, more: Value) -> Response {
+    fn built(&self, entry: &str, title: &str, look: &Look, boot: &str, more: Value) -> Response {
         if self.assets.are_built() {
-            self.render(&format!("{entry}.html"), entry, title, brand, boot, more)
+            self.render(&format!("{entry}.html"), entry, title, look, boot, more)
         } else {
-            self.render("unbuilt.html", "error", "Not built", brand, boot, more)
+            self.render("unbuilt.html", "error", "Not built", look, boot, more)
         }
     }
 
@@ -109,20 +124,20 @@ impl Pages {
         template: &str,
         entry: &str,
         title: &str,
-        brand: &Brand,
+        look: &Look,
         boot: &str,
         more: Value,
     ) -> Response {
         let files = self.assets.entry(entry);
         let url = |file: &String| format!("{}/{file}", self.base);
         let mut css: Vec<String> = files.css.iter().map(url).collect();
-        if brand.accent.is_some() {
-            css.push(format!("{}/brand.css", self.base));
-        }
+        css.extend(look.style_sheet.iter().map(|path| self.below(path)));
         let js: Vec<String> = files.js.iter().map(url).collect();
+        let brand = self.brand(look);
         let every_page = EveryPage {
             base: &self.base,
-            brand,
+            version: self.assets.version(),
+            brand: &brand,
             boot,
             css: &css,
             js: &js,
@@ -139,19 +154,23 @@ impl Pages {
         }
     }
 
+    fn brand(&self, look: &Look) -> serde_json::Value {
+        let logo = look.logo.as_ref().map(|path| self.below(path));
+        brand(&self.base, &look.brand, logo.as_deref())
+    }
+
+    fn below(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     /// What the page's script starts from, as JSON that can stand inside a `script` element.
-    fn boot(
-        &self,
-        brand: &Brand,
-        account: Option<&Account>,
-        desktop: Option<&DesktopId>,
-    ) -> String {
+    fn boot(&self, look: &Look, account: Option<&Account>, desktop: Option<&DesktopId>) -> String {
         let account =
             account.map(|account| json!({"name": account.name, "full_name": account.full_name}));
         json!({
             "base": self.base,
-            "version": env!("CARGO_PKG_VERSION"),
-            "brand": {"name": brand.name, "accent": brand.accent, "notice": brand.notice},
+            "version": self.assets.version(),
+            "brand": self.brand(look),
             "account": account,
             "desktop": desktop,
         })
@@ -170,15 +189,30 @@ mod tests {
     async fn a_hostile_name_stays_text() {
         let pages = Pages::new("", Assets::given([]), Templates::built_in().unwrap());
         let hostile = "</script><script>alert(1)</script>";
-        let brand = Brand {
-            name: hostile.to_owned(),
-            accent: None,
-            notice: Some(hostile.to_owned()),
+        let mut config = crate::config::Config::default_for(1000);
+        hostile.clone_into(&mut config.brand.name);
+        config.brand.notice = Some(hostile.to_owned());
+        config.brand.links = vec![crate::config::Link {
+            text: hostile.to_owned(),
+            url: format!("https://example.org/\"{hostile}"),
+        }];
+        let look = Look {
+            brand: config.brand,
+            style_sheet: None,
+            logo: None,
         };
         let account = Account {
             name: "alice".parse().unwrap(),
             full_name: hostile.to_owned(),
+            group: None,
             until: 0,
+        };
+        let shown = Shown {
+            desktops: Vec::new(),
+            search: hostile.to_owned(),
+            has_search: true,
+            known: 0,
+            more: false,
         };
         let form = SignInForm {
             name: hostile.to_owned(),
@@ -187,9 +221,10 @@ mod tests {
             ..SignInForm::default()
         };
         for page in [
-            pages.portal(&brand, &account),
-            pages.sign_in(&brand, &form),
-            pages.error(&brand, StatusCode::NOT_FOUND, hostile, hostile),
+            pages.portal(&look, &account),
+            pages.index(&look, &shown),
+            pages.sign_in(&look, &form),
+            pages.error(&look, StatusCode::NOT_FOUND, hostile, hostile),
         ] {
             let body = page.into_body().collect().await.unwrap().to_bytes();
             let text = String::from_utf8(body.to_vec()).unwrap();

@@ -1,15 +1,29 @@
-//! The person's start page.
+//! The start page: the person's desktops, or for guests the public index where there is one.
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::{Redirect, Response};
 
+use super::error::Error;
 use super::guard::SignedIn;
+use super::index::{self, Search, Shown};
+use super::looks::Theirs;
 use super::site::Site;
 
-pub(super) async fn page(State(site): State<Arc<Site>>, SignedIn(person): SignedIn) -> Response {
-    site.pages.portal(&site.live().brand, &person.account)
+pub(super) async fn page(
+    State(site): State<Arc<Site>>,
+    person: Option<SignedIn>,
+    Theirs(look): Theirs,
+    search: Result<Query<Search>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Error> {
+    if let Some(SignedIn(person)) = person {
+        return Ok(site.pages.portal(&look, &person.account));
+    }
+    let index = index::index(&site).await.ok_or(Error::SignedOut)?;
+    let Query(search) = search.unwrap_or_default();
+    let shown = Shown::new(&site, &index, &search);
+    Ok(site.pages.index(&look, &shown))
 }
 
 /// `/desk` means `/desk/`.

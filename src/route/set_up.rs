@@ -11,6 +11,7 @@ use tracing::info;
 
 use super::api::json_body;
 use super::error::Error;
+use super::looks::Theirs;
 use super::site::Site;
 use crate::listen::Connection;
 use crate::model::Secret;
@@ -22,8 +23,8 @@ struct FirstAccount {
     password: Secret<String>,
 }
 
-pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
-    site.pages.set_up(&site.live().brand)
+pub(super) async fn page(State(site): State<Arc<Site>>, Theirs(look): Theirs) -> Response {
+    site.pages.set_up(&look)
 }
 
 pub(super) async fn submit(

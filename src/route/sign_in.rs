@@ -11,6 +11,7 @@ use tracing::info;
 
 use super::error::{Error, sentence};
 use super::guard::{SignedIn, presented};
+use super::looks::{Look, Theirs};
 use super::pages::SignInForm;
 use super::sign_out::sign_out;
 use super::site::Site;
@@ -46,6 +47,7 @@ pub(super) async fn page(
     State(site): State<Arc<Site>>,
     wish: Result<Query<Wish>, axum::extract::rejection::QueryRejection>,
     person: Option<SignedIn>,
+    Theirs(look): Theirs,
 ) -> Response {
     let wish = wish.map(|Query(wish)| wish).unwrap_or_default();
     let next = safe_next(site.base(), &wish.next);
@@ -56,13 +58,14 @@ pub(super) async fn page(
         next,
         ..SignInForm::default()
     };
-    site.pages.sign_in(&site.live().brand, &form)
+    site.pages.sign_in(&look, &form)
 }
 
 /// A try. Whatever name is given, the launcher is asked, so that an answer's time tells nothing.
 pub(super) async fn submit(
     State(site): State<Arc<Site>>,
     Extension(connection): Extension<Connection>,
+    Theirs(look): Theirs,
     request: Request,
 ) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
@@ -86,7 +89,7 @@ pub(super) async fn submit(
         Err(error) => {
             let name_in_log: String = name.escape_default().take(MAX_NAME).collect();
             info!(user = %name_in_log, %peer, "not signed in: {error}");
-            return Ok(try_again(&site, error, name, next));
+            return Ok(try_again(&site, &look, error, name, next));
         }
     };
     if let Some(older) = older {
@@ -119,7 +122,13 @@ async fn signed_in(
     Ok(([(SET_COOKIE, cookie)], Redirect::to(next)).into_response())
 }
 
-fn try_again(site: &Site, error: LauncherError, name: String, next: String) -> Response {
+fn try_again(
+    site: &Site,
+    look: &Look,
+    error: LauncherError,
+    name: String,
+    next: String,
+) -> Response {
     let mut seconds = 0;
     let (status, kind, message) = match error {
         LauncherError::Refused(Refusal::WrongPassword | Refusal::BadRequest(_)) => {
@@ -147,7 +156,7 @@ fn try_again(site: &Site, error: LauncherError, name: String, next: String) -> R
         kind,
         seconds,
     };
-    let mut response = site.pages.sign_in(&site.live().brand, &form);
+    let mut response = site.pages.sign_in(look, &form);
     *response.status_mut() = status;
     if seconds > 0 {
         response

@@ -1,15 +1,17 @@
 //! What the handlers share, and the steps that several of them take.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tracing::{info, warn};
 
 use super::assets::Assets;
 use super::doctor::Practice;
 use super::error::Error;
+use super::index::Kept;
+use super::looks::Looks;
 use super::pages::Pages;
 use crate::auth::{Hosts, Identity, SignIns};
-use crate::config::Brand;
+use crate::config::{Config, Logos};
 use crate::desktop::{Ended, Launcher, LauncherError, Registry};
 use crate::launcher::protocol::Refusal;
 use crate::model::DesktopInfo;
@@ -23,7 +25,9 @@ pub struct SiteParts {
     /// Empty, or `/desk`.
     pub base: String,
     pub hosts: Hosts,
-    pub brand: Brand,
+    /// What the pages look like comes from here.
+    pub config: Config,
+    pub logos: Logos,
     /// Browsers are told to use nothing but https from now on.
     pub strict_transport: bool,
     pub assets: Assets,
@@ -47,6 +51,9 @@ pub struct Site {
     pub(super) sign_ins: SignIns,
     pub(super) practice: Practice,
     pub(super) tasks: Tasks,
+    pub(super) index: Kept,
+    /// Of the configuration that is in use, or comes next.
+    logos: Mutex<Logos>,
     live: RwLock<Arc<Live>>,
 }
 
@@ -54,7 +61,9 @@ pub struct Site {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) hosts: Hosts,
-    pub(super) brand: Brand,
+    pub(super) looks: Looks,
+    /// Guests see whose desktops there are.
+    pub(super) public_index: bool,
 }
 
 impl Site {
@@ -68,17 +77,32 @@ impl Site {
             sign_ins: parts.sign_ins,
             practice: Practice::new(parts.doctor_key, parts.clock),
             tasks: parts.tasks,
+            index: Kept::default(),
             live: RwLock::new(Arc::new(Live {
                 hosts: parts.hosts,
-                brand: parts.brand,
+                looks: Looks::new(&parts.config, &parts.logos, None),
+                public_index: parts.config.portal.public_index,
             })),
+            logos: Mutex::new(parts.logos),
         })
     }
 
+    /// The logos of the configuration that comes next.
+    pub(super) fn set_logos(&self, logos: Logos) {
+        *self.logos.lock().unwrap_or_else(PoisonError::into_inner) = logos;
+    }
+
     /// Other names and looks from now on.
-    pub fn set_live(&self, hosts: Hosts, brand: Brand) {
+    pub fn set_live(&self, hosts: Hosts, config: &Config) {
+        let older = self.live();
+        let logos = self.logos.lock().unwrap_or_else(PoisonError::into_inner);
+        let looks = Looks::new(config, &logos, Some(&older.looks));
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        *live = Arc::new(Live { hosts, brand });
+        *live = Arc::new(Live {
+            hosts,
+            looks,
+            public_index: config.portal.public_index,
+        });
     }
 
     /// Whether browsers may call this server by that `host[:port]`.

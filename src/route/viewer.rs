@@ -6,15 +6,16 @@ use axum::extract::State;
 use axum::response::{Redirect, Response};
 
 use super::guard::TheirDesktop;
+use super::looks::Theirs;
 use super::site::Site;
 use crate::model::DesktopId;
 
 pub(super) async fn page(
     State(site): State<Arc<Site>>,
     TheirDesktop { person, desktop }: TheirDesktop,
+    Theirs(look): Theirs,
 ) -> Response {
-    site.pages
-        .viewer(&site.live().brand, &person.account, &desktop)
+    site.pages.viewer(&look, &person.account, &desktop)
 }
 
 /// The page's URL ends with a slash; the WebSocket is beneath it.

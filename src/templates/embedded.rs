@@ -1,9 +1,12 @@
 //! Our own templates, by name.
 
 /// Name and text of each. What has no samples of its own is a piece that others include.
-pub(super) const ALL: [(&str, &str); 12] = [
+pub(super) const ALL: [(&str, &str); 15] = [
     ("error.html", include_str!("../route/templates/error.html")),
     ("head.html", include_str!("../route/templates/head.html")),
+    ("index.html", include_str!("../route/templates/index.html")),
+    ("links.html", include_str!("../route/templates/links.html")),
+    ("mark.html", include_str!("../route/templates/mark.html")),
     (
         "portal.html",
         include_str!("../route/templates/portal.html"),

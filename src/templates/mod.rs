@@ -19,4 +19,4 @@ pub use proxy::{Proxy, ProxyValues, Upstream};
 pub use samples::page_sample;
 pub use set::{Origin, Templates};
 pub use texts::{MAX_BYTES, Texts};
-pub use variables::{EveryPage, error_page, merged, nothing, sign_in};
+pub use variables::{EveryPage, IndexRow, brand, error_page, index, merged, nothing, sign_in};

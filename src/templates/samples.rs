@@ -6,8 +6,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use minijinja::Value;
 
 use super::proxy::{Proxy, ProxyValues, Upstream};
-use super::variables::{EveryPage, error_page, merged, nothing, sign_in};
-use crate::config::Brand;
+use super::variables::{
+    EveryPage, IndexRow, brand as brand_values, error_page, index, merged, nothing, sign_in,
+};
+use crate::config::{Brand, Colour, Colours, Link};
 
 /// A page that looks as it does in use: somebody is signed in and has two desktops. `None` when
 /// the template is no page.
@@ -15,6 +17,7 @@ pub fn page_sample(name: &str, base: &str, brand: &Brand) -> Option<Value> {
     let entry = name.strip_suffix(".html")?;
     let (title, more) = match entry {
         "sign-in" => ("Sign in", sign_in(&format!("{base}/"), "alice", "", "", 0)),
+        "index" => ("Desktops", sample_index(base)),
         "portal" => ("Desktops", nothing()),
         "viewer" => ("alice/work", nothing()),
         "set-up" => ("Set up", nothing()),
@@ -25,26 +28,49 @@ pub fn page_sample(name: &str, base: &str, brand: &Brand) -> Option<Value> {
             (heading, more)
         }
         "unbuilt" => ("Not built", nothing()),
-        "head" => ("A page", nothing()),
+        "head" | "mark" | "links" => ("A page", nothing()),
         _ => return None,
     };
     let signed_in = matches!(entry, "portal" | "viewer");
+    let logo = brand
+        .logo
+        .is_some()
+        .then(|| format!("{base}/brand/logo.svg"));
+    let brand = brand_values(base, brand, logo.as_deref());
     let boot = serde_json::json!({
         "base": base,
         "version": env!("CARGO_PKG_VERSION"),
-        "brand": {"name": brand.name, "accent": brand.accent, "notice": brand.notice},
+        "brand": brand,
         "account": signed_in.then(|| serde_json::json!({"name": "alice", "full_name": "Alice Smith"})),
         "desktop": (entry == "viewer").then_some("alice/work"),
     });
     let every = EveryPage {
         base,
-        brand,
+        version: env!("CARGO_PKG_VERSION"),
+        brand: &brand,
         boot: &boot.to_string().replace('<', "\\u003c"),
         css: &[format!("{base}/assets/{entry}.css")],
         js: &[format!("{base}/assets/{entry}.js")],
         title,
     };
     Some(merged(more, every.values()))
+}
+
+fn sample_index(base: &str) -> Value {
+    let row = |owner: &str, name: Option<&str>| IndexRow {
+        owner: owner.to_owned(),
+        name: name.map(str::to_owned),
+        url: match name {
+            Some(name) => format!("{base}/d/{owner}/{name}/"),
+            None => format!("{base}/d/{owner}/"),
+        },
+    };
+    let rows = [
+        row("alice", None),
+        row("alice", Some("work")),
+        row("bob", None),
+    ];
+    index(&rows, "", true, rows.len(), true)
 }
 
 /// What a template is tried with: every state that its page can be in.
@@ -54,13 +80,23 @@ pub(super) fn of(name: &str) -> Vec<Value> {
     }
     let plain = Brand {
         name: "Deskway".to_owned(),
-        accent: None,
+        logo: None,
+        colours: Colours::default(),
         notice: None,
+        links: Vec::new(),
     };
     let full = Brand {
         name: "The Lab".to_owned(),
-        accent: Some("#2a6f97".to_owned()),
+        logo: Some("/etc/deskway/logo.svg".into()),
+        colours: Colours {
+            accent: Colour::parse("#2a6f97"),
+            ..Colours::default()
+        },
         notice: Some("For members of the lab.".to_owned()),
+        links: vec![Link {
+            text: "Help".to_owned(),
+            url: "https://example.org/help".to_owned(),
+        }],
     };
     let mut samples: Vec<Value> = [("", &plain), ("/desk", &full)]
         .into_iter()

@@ -103,6 +103,35 @@ impl Person {
     }
 }
 
+/// A group of the machine, gone when dropped.
+pub struct Group {
+    pub name: String,
+}
+
+impl Group {
+    pub fn new(tag: &str) -> Self {
+        let name = Person::new_name(tag);
+        let _turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
+        run(Command::new("groupadd").arg(&name));
+        Self { name }
+    }
+
+    pub fn take_in(&self, person: &Person) {
+        let _turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
+        run(Command::new("usermod").args(["--append", "--groups", &self.name, &person.name]));
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = Command::new("groupdel").arg(&self.name).status();
+        if !status.is_ok_and(|status| status.success()) {
+            eprintln!("the test group {} is left", self.name);
+        }
+    }
+}
+
 impl Drop for Person {
     fn drop(&mut self) {
         let _turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);

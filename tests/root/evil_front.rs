@@ -92,6 +92,17 @@ fn a_handle_opens_its_own_desktops_alone() {
 }
 
 #[test]
+fn the_names_of_the_machine_are_told_only_where_the_configuration_says_so() {
+    let _alice = Person::new("a");
+    let (_site, mut front) = Site::new();
+    let answer = front.ask(Request::Index);
+    let Answer::Refused(Refusal::BadRequest(reason)) = answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(reason, "this server shows no public index");
+}
+
+#[test]
 fn one_person_cannot_have_more_than_a_few_connections_under_way() {
     let (alice, bob) = (Person::new("a"), Person::new("b"));
     // It takes connections and never says a word.

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
 
+use deskway::config::MAX_LOGOS_PACKED;
 use deskway::launcher::protocol::{
     Answer, Envelope, FromLauncher, Handle, MAX_ANSWER, MAX_REQUEST, Request, decode, encode,
 };
@@ -23,6 +24,8 @@ pub struct Front {
     socket: Option<OwnedFd>,
     next: u64,
     news: VecDeque<FromLauncher>,
+    /// What came sealed with the last of the logos.
+    logos: Option<OwnedFd>,
     answers: Vec<(u64, Answer, Option<OwnedFd>)>,
 }
 
@@ -37,6 +40,7 @@ impl Front {
             socket: None,
             next: 0,
             news: VecDeque::new(),
+            logos: None,
             answers: Vec::new(),
         }
     }
@@ -104,6 +108,18 @@ impl Front {
             }
             self.receive(deadline);
         }
+    }
+
+    /// The logos that come next, in postcard, and the text of the configuration after them.
+    pub fn news_with_logos(&mut self) -> (Vec<u8>, String) {
+        self.news(|news| matches!(news, FromLauncher::Logos).then_some(()));
+        let sealed = self.logos.take().unwrap();
+        let logos = deskway::runtime::unseal(sealed, MAX_LOGOS_PACKED).unwrap();
+        let text = self.news(|news| match news {
+            FromLauncher::Config { text } => Some(text),
+            _ => None,
+        });
+        (logos, text)
     }
 
     /// Signs a person in with the right password.
@@ -221,7 +237,12 @@ impl Front {
         };
         match decode(&buffer[..length]).unwrap() {
             FromLauncher::Answer { id, answer } => self.answers.push((id, answer, descriptor)),
-            news => self.news.push_back(news),
+            news => {
+                if matches!(news, FromLauncher::Logos) {
+                    self.logos = descriptor;
+                }
+                self.news.push_back(news);
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ mod front;
 mod gateway;
 mod isolation;
 mod life;
+mod looks;
 mod ordinary;
 mod process;
 mod restart;

@@ -2,12 +2,15 @@
 
 mod access;
 mod attach;
+mod brand;
 mod desktops;
 mod environment;
 mod listeners;
 mod place;
 mod server;
 mod x_args;
+
+pub(super) use brand::MAX_GROUPS;
 
 use super::Config;
 use super::parse::shown;
@@ -26,26 +29,14 @@ pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) 
     desktops::desktops(raw.desktops, &mut config.desktops, problems);
     config.desktops.profiles = desktops::profiles(raw.profile, problems);
     config.attach = attach::attached(raw.attach, problems);
-    brand(raw.brand, &mut config.brand, problems);
+    brand::brand(raw.brand, &mut config.brand, problems);
+    config.groups = brand::groups(raw.group, &config.brand, problems);
+    // Whoever comes by a group's name is to be let in by it.
+    let names = config.groups.iter().flat_map(|group| &group.hosts);
+    config.server.hosts.extend(names.cloned());
+    flag(raw.portal.public_index, &mut config.portal.public_index);
     paths(raw.paths, &mut config.paths, problems);
     log(raw.log, &mut config.log, problems);
-}
-
-fn brand(raw: raw::Brand, brand: &mut super::Brand, problems: &mut Problems<'_>) {
-    let field = |key| Field::new("brand", key);
-    field("name").set(raw.name, &mut brand.name, problems, |name| {
-        value::line(name, 60).ok_or(Fault::Wants)
-    });
-    field("accent").set(raw.accent, &mut brand.accent, problems, |colour| {
-        value::colour(colour).map(Some).ok_or(Fault::Wants)
-    });
-    field("notice").set(raw.notice, &mut brand.notice, problems, |notice| {
-        if notice.chars().count() <= 1000 {
-            Ok(Some(notice.clone()).filter(|text| !text.trim().is_empty()))
-        } else {
-            Err(Fault::Wants)
-        }
-    });
 }
 
 fn paths(raw: raw::Paths, paths: &mut super::Paths, problems: &mut Problems<'_>) {

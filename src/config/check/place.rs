@@ -141,6 +141,11 @@ impl Field {
         problems.add(place, Some(self.path()), message);
     }
 
+    /// A value as it is written in a file.
+    pub(super) fn shown(value: &impl Debug) -> String {
+        shown_value(value)
+    }
+
     pub(super) fn path(self) -> String {
         let Self { section, key, .. } = self;
         match self.index {

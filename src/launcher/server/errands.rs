@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Server;
 use super::connections::Asker;
-use super::rechecks::Standing;
+use super::rechecks::Recheck;
 use super::requests::Reply;
 use super::signing_in::SigningIn;
 use crate::agent::protocol::{AGENT_SOCKET, VNC_SOCKET};
@@ -50,7 +50,9 @@ pub(super) enum Errand {
     /// A dead desktop's files.
     Sweep(RunId),
     /// Whether those who are signed in still may be.
-    Recheck(Vec<Standing>),
+    Recheck(Recheck),
+    /// Who may sign in, for the public index.
+    Index(Asker),
 }
 
 impl Errand {
@@ -62,7 +64,8 @@ impl Errand {
             | Self::XStartup(..)
             | Self::Attached(..)
             | Self::Relay(..)
-            | Self::SetUp(_) => Purse::Asked,
+            | Self::SetUp(_)
+            | Self::Index(_) => Purse::Asked,
         }
     }
 }
@@ -76,6 +79,7 @@ impl Server {
             Errand::SignIn(_)
             | Errand::Agent(_)
             | Errand::SetUp(_)
+            | Errand::Index(_)
             | Errand::Sweep(_)
             | Errand::Recheck(_) => false,
         };
@@ -114,7 +118,8 @@ impl Server {
                 self.attached_opened(asker, &desktop, outcome);
             }
             Errand::SetUp(asker) => self.set_up_done(asker, outcome),
-            Errand::Recheck(standings) => self.rechecked(&standings, outcome),
+            Errand::Recheck(recheck) => self.rechecked(&recheck, outcome),
+            Errand::Index(asker) => self.index_made(asker, outcome),
             Errand::Sweep(id) if matches!(outcome, Outcome::NotStarted) => {
                 self.sweep_later(id, self.clock.monotonic() + AGAIN);
             }

@@ -3,6 +3,7 @@
 
 mod connections;
 mod errands;
+mod index;
 mod others;
 mod rechecks;
 mod requests;
@@ -36,7 +37,7 @@ use super::relays::Relays;
 use super::sign_in::Refusals;
 use super::throttle::Throttle;
 use super::{Error, Options};
-use crate::config::Config;
+use crate::config::{Config, Logos};
 use crate::model::UserName;
 use crate::runtime::{Clock, seal};
 use crate::templates::{Templates, Texts};
@@ -337,11 +338,27 @@ impl Server {
                 (self.config, self.pam) = (config, pam);
                 // Others may be allowed now.
                 self.next_recheck = self.clock.monotonic();
+                self.tell_logos();
                 self.connections.tell_fronts(&FromLauncher::Config { text });
                 self.connections
                     .tell_fronts_with(&FromLauncher::Templates, Some(&templates));
             }
             Err(error) => tracing::error!(%error, "the configuration is wrong; the old one stays"),
+        }
+    }
+
+    /// The front may read no file: it gets the logos before the configuration that names them.
+    fn tell_logos(&mut self) {
+        let (logos, errors) = Logos::read(&self.config);
+        for error in errors {
+            tracing::error!("{error}; it is left out");
+        }
+        let packed = postcard::to_allocvec(&logos).map_err(io::Error::other);
+        match packed.and_then(|packed| seal("logos", &packed)) {
+            Ok(sealed) => self
+                .connections
+                .tell_fronts_with(&FromLauncher::Logos, Some(&sealed)),
+            Err(error) => tracing::error!(%error, "the logos cannot be passed on"),
         }
     }
 

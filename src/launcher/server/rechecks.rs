@@ -1,7 +1,10 @@
-//! Whoever is signed in has to stay somebody who may: their OS accounts are looked at again.
+//! Whoever is signed in has to stay somebody who may: their OS accounts are looked at again, and
+//! so are their groups.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::Server;
 use super::errands::Errand;
@@ -11,6 +14,7 @@ use crate::launcher::jobs::Outcome;
 use crate::launcher::logins::Login;
 use crate::launcher::owner::Owner;
 use crate::launcher::place::Place;
+use crate::launcher::protocol::FromLauncher;
 use crate::model::UserName;
 
 /// How long the account database may take for all of them.
@@ -24,6 +28,24 @@ pub(super) struct Standing {
     uid: u32,
 }
 
+/// What was asked about whom: the words of the child are in the same order.
+#[derive(Clone, Debug)]
+pub(super) struct Recheck {
+    standings: Vec<Standing>,
+    groups: Vec<String>,
+}
+
+/// How it stands with one of them; a few bytes, since there may be thousands.
+#[derive(Debug, Serialize, Deserialize)]
+enum Now {
+    /// The account may not sign in any more.
+    Lost,
+    /// The database cannot be asked: nothing changes.
+    Unknown,
+    /// In this one of the groups that were asked about, first, or in none.
+    Fine(Option<u8>),
+}
+
 impl Standing {
     fn of(login: &Login) -> Self {
         Self {
@@ -33,43 +55,80 @@ impl Standing {
         }
     }
 
-    /// A database that cannot be asked ends nobody's sign-in.
-    fn is_lost(&self, place: &Place, access: &Access) -> bool {
+    fn now(&self, place: &Place, access: &Access, groups: &[String]) -> Now {
         match Owner::find(&self.account, &self.os_name, self.uid, place) {
-            Ok(Some(owner)) => matches!(access::refuse(&owner.os, access), Ok(Some(_))),
-            Ok(None) => true,
-            Err(_) => false,
+            Ok(None) => Now::Lost,
+            Err(_) => Now::Unknown,
+            // As an ordinary user all are the user's own, whose account has no rules to obey.
+            Ok(Some(owner))
+                if deskway_osuser::is_root()
+                    && matches!(access::refuse(&owner.os, access), Ok(Some(_))) =>
+            {
+                Now::Lost
+            }
+            Ok(Some(owner)) => {
+                let first = access::first_group(&owner.os, groups);
+                Now::Fine(first.and_then(|at| u8::try_from(at).ok()))
+            }
         }
     }
 }
 
 impl Server {
-    /// Begins a look at everybody's account. As an ordinary user all are the user's own.
+    /// Begins a look at everybody's account.
     pub(super) fn recheck(&mut self) {
         let standings: BTreeSet<Standing> = self.logins.all().map(Standing::of).collect();
-        if !self.is_root || standings.is_empty() {
+        let groups = self.group_names();
+        let in_any = self.logins.all().any(|login| login.group.is_some());
+        let something_to_find = self.is_root || !groups.is_empty() || in_any;
+        if !something_to_find || standings.is_empty() {
             return;
         }
-        let standings: Vec<Standing> = standings.into_iter().collect();
-        let (asked, place) = (standings.clone(), self.place.clone());
+        let recheck = Recheck {
+            standings: standings.into_iter().collect(),
+            groups,
+        };
+        let (asked, place) = (recheck.clone(), self.place.clone());
         let access = self.config.access.clone();
-        self.begin(TIMEOUT, Errand::Recheck(standings), |outlet| {
-            let asked = asked.iter().enumerate();
-            let lost = asked.filter(|(_, standing)| standing.is_lost(&place, &access));
-            outlet.say(&lost.map(|(index, _)| index).collect::<Vec<usize>>())
+        self.begin(TIMEOUT, Errand::Recheck(recheck), |outlet| {
+            let standings = asked.standings.iter();
+            let now = standings.map(|standing| standing.now(&place, &access, &asked.groups));
+            outlet.say(&now.collect::<Vec<Now>>())
         });
     }
 
-    pub(super) fn rechecked(&mut self, standings: &[Standing], outcome: Outcome) {
-        let Some((lost, _)) = outcome.word::<Vec<usize>>() else {
+    pub(super) fn rechecked(&mut self, recheck: &Recheck, outcome: Outcome) {
+        let Some((now, _)) = outcome.word::<Vec<Now>>() else {
             tracing::warn!("the accounts of those who are signed in could not be looked at");
             return;
         };
-        for lost in lost.into_iter().filter_map(|index| standings.get(index)) {
-            tracing::info!(user = %lost.account, "signed out: the account may not sign in now");
-            for handle_hash in self.logins.of(|login| Standing::of(login) == *lost) {
-                self.end_login(handle_hash);
+        for (standing, now) in recheck.standings.iter().zip(now) {
+            let theirs = |login: &Login| Standing::of(login) == *standing;
+            match now {
+                Now::Unknown => {}
+                Now::Lost => {
+                    let user = &standing.account;
+                    tracing::info!(%user, "signed out: the account may not sign in now");
+                    for handle_hash in self.logins.of(theirs) {
+                        self.end_login(handle_hash);
+                    }
+                }
+                Now::Fine(group) => {
+                    let group = group.and_then(|at| recheck.groups.get(usize::from(at)));
+                    if self.logins.regroup(theirs, group) {
+                        self.connections.tell_fronts(&FromLauncher::Group {
+                            account: standing.account.clone(),
+                            group: group.cloned(),
+                        });
+                    }
+                }
             }
         }
+    }
+
+    /// The groups that have looks of their own, in their order.
+    pub(super) fn group_names(&self) -> Vec<String> {
+        let groups = self.config.groups.iter();
+        groups.map(|group| group.name.clone()).collect()
     }
 }

@@ -81,6 +81,7 @@ impl Server {
                 }
                 self.open(asker, &desktop, login.uid)
             }
+            Request::Index => self.index(asker),
             Request::SetUp {
                 token,
                 name,
@@ -128,6 +129,7 @@ impl Server {
             | Request::Start { .. }
             | Request::Stop { .. }
             | Request::Open { .. }
+            | Request::Index
             | Request::SetUp { .. } => Err(Refusal::BadRequest(
                 "only the web server may ask that".to_owned(),
             )),

@@ -59,6 +59,7 @@ impl Server {
             local: settings.local.then(|| self.place.state().to_owned()),
             pam: self.pam.clone().filter(|_| settings.pam),
             access: self.config.access.clone(),
+            groups: self.group_names(),
             is_root: self.is_root,
         };
         let errand = Errand::SignIn(SigningIn {
@@ -117,6 +118,7 @@ impl Server {
             full_name: person.full_name,
             os_name: person.os_name,
             uid: person.uid,
+            group: person.group,
             peer,
             since,
             until: since,

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use deskway::launcher::protocol::{
-    Account, Answer, Envelope, FromLauncher, Greeting, Handle, MAX_ANSWER, MAX_REQUEST, Refusal,
-    Request, decode, encode,
+    Account, Answer, Envelope, FromLauncher, Greeting, Handle, Index, MAX_ANSWER, MAX_REQUEST,
+    Refusal, Request, decode, encode,
 };
 use deskway::model::{
     DesktopId, DesktopInfo, DesktopState, EndCause, ProfileId, ProfileInfo, Stage, UserName,
@@ -36,6 +36,10 @@ struct Facts {
     desktops: BTreeMap<DesktopId, DesktopInfo>,
     /// Attached desktops, and whom they are listed for.
     attached: BTreeMap<DesktopId, UserName>,
+    /// The configured group that each is in.
+    groups: BTreeMap<String, String>,
+    /// The answer to the question for an index.
+    index: Option<Index>,
     /// The answer to every sign-in instead of the right one.
     sign_in_answer: Option<Refusal>,
     /// Where each sign-in came from, in order.
@@ -49,7 +53,7 @@ struct Facts {
 /// One launcher process.
 pub(crate) struct FakeLauncher {
     task: JoinHandle<()>,
-    says: mpsc::Sender<FromLauncher>,
+    says: mpsc::Sender<(FromLauncher, Option<OwnedFd>)>,
 }
 
 /// The desktops' ends of the streams that were opened.
@@ -67,6 +71,8 @@ impl World {
             logins: BTreeMap::new(),
             desktops: BTreeMap::new(),
             attached: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            index: None,
             sign_in_answer: None,
             peers: Vec::new(),
             asked: Vec::new(),
@@ -97,6 +103,19 @@ impl World {
         self.facts()
             .attached
             .insert(desktop.parse().unwrap(), guest);
+    }
+
+    /// Who signs in by that name from now on is in that group.
+    pub(crate) fn put_into(&self, name: &str, group: &str) {
+        self.facts()
+            .groups
+            .insert(name.to_owned(), group.to_owned());
+    }
+
+    /// What the public index is.
+    pub(crate) fn show(&self, desktops: &[&str], more: bool) {
+        let desktops = desktops.iter().map(|id| id.parse().unwrap()).collect();
+        self.facts().index = Some(Index { desktops, more });
     }
 
     pub(crate) fn answer_sign_ins_with(&self, refusal: Refusal) {
@@ -157,7 +176,7 @@ impl FakeLauncher {
         let socket = deskway_osuser::connect(front_socket).unwrap();
         let socket = std::os::unix::net::UnixStream::from(socket);
         let socket = UnixStream::from_std(socket).unwrap();
-        let (says, mut to_say) = mpsc::channel::<FromLauncher>(8);
+        let (says, mut to_say) = mpsc::channel::<(FromLauncher, Option<OwnedFd>)>(8);
         let world = world.clone();
         let task = spawn(async move {
             loop {
@@ -167,7 +186,9 @@ impl FakeLauncher {
                         let (answer, stream) = world.facts().answer(request);
                         send(&socket, &FromLauncher::Answer { id, answer }, stream).await;
                     }
-                    Some(message) = to_say.recv() => send(&socket, &message, None).await,
+                    Some((message, descriptor)) = to_say.recv() => {
+                        send(&socket, &message, descriptor).await;
+                    },
                 }
             }
         });
@@ -176,6 +197,12 @@ impl FakeLauncher {
 
     /// Says something unasked.
     pub(crate) async fn say(&self, message: FromLauncher) {
+        self.says.send((message, None)).await.unwrap();
+    }
+
+    /// The same, with a descriptor.
+    pub(crate) async fn hand_over(&self, message: FromLauncher, descriptor: OwnedFd) {
+        let message = (message, Some(descriptor));
         self.says.send(message).await.unwrap();
     }
 
@@ -286,6 +313,10 @@ impl Facts {
                     greeting: Greeting::Fresh,
                 }
             }
+            Request::Index => {
+                let none = || Refusal::BadRequest("no public index".to_owned());
+                Answer::Index(self.index.clone().ok_or_else(none)?)
+            }
             Request::SetUp { token, .. } if token.expose() == "first" => Answer::Done,
             _ => return Err(Refusal::BadRequest("not in this test".to_owned())),
         })
@@ -303,6 +334,7 @@ impl Facts {
         let account = Account {
             name: known(name),
             full_name: format!("The good {name}"),
+            group: self.groups.get(name).cloned(),
             until: UNTIL,
         };
         self.logins.insert(handle, account.clone());

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use deskway::app::entrances::{Entrance, Speaks};
 use deskway::app::front::{Front, FrontParts};
-use deskway::config::{Config, Overrides};
+use deskway::config::{Config, Logos, Overrides};
 use deskway::listen::Tls;
 use deskway::route::Assets;
 use deskway::runtime::Clock;
@@ -149,6 +149,7 @@ impl House {
                 ("assets/portal-1a.css", "body{}"),
             ]),
             templates: Templates::built_in().unwrap(),
+            logos: Logos::read(&self.config).0,
             sessions: self.sessions_file(),
             clock: Clock::Manual(Arc::clone(&self.time)),
             doctor_key: DoctorKey::make(self.dir.path()).unwrap(),

@@ -2,12 +2,15 @@
 
 mod access;
 mod browser;
+mod compression;
 mod doctor;
 mod doors;
 mod events;
 mod fake_launcher;
 mod house;
+mod index;
 mod introduced;
+mod looks;
 mod pages;
 mod proxies;
 mod restarts;

@@ -3,11 +3,16 @@
 use super::House;
 use crate::support::soon;
 
-const FORBIDDEN: [(&str, &str); 5] = [
+const FORBIDDEN: [(&str, &str); 10] = [
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; ",
     ),
+    ("x-frame-options", "DENY"),
+    ("cross-origin-embedder-policy", "require-corp"),
+    ("origin-agent-cluster", "?1"),
+    ("x-permitted-cross-domain-policies", "none"),
+    ("permissions-policy", "clipboard-read=(self), "),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
@@ -26,7 +31,7 @@ async fn every_answer_carries_the_headers() {
         "/set-up",
         "/nothing",
         "/api/v1/me",
-        "/brand.css",
+        "/brand/none.css",
         "/healthz",
     ] {
         answers.push(alice.get(path).await);
@@ -41,6 +46,12 @@ async fn every_answer_carries_the_headers() {
     ] {
         answers.push(alice.get(path).await);
     }
+    answers.push(
+        alice
+            .ask("DELETE", "/", &[&alice.origin_header()], "")
+            .await,
+    );
+    answers.push(guest.get("/d/alice/websockify").await);
     let mut misdirected = guest.clone();
     misdirected.host = "evil.example".to_owned();
     answers.push(misdirected.get("/").await);
@@ -126,6 +137,33 @@ async fn files_are_kept_for_ever_and_travel_packed() {
 }
 
 #[tokio::test]
+async fn a_file_that_an_upgrade_took_away_is_missed_for_no_longer_than_it_is_missing() {
+    let house = House::open().await;
+    for path in ["/assets/portal-0z.js", "/assets/", "/brand/0.png"] {
+        let gone = house.browser().get(path).await;
+        let kept = gone.header("cache-control");
+        assert_eq!((gone.status, kept), (404, Some("no-store")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_and_the_api_tell_the_same_version() {
+    let house = House::open().await;
+    let alice = house.alice().await;
+    let list = alice.get("/api/v1/desktops").await.json();
+    let version = list["version"].as_str().unwrap();
+    assert!(
+        version.starts_with(concat!(env!("CARGO_PKG_VERSION"), "+")),
+        "{version}"
+    );
+    let page = alice.get("/").await.body;
+    assert!(
+        page.contains(&format!(r#""version":"{version}""#)),
+        "{page}"
+    );
+}
+
+#[tokio::test]
 async fn an_error_is_a_page_for_people_and_json_for_programs() {
     let house = House::open().await;
     let alice = house.alice().await;
@@ -197,10 +235,6 @@ async fn a_new_configuration_counts_at_once_where_it_can() {
     house.launcher().say(config).await;
     soon(async { while browser.get("/sign-in").await.status != 200 {} }).await;
     assert!(browser.get("/sign-in").await.body.contains("Lab 7"));
-    assert_eq!(
-        browser.get("/brand.css").await.body,
-        ":root{--accent:#123456}\n"
-    );
 
     let wrong = deskway::launcher::protocol::FromLauncher::Config {
         text: "nonsense".to_owned(),
