@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { delay, DROPPED, RESTARTING } from './backoff.ts';
+import { delay, DROPPED, RESTARTING, RESTARTING_TRIES } from './backoff.ts';
 
 const middle = () => 0.5;
 
-test('the first try after a restart comes within a third of a second', () => {
-  assert.equal(delay(RESTARTING, 0, middle), 300);
+test('after a restart the first try comes at once, and none is a second late', () => {
+  assert.equal(delay(RESTARTING, 0), 0);
+  const waits = Array.from({ length: RESTARTING_TRIES }, (_, attempt) => delay(RESTARTING, attempt, () => 1));
+  assert.deepEqual(waits.slice(0, 3), [0, 180, 270]);
+  assert.ok(Math.max(...waits) < 1000);
 });
 
 test('waits grow and stop growing', () => {

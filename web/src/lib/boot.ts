@@ -5,11 +5,21 @@ export interface Account {
   full_name: string;
 }
 
+/** How the place calls itself, and its own links. */
+export interface Brand {
+  name: string;
+  accent: string | null;
+  notice: string | null;
+  /** The address of a picture. */
+  logo: string | null;
+  links: { text: string; url: string }[];
+}
+
 export interface Boot {
   /** The path below which everything lives: `''` or `/desk`. */
   base: string;
   version: string;
-  brand: { name: string; accent: string | null; notice: string | null };
+  brand: Brand;
   account: Account | null;
   /** `alice` or `alice/work` on a viewer page. */
   desktop: string | null;
@@ -21,7 +31,14 @@ export function readBoot(): Boot {
   return {
     base: given.base ?? '',
     version: given.version ?? '',
-    brand: { accent: null, notice: null, ...given.brand, name: given.brand?.name || 'Deskway' },
+    brand: {
+      accent: null,
+      notice: null,
+      logo: null,
+      links: [],
+      ...given.brand,
+      name: given.brand?.name || 'Deskway',
+    },
     account: given.account ?? null,
     desktop: given.desktop ?? null,
   };

@@ -33,6 +33,8 @@ export interface DesktopList {
   desktops: Desktop[];
   /** The sessions to choose from; live news leave them out. */
   profiles?: Profile[];
+  /** Which Deskway answers. */
+  version?: string;
 }
 
 /** After a viewer page's address: start the desktop although it has just failed. */

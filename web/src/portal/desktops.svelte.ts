@@ -3,6 +3,7 @@
 import { ApiError, type Api } from '../lib/api.ts';
 import type { Desktop, Profile } from '../lib/desktop.ts';
 import { watchDesktops } from '../lib/events.ts';
+import type { ServerVersion } from '../lib/version.svelte.ts';
 
 /** A page that nobody has looked at for this long stops listening. */
 const HIDDEN_PATIENCE_MS = 30_000;
@@ -15,12 +16,14 @@ export class Desktops {
   problem: string | null = $state(null);
 
   private readonly api: Api;
+  private readonly version: ServerVersion;
   private readonly signedOut: () => void;
   private unwatch: (() => void) | null = null;
   private hiddenTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(api: Api, signedOut: () => void) {
+  constructor(api: Api, version: ServerVersion, signedOut: () => void) {
     this.api = api;
+    this.version = version;
     this.signedOut = signedOut;
     this.watch();
     void this.learnProfiles();
@@ -67,7 +70,10 @@ export class Desktops {
 
   private watch(): void {
     this.unwatch ??= watchDesktops(this.api, {
-      list: (news) => (this.list = news.desktops),
+      list: (news) => {
+        this.list = news.desktops;
+        this.version.heard(news.version);
+      },
       signedOut: this.signedOut,
       reachable: (reachable) => (this.reachable = reachable),
     });

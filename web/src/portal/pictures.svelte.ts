@@ -79,7 +79,9 @@ export class Pictures {
 
 /** One picture through the bridge at `path`, scaled down; `null` when none came in time. */
 async function takePicture(path: string): Promise<Blob | null> {
-  const { default: Rfb } = await import('@novnc/novnc');
+  const noVnc = await import('@novnc/novnc').catch(() => null);
+  if (!noVnc) return null; // gone with an older version, which the page says elsewhere
+  const { default: Rfb } = noVnc;
   const url = new URL(path, location.href);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   url.search = String(new URLSearchParams({ viewer: randomId(), view_only: '1', thumbnail: '1' }));

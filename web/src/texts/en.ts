@@ -2,6 +2,12 @@
 
 export const en = {
   serverUnreachable: 'The server does not answer.',
+  version: {
+    other: 'A new version is here. Your work goes on; load the page again when it suits you.',
+    lacksParts: 'The server was upgraded, and this page is too old for it.',
+    reload: 'Load again',
+    later: 'Later',
+  },
   theme: { toDark: 'Use dark colours', toLight: 'Use light colours' },
   account: {
     menu: (name: string) => `Account of ${name}`,
@@ -88,6 +94,7 @@ export const en = {
     idle: 'Not connected yet.',
     dropped: 'Your connection dropped.',
     restarting: 'The server is restarting.',
+    restarted: 'The server was restarted. You are connected again.',
     unreachable: 'The desktop cannot be reached.',
     asked: 'Connecting again…',
     tryingIn: (seconds: number) => `Trying again in ${seconds} s.`,

@@ -1,7 +1,7 @@
 // The life of a viewer page, as a pure state machine: what happened goes in, the next phase and
 // what to do about it come out. The page's clock, sockets and requests are elsewhere (`session`).
 
-import { delay, DROPPED, RESTARTING } from '../lib/backoff.ts';
+import { delay, DROPPED, RESTARTING, RESTARTING_TRIES } from '../lib/backoff.ts';
 import { hasScreen, type Desktop, type Stage } from '../lib/desktop.ts';
 import { meaningOf, type EndCause } from './closeCodes.ts';
 
@@ -224,7 +224,7 @@ function settle(was: Connection): Step {
 
 function lose(was: Connection, why: Why, reason: string, now: number): Step {
   const next: Connection = { ...was, attempt: was.attempt + 1 };
-  const ms = delay(why === 'restarting' ? RESTARTING : DROPPED, was.attempt);
+  const ms = pause(why, was.attempt);
   const quiet = was.phase.kind === 'starting' || was.phase.kind === 'opening';
   if (quiet && next.attempt <= QUIET_ATTEMPTS) return { next, effects: [{ do: 'retry_after', ms }] };
   if (!was.persistent) {
@@ -234,6 +234,11 @@ function lose(was: Connection, why: Why, reason: string, now: number): Step {
     next: { ...next, phase: { kind: 'lost', why, reason, retryAt: now + ms, trying: false } },
     effects: [{ do: 'retry_after', ms }],
   };
+}
+
+function pause(why: Why, attempt: number): number {
+  if (why !== 'restarting') return delay(DROPPED, attempt);
+  return attempt < RESTARTING_TRIES ? delay(RESTARTING, attempt) : delay(DROPPED, attempt - RESTARTING_TRIES);
 }
 
 function lostWhy(was: Connection): Why {

@@ -4,6 +4,8 @@ import { untrack } from 'svelte';
 
 import { ApiError, type Api } from '../lib/api.ts';
 import { watchDesktops } from '../lib/events.ts';
+import { answers, reloadOnce } from '../lib/reload.ts';
+import type { ServerVersion } from '../lib/version.svelte.ts';
 import type { Desktop } from '../lib/desktop.ts';
 import { open, step, type Connection, type Effect, type Event } from './connection.ts';
 import { DesktopSocket } from './desktopSocket.ts';
@@ -12,6 +14,8 @@ import { track, type StageTimes } from './stages.ts';
 
 export interface SessionOptions {
   api: Api;
+  /** The path below which everything lives. */
+  base: string;
   desktop: string;
   /** The bridge's address without its query. */
   bridge: string;
@@ -26,6 +30,8 @@ export interface SessionOptions {
   closing: (canvas: HTMLCanvasElement) => void;
   events: Omit<ScreenEvents, 'frame'>;
   signIn: () => void;
+  /** What the server says of itself. */
+  version: ServerVersion;
 }
 
 /** Screens outside this range are refused by the server. */
@@ -128,13 +134,30 @@ export class ViewerSession {
       },
     );
     this.socket = socket;
-    const { default: Rfb } = await import('@novnc/novnc');
+    const Rfb = await this.loadRfb(socket);
+    if (!Rfb) return;
     // Closed, or replaced by a newer try, while noVNC was loading.
     if (this.socket !== socket || socket.readyState > WebSocket.OPEN) return;
     this.screen = new Screen(Rfb, target(), socket, settings(), {
       ...events,
       frame: () => this.dispatch({ type: 'frame' }),
     });
+  }
+
+  /** noVNC; `null` when it cannot be had, which is then seen to. */
+  private async loadRfb(socket: DesktopSocket) {
+    try {
+      return (await import('@novnc/novnc')).default;
+    } catch {
+      // Offline it comes with a later try. From a newer server it never comes.
+      const gone = await answers(this.options.base);
+      if (this.socket !== socket) return null;
+      if (gone && reloadOnce()) return null;
+      this.options.version.lacksParts = gone;
+      this.disconnect();
+      this.dispatch({ type: 'socket_closed', code: 1006, reason: '' });
+      return null;
+    }
   }
 
   private disconnect(): void {
@@ -148,7 +171,8 @@ export class ViewerSession {
 
   private async check(): Promise<void> {
     try {
-      const { desktops } = await this.options.api.desktops();
+      const { desktops, version } = await this.options.api.desktops();
+      this.options.version.heard(version);
       this.dispatch({ type: 'desktop', desktop: this.find(desktops) });
     } catch (error) {
       const isSignedOut = error instanceof ApiError && error.code === 'signed_out';
@@ -162,7 +186,10 @@ export class ViewerSession {
     const wanted = kind === 'opening' || kind === 'starting' || kind === 'ended' || kind === 'failed';
     if (wanted && !this.unwatch) {
       this.unwatch = watchDesktops(this.options.api, {
-        list: ({ desktops }) => this.dispatch({ type: 'desktop', desktop: this.find(desktops) }),
+        list: ({ desktops, version }) => {
+          this.options.version.heard(version);
+          this.dispatch({ type: 'desktop', desktop: this.find(desktops) });
+        },
         signedOut: () => this.dispatch({ type: 'signed_out' }),
       });
     } else if (!wanted && this.unwatch) {
