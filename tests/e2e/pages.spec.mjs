@@ -2,8 +2,10 @@
 // the keyboard alone. `PICTURES=1` also writes the pictures of docs/pictures.
 
 import AxeBuilder from '@axe-core/playwright';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 
+import { Deskway } from './support/deskway.mjs';
+import { logoSvg } from './support/logos.mjs';
 import { card, desktopIsOpen, expect, openDesktop, openLink, openToolbar, signIn, test } from './support/test.mjs';
 
 const PICTURES = new URL('../../docs/pictures/', import.meta.url).pathname;
@@ -32,6 +34,32 @@ test('a page that is not there', async ({ page, alice }) => {
   const answer = await page.goto('/nothing/here');
   expect(answer.status()).toBe(404);
   await looksRight(page, 'not-found');
+});
+
+test('a sign-in page with a brand', async ({ browser }) => {
+  await withDeskway(brand, browser, async (page) => {
+    await page.goto('/sign-in');
+    await expect(page.getByRole('link', { name: 'Help' })).toBeVisible();
+    await looksRight(page, 'sign-in-brand');
+  });
+});
+
+test('the public index', async ({ browser }) => {
+  await withDeskway(index, browser, async (page) => {
+    await page.goto('/');
+    await expect(page.getByTestId('index-list').getByRole('link')).toHaveCount(PEOPLE.length);
+    await looksRight(page, 'index');
+    // By keyboard: what is typed narrows the list, and Enter opens what is left.
+    const search = page.getByRole('searchbox', { name: 'Search' });
+    await tabTo(page, search);
+    await page.keyboard.type('Nobody');
+    await expect(page.getByText('No desktop goes by that name.')).toBeVisible();
+    await axe(page);
+    await search.fill('lov');
+    await expect(page.getByTestId('index-list').getByRole('link')).toHaveCount(1);
+    await search.press('Enter');
+    await expect(page).toHaveURL(/next=%2Fd%2Flovelace%2F/);
+  });
 });
 
 test('from the sign-in page to the desktop by keyboard alone', async ({ page, alice }) => {
@@ -79,6 +107,44 @@ test('the portal shows the picture of a desktop that runs', async ({ page, alice
     await both.screenshot({ path: `${PICTURES}readme.png` });
   }
 });
+
+const PEOPLE = [
+  ...['babbage', 'curie', 'darwin', 'euler', 'franklin', 'gauss', 'hopper', 'hopper/cobol', 'kepler'],
+  ...['lovelace', 'meitner', 'newton', 'noether', 'noether/seminar', 'someone-with-a-rather-long-name'],
+];
+
+function brand({ folder }) {
+  writeFileSync(`${folder}/logo.svg`, logoSvg('#e07a1f'));
+  return `
+    [brand]
+    name = "University desktops"
+    logo = "${folder}/logo.svg"
+    accent = "#e07a1f"
+    background = "#f7f3ee"
+    background_dark = "#17120d"
+    notice = "For members of the university. Accounts: room 214."
+    links = [{ text = "Help", url = "https://example.org/help" }, { text = "Imprint", url = "/imprint" }]
+  `;
+}
+
+/** Desktops that are attached, so that the list is the same on every machine. */
+function index() {
+  const attach = (desktop) => `[[attach]]\ndesktop = "${desktop}"\ntarget = "127.0.0.1:1000"\n`;
+  const nobodyElse = '[access]\ngroups = ["no-such-group"]\n';
+  return `[portal]\npublic_index = true\n${nobodyElse}${PEOPLE.map(attach).join('')}`;
+}
+
+/** A page of a Deskway with a configuration of its own. */
+async function withDeskway(config, browser, use) {
+  const deskway = await Deskway.start({ config });
+  try {
+    const context = await browser.newContext({ baseURL: deskway.url });
+    await use(await context.newPage());
+    await context.close();
+  } finally {
+    await deskway.remove();
+  }
+}
 
 /** The portal in front, the desktop behind it. */
 function readmePicture(portal, desktop) {

@@ -103,6 +103,62 @@ async function noteInterruptions(page) {
 
 const interruptions = (page) => page.evaluate(() => window.interruptions);
 
+test('an open page comes back after a restart, and says so for a while', async ({ page, alice, deskway }) => {
+  await signIn(page, alice, `/d/${alice.name}/`);
+  await desktopIsOpen(page);
+  const note = page.getByTestId('restart-note');
+  await expect(note).toHaveAttribute('aria-live', 'polite');
+  await expect(note).toHaveText('');
+  await deskway.stop();
+  await expect(page.getByRole('alert')).toHaveText('The server is restarting.');
+  await deskway.up(new URL(deskway.url).host);
+  await expect(note).toHaveText('The server was restarted. You are connected again.');
+  await desktopIsOpen(page);
+  await expect(page.getByTestId('reload-offer')).toHaveCount(0);
+  await expect(note).toHaveText('');
+  await pictureIsLive(page);
+});
+
+test('a server of another version offers a new page and leaves the desktop alone', async ({ page, alice, deskway }) => {
+  await signIn(page, alice, `/d/${alice.name}/`);
+  await desktopIsOpen(page);
+  await page.route('**/api/v1/desktops', async (route) => {
+    const response = await route.fetch().catch(() => null);
+    if (!response?.ok()) return route.abort(); // it is not back yet
+    await route.fulfill({ response, json: { ...(await response.json()), version: '999.0.0' } });
+  });
+  const offer = page.getByTestId('reload-offer');
+  await deskway.stop();
+  await deskway.up(new URL(deskway.url).host);
+  await expect(offer).toBeVisible();
+  await desktopIsOpen(page);
+  await pictureIsLive(page);
+  await offer.getByRole('button', { name: 'Later' }).click();
+  await expect(offer).toHaveCount(0);
+  await expect(viewer(page)).toHaveAttribute('data-state', 'connected');
+});
+
+test('a page whose parts an upgrade took away is loaded anew, once', async ({ page, alice }) => {
+  await signIn(page, alice);
+  let loads = 0;
+  let gone = () => loads === 1;
+  page.on('framenavigated', () => (loads += 1));
+  await page.route(/assets\/rfb-/, (route) => (gone() ? route.fulfill({ status: 404 }) : route.continue()));
+  await expect(page).toHaveURL(/\/$/);
+  loads = 0;
+  await page.goto(`/d/${alice.name}/`);
+  await desktopIsOpen(page);
+  expect(loads).toBe(2);
+
+  // When that does not help, the page says so instead of going round in circles.
+  gone = () => true;
+  await page.evaluate(() => sessionStorage.setItem('deskway.reloaded', String(Date.now())));
+  loads = 0;
+  await page.goto(`/d/${alice.name}/`);
+  await expect(page.getByTestId('reload-offer')).toContainText('this page is too old for it');
+  expect(loads).toBe(1);
+});
+
 /** What must be the same before and after: processes and windows. */
 function facts(person) {
   const tree = insideDesktop(person, 'xwininfo', ['-root', '-tree']);

@@ -13,7 +13,8 @@ const READY = /https?:\/\/\S+/;
 export class Deskway {
   /**
    * With an empty `listen` it listens where `config` says.
-   * @param {{ config?: string, flags?: string[], listen?: string }} options
+   * `config` may be a function of what is given to it: the folder, in which it may put files.
+   * @param {{ config?: string | ((at: { folder: string }) => string), flags?: string[], listen?: string }} options
    */
   static async start(options = {}) {
     const folder = `/run/dwt-${randomBytes(4).toString('hex')}`;
@@ -21,7 +22,9 @@ export class Deskway {
     const self = new Deskway();
     self.folder = folder;
     self.options = options;
-    writeFileSync(join(folder, 'deskway.toml'), options.config ?? '');
+    const { config = '' } = options;
+    const text = typeof config === 'function' ? config({ folder }) : config;
+    writeFileSync(join(folder, 'deskway.toml'), text);
     await self.up(options.listen ?? '127.0.0.1:0');
     return self;
   }

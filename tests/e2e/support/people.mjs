@@ -20,6 +20,17 @@ export function removePerson(person) {
   execFileSync('userdel', ['--force', '--remove', person.name], { stdio: 'ignore' });
 }
 
+/** A new group of this machine: its name. */
+export function makeGroup(label) {
+  const name = `dwt-${label}${randomBytes(3).toString('hex')}`;
+  execFileSync('groupadd', [name]);
+  return name;
+}
+
+export function removeGroup(name) {
+  execFileSync('groupdel', ['--force', name], { stdio: 'ignore' });
+}
+
 /** The processes of a person: `{ pid, args }` each, zombies left out. */
 export function processesOf(person) {
   const ps = ['-o', 'pid=,stat=,args=', '-u', String(person.uid)];
