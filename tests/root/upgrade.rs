@@ -59,7 +59,10 @@ fn a_new_program_takes_over_while_people_come_and_desktops_stay() {
     assert_eq!(&greeting[2..], b"RFB 003.008\n");
     assert_eq!(process::of_user(alice.uid), desktop);
     visitors.end();
-    assert!(!gateway.path().join("r/front-leaving.sock").exists());
+    let leaving = gateway.path().join("r/front-leaving.sock");
+    process::until("the end of its socket", || {
+        (!leaving.exists()).then_some(())
+    });
     gateway.stop_desktop(&alice.name, &cookie);
 }
 
