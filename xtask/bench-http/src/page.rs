@@ -57,6 +57,7 @@ impl Page {
         let text = String::from_utf8_lossy(&self.body);
         let script = text.split('"').find(|it| it.ends_with(".js"));
         let script = script.context("the pages are not built: run npm ci and npm run build")?;
-        Ok(script.to_owned())
+        // As the templates escape it in attributes.
+        Ok(script.replace("&#x2f;", "/"))
     }
 }
