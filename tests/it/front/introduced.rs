@@ -246,7 +246,7 @@ impl RealProxy {
         );
         let mut command = Command::new("haproxy");
         command.args(["-db", "-f"]);
-        Self::start(command, |_| text)
+        Self::start(command, |_, _| text)
     }
 
     /// NGINX's stream module, which knows version 1.
@@ -254,21 +254,24 @@ impl RealProxy {
         let mut command = Command::new("nginx");
         // What it hands itself at an upgrade: its listening sockets.
         command.env("NGINX", "0;").args(["-e", "stderr", "-c"]);
-        Self::start(command, |address| {
+        Self::start(command, |address, folder| {
+            // The file of its number is removed at the end, whatever it is.
+            let pid = folder.join("pid");
             format!(
                 "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\ndaemon off;\n\
-                 pid /dev/null;\nerror_log stderr;\nevents {{}}\n\
-                 stream {{ server {{ listen {address}; proxy_pass {to}; proxy_protocol on; }} }}\n"
+                 pid {};\nerror_log stderr;\nevents {{}}\n\
+                 stream {{ server {{ listen {address}; proxy_pass {to}; proxy_protocol on; }} }}\n",
+                pid.display()
             )
         })
     }
 
-    fn start(mut command: Command, config: impl FnOnce(SocketAddr) -> String) -> Self {
+    fn start(mut command: Command, config: impl FnOnce(SocketAddr, &Path) -> String) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("proxy.conf");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        std::fs::write(&file, config(address)).unwrap();
+        std::fs::write(&file, config(address, dir.path())).unwrap();
         command.arg(&file);
         let child = command.stdin(Stdio::from(OwnedFd::from(listener))).spawn();
         Self {

@@ -30,9 +30,9 @@ impl Nginx {
         for (number, page) in pages.iter().enumerate() {
             let file = folder.join(format!("page-{number}"));
             fs::write(&file, &page.body)?;
-            write!(
+            writeln!(
                 locations,
-                "location = {} {{ alias {}; types {{ }} default_type \"{}\"; etag off;\n",
+                "location = {} {{ alias {}; types {{ }} default_type \"{}\"; etag off;",
                 page.path,
                 file.display(),
                 page.kind

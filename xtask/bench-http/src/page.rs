@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -55,7 +56,9 @@ impl Page {
     /// The address of the page's script.
     pub(crate) fn script(&self) -> Result<String> {
         let text = String::from_utf8_lossy(&self.body);
-        let script = text.split('"').find(|it| it.ends_with(".js"));
+        let script = text
+            .split('"')
+            .find(|it| Path::new(it).extension().is_some_and(|kind| kind == "js"));
         let script = script.context("the pages are not built: run npm ci and npm run build")?;
         // As the templates escape it in attributes.
         Ok(script.replace("&#x2f;", "/"))
