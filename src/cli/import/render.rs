@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::found::{Attached, Found, Listen, Note};
 
-/// Most notes that stand in the file, and most bytes of each: it may have 64 KiB in all. Standard
+/// Most notes that stand in the file, and most bytes of the text of each: it may have 64 KiB in all. Standard
 /// error has them all.
 const MAX_NOTES: usize = 100;
-const MAX_NOTE: usize = 200;
+const MAX_NOTE: usize = 250;
 
 /// Everybody's desktops are listed before sign-in, as a static index did.
 pub(super) const PUBLIC_INDEX: &str = "[portal]\npublic_index = true\n";
@@ -72,11 +72,15 @@ fn notes(text: &mut String, title: &str, notes: &[Note]) {
     }
     line(text, &format!("#\n# {title}:"));
     for note in notes.iter().take(MAX_NOTES) {
-        let note = note.to_string();
-        let cut = note.floor_char_boundary(MAX_NOTE);
-        let more = if cut < note.len() { "…" } else { "" };
-        let note = note.get(..cut).unwrap_or_default();
-        line(text, &format!("# - {note}{more}"));
+        // Its place is never cut: it may be long, and is what leads there.
+        let cut = note.text.floor_char_boundary(MAX_NOTE);
+        let more = if cut < note.text.len() { "…" } else { "" };
+        let text_of_it = note.text.get(..cut).unwrap_or_default();
+        let short = Note {
+            place: note.place.clone(),
+            text: format!("{text_of_it}{more}"),
+        };
+        line(text, &format!("# - {short}"));
     }
     if let Some(more) = notes.len().checked_sub(MAX_NOTES).filter(|more| *more > 0) {
         line(
