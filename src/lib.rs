@@ -31,6 +31,10 @@ pub mod config;
 
 pub mod templates;
 
+pub mod certificates;
+
+pub mod acme;
+
 pub mod store;
 
 pub mod runtime;

@@ -32,6 +32,12 @@ fn what_the_file_says_is_what_runs() {
         ["desk.example.org", "physics.example.org"],
         "a group's name is one of the server's"
     );
+    let certificates: Vec<_> = config.tls.pairs().map(|files| files.cert.clone()).collect();
+    let expected =
+        ["cert.pem", "lab.pem", "old.pem"].map(|name| PathBuf::from("/etc/deskway").join(name));
+    assert_eq!(certificates, expected);
+    let acme = config.tls.acme.as_ref().unwrap();
+    assert_eq!(acme.domains, ["desk.example.org", "lab.example.org"]);
     assert_eq!(config.sign_in.lifetime.as_secs(), 90 * 60);
     assert_eq!(config.access.groups, ["staff", "students"]);
     assert_eq!(config.desktops.geometry.to_string(), "1920x1080");

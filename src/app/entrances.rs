@@ -108,7 +108,7 @@ pub(super) fn open(config: &Config) -> Result<Vec<Entrance>> {
                 .is_some_and(|address| !address.ip().to_canonical().is_loopback());
     }
     warn_of_clear_text(config, &opened)?;
-    let has_certificate = config.server.tls.is_some();
+    let has_certificate = config.tls.is_configured();
     let entrances = opened.into_iter().map(|(listener, socket)| Entrance {
         speaks: match listener.protocol {
             Protocol::Auto if matches!(socket, Listener::Unix(_)) => Speaks::Http,

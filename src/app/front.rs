@@ -15,7 +15,7 @@ use crate::config;
 use crate::config::{Config, Logos};
 use crate::desktop::{Launcher, LauncherSocket, Registry};
 use crate::listen::{
-    Connection, Limits, Listen, Plain, Refusal, Seldom, Tls, TrustedProxies, listen,
+    Certificates, Connection, Limits, Listen, Plain, Refusal, Seldom, Tls, TrustedProxies, listen,
 };
 use crate::route::{Assets, Site, SiteParts, follow_launcher, https_router, router};
 use crate::runtime::{Clock, Tasks};
@@ -39,8 +39,8 @@ pub struct FrontParts {
     pub front_socket: OwnedFd,
     /// The uid whose connections to `front.sock` are the launcher's.
     pub launcher_uid: u32,
-    /// Must be there when an entrance speaks anything but http.
-    pub tls: Option<Tls>,
+    /// What https is spoken with, where an entrance speaks it.
+    pub certificates: Certificates,
     pub assets: Assets,
     pub templates: Templates,
     /// What `config` names, read by whoever may.
@@ -78,7 +78,7 @@ impl Front {
     /// Does all of that but taking people in: connections wait in the sockets until
     /// [`Front::open`].
     pub async fn prepare(parts: FrontParts) -> Result<Self> {
-        let FrontParts { config, tls, .. } = parts;
+        let config = parts.config;
         let tasks = Tasks::new();
         let sessions = Sessions::open(&parts.sessions)
             .await
@@ -92,7 +92,7 @@ impl Front {
             hosts: hosts(&config),
             config: config.clone(),
             logos: parts.logos,
-            strict_transport: tls.as_ref().is_some_and(|tls| !tls.is_self_signed()),
+            certificates: parts.certificates.clone(),
             assets: parts.assets,
             templates: parts.templates,
             launcher: launcher.clone(),
@@ -106,7 +106,8 @@ impl Front {
         let limits = Limits::new(server.max_connections, server.max_connections_per_address);
         let trusted = TrustedProxies::new(server.trusted_proxies.clone());
         let known = Arc::clone(&site);
-        let tls = tls.map(|tls| tls.with_known_hosts(move |host| known.knows_host(host)));
+        let tls = Tls::new(parts.certificates).context("cannot speak TLS")?;
+        let tls = tls.with_known_hosts(move |host| known.knows_host(host));
         let addresses = addresses(&parts.entrances)?;
         let common = Listen {
             tls: None,
@@ -125,7 +126,7 @@ impl Front {
                 let mut listening = common.clone();
                 listening.proxy_protocol = entrance.proxy_protocol;
                 if entrance.speaks == Speaks::Https {
-                    listening.tls.clone_from(&tls);
+                    listening.tls = Some(tls.clone());
                 }
                 if entrance.speaks != Speaks::Http {
                     listening.service = https.clone();

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 mod agent;
+mod certificates;
 pub mod entrances;
 pub mod front;
 mod launcher;

@@ -19,10 +19,11 @@ use super::front::{Front, FrontParts, Reread};
 use super::settings::Settings;
 use super::socket_files::SocketFiles;
 use super::words::{Orders, Word};
-use super::{place, sandbox};
+use super::{certificates, place, sandbox};
+use crate::certificates::Pair;
 use crate::cli;
 use crate::config::{Config, Logos};
-use crate::listen::Tls;
+use crate::listen::{self, Certificates};
 use crate::route::Assets;
 use crate::runtime::Clock;
 use crate::store::DoctorKey;
@@ -68,6 +69,7 @@ pub(super) fn alone(start: &cli::Start) -> Result<()> {
     let settings = Settings::load(start)?;
     let service = place::service_account()?;
     place::prepare(&settings.config, service.as_ref())?;
+    certificates::check(&settings.config)?;
     let entrances = entrances::open(&settings.config)?;
     let _removed = SocketFiles::of(&settings.config)?.remove_at_end()?;
     let url = entrances::url(&settings.config, &entrances)?;
@@ -102,10 +104,7 @@ pub fn serve(
     inherited: Inherited,
     drop_privileges: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
-    let configured = match &config.server.tls {
-        Some(files) => Some(Tls::from_files(&files.cert, &files.key)?),
-        None => None,
-    };
+    let configured = certificates::read(&config);
     let (logos, errors) = Logos::read(&config);
     for error in errors {
         warn!("{error}; it is left out");
@@ -116,17 +115,12 @@ pub fn serve(
         .context("cannot forbid others to look into this process")?;
 
     let state = state_dir(&config.paths.state)?;
-    let tls = match configured {
-        Some(tls) => Some(tls),
-        None if inherited
-            .entrances
-            .iter()
-            .all(|it| it.speaks == Speaks::Http) =>
-        {
-            None
-        }
-        None => Some(self_signed(&config, &inherited.entrances, &state)?),
-    };
+    let is_secure = |it: &Entrance| it.speaks == Speaks::Https;
+    let own = (configured.is_empty() && inherited.entrances.iter().any(is_secure))
+        .then(|| own_certificate(&config, &inherited.entrances, &state))
+        .transpose()?;
+    let certificates = Certificates::new(own.as_ref());
+    certificates.set(configured);
     let doctor_key = DoctorKey::make(&state).with_context(|| {
         format!(
             "cannot write the key of `deskway doctor` in {}",
@@ -148,7 +142,7 @@ pub fn serve(
         entrances: inherited.entrances,
         front_socket: inherited.front_socket,
         launcher_uid: inherited.launcher_uid,
-        tls,
+        certificates,
         assets: Assets::embedded(),
         templates: inherited.templates,
         logos,
@@ -246,7 +240,7 @@ fn state_dir(state: &Path) -> Result<PathBuf> {
     Ok(dir)
 }
 
-fn self_signed(config: &Config, entrances: &[Entrance], state: &Path) -> Result<Tls> {
+fn own_certificate(config: &Config, entrances: &[Entrance], state: &Path) -> Result<Pair> {
     let machine = rustix::system::uname()
         .nodename()
         .to_string_lossy()
@@ -262,10 +256,10 @@ fn self_signed(config: &Config, entrances: &[Entrance], state: &Path) -> Result<
     }
     names.sort();
     names.dedup();
-    let tls = Tls::self_signed(&state.join("self-signed.pem"), &names)?;
+    let own = listen::self_signed(&state.join("self-signed.pem"), &names)?;
     warn!(
-        "no certificate is configured: using our own, with the SHA-256 fingerprint {}",
-        tls.fingerprint()
+        "no certificate is there: using our own, with the SHA-256 fingerprint {}",
+        own.fingerprint
     );
-    Ok(tls)
+    Ok(own)
 }

@@ -14,10 +14,9 @@ use super::settings::Settings;
 use super::socket_files::SocketFiles;
 use super::supervisor::{self, End, LAUNCHER, Role, SERVE, Supervisor};
 use super::upgrade::{self, GoOn, Ground, Handover, Program, Step};
-use super::{launcher, place};
+use super::{certificates, launcher, place};
 use crate::cli;
 use crate::launcher::Options;
-use crate::listen::Tls;
 use crate::model::UpgradeOutcome;
 
 /// Runs the front and the launcher until somebody stops them, or takes the part in an upgrade that
@@ -75,6 +74,7 @@ fn start(flags: &cli::Up) -> Result<()> {
     place::prepare(&settings.config, service.as_ref())?;
     let run = &settings.config.paths.run;
     let lock = place::lock(run)?;
+    certificates::check(&settings.config)?;
     let entrances = entrances::open(&settings.config)?;
     let socket_files = SocketFiles::of(&settings.config)?;
     let url = entrances::url(&settings.config, &entrances)?;
@@ -154,9 +154,7 @@ fn supervise<'a>(supervisor: &mut Supervisor<'a>, ground: &'a Ground) -> Result<
 
 /// Whether this program could be started with these flags and the configuration as it is now.
 fn check(settings: &Settings, report: RawFd) -> Result<()> {
-    if let Some(files) = &settings.config.server.tls {
-        Tls::from_files(&files.cert, &files.key)?;
-    }
+    certificates::check(&settings.config)?;
     let mut report = File::from(upgrade::adopt(report)?);
     report.write_all(env!("CARGO_PKG_VERSION").as_bytes())?;
     Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{
     Access, Brand, Colours, Config, Desktops, ListenAt, Listener, Log, Paths, Portal, Server,
-    SignIn,
+    SignIn, Tls,
 };
 use crate::model::Geometry;
 
@@ -77,10 +77,10 @@ pub(super) fn config(place: &Place<'_>) -> Config {
             trusted_proxies: Vec::new(),
             base_path: String::new(),
             hosts: Vec::new(),
-            tls: None,
             max_connections: 4096,
             max_connections_per_address: 256,
         },
+        tls: Tls::default(),
         sign_in: SignIn {
             pam: place.is_root(),
             pam_service: "deskway".to_owned(),

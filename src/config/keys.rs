@@ -81,6 +81,19 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     ),
     section(
+        "tls",
+        &[
+            key(
+                "certificates",
+                "a list of up to 32 pairs of paths from `/` on, such as [{ cert = \"/etc/desk.pem\", key = \"/etc/desk.key\" }]",
+            ),
+            key(
+                "acme",
+                "a table such as { domains = [\"desk.example.org\"], contact = [\"mailto:admin@example.org\"] }, in which `directory` (an https address) and `ca_file` (a path) can stand too",
+            ),
+        ],
+    ),
+    section(
         "sign_in",
         &[
             key("pam", "true or false"),

@@ -31,6 +31,7 @@ pub use overrides::Overrides;
 pub use restart::diff_needs_restart;
 pub use value::{parse_base_path, parse_host_name, parse_listen, parse_log_filter, parse_run_dir};
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::model::{DesktopId, Geometry, ProfileId};
@@ -39,6 +40,7 @@ use crate::model::{DesktopId, Geometry, ProfileId};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub server: Server,
+    pub tls: Tls,
     pub sign_in: SignIn,
     pub access: Access,
     pub desktops: Desktops,
@@ -63,14 +65,48 @@ pub struct Server {
     /// Names by which browsers may call this server, besides localhost, IP addresses and the
     /// machine's own name. Lower case, without port.
     pub hosts: Vec<String>,
-    /// Certificate chain and key, PEM files. `None`: plain on loopback, self-signed beyond.
-    pub tls: Option<TlsFiles>,
     /// Most connections at once, and of them from one address.
     pub max_connections: usize,
     pub max_connections_per_address: usize,
 }
 
+/// The certificates. Without any: plain on loopback, self-signed beyond.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// `server.tls_cert` and `tls_key`, or the flags: shown to whoever names no host.
+    pub main: Option<TlsFiles>,
+    /// More of them, one of which is chosen by the name that the browser calls.
+    pub certificates: Vec<TlsFiles>,
+    pub acme: Option<Acme>,
+}
+
+impl Tls {
+    /// Every configured pair, the main one first.
+    pub fn pairs(&self) -> impl Iterator<Item = &TlsFiles> {
+        self.main.iter().chain(&self.certificates)
+    }
+
+    /// Whether there is, or will be, a certificate that browsers trust.
+    pub fn is_configured(&self) -> bool {
+        self.acme.is_some() || self.pairs().next().is_some()
+    }
+}
+
+/// Where certificates are ordered (RFC 8555).
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acme {
+    /// At least one; lower case. One certificate is for all of them.
+    pub domains: Vec<String>,
+    /// Addresses such as `mailto:admin@example.org`, which the authority may write to.
+    pub contact: Vec<String>,
+    /// The address of the directory, https. Default Let's Encrypt.
+    pub directory: String,
+    /// PEM: who vouches for the directory. `None`: the machine's authorities.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Certificate chain and key, PEM files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsFiles {
     pub cert: PathBuf,
     pub key: PathBuf,

@@ -28,7 +28,7 @@ impl Overrides {
             config.server.base_path.clone_from(base_path);
         }
         if let Some(tls) = &self.tls {
-            config.server.tls = Some(TlsFiles {
+            config.tls.main = Some(TlsFiles {
                 cert: absolute(&tls.cert),
                 key: absolute(&tls.key),
             });

@@ -19,6 +19,7 @@ pub(super) type Value<T> = Option<Spanned<T>>;
 pub(super) struct Raw {
     pub server: Server,
     pub listen: Vec<Spanned<Listen>>,
+    pub tls: Tls,
     pub sign_in: SignIn,
     pub access: Access,
     pub desktops: Desktops,
@@ -52,6 +53,29 @@ pub(super) struct Listen {
     pub proxy_protocol: Value<bool>,
     pub socket_mode: Value<String>,
     pub socket_group: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tls {
+    pub certificates: Vec<Spanned<Pair>>,
+    pub acme: Value<Acme>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Pair {
+    pub cert: Value<String>,
+    pub key: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Acme {
+    pub domains: Vec<Spanned<String>>,
+    pub contact: Vec<Spanned<String>>,
+    pub directory: Value<String>,
+    pub ca_file: Value<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -251,6 +275,7 @@ mod tests {
         let format = [
             ("server", fields::<Server>()),
             ("listen", fields::<Listen>()),
+            ("tls", fields::<Tls>()),
             ("sign_in", fields::<SignIn>()),
             ("access", fields::<Access>()),
             ("desktops", fields::<Desktops>()),

@@ -11,16 +11,8 @@ pub fn diff_needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
             "server.base_path",
             old.server.base_path != new.server.base_path,
         ),
-        (
-            "server.tls_cert",
-            old.server.tls.as_ref().map(|tls| &tls.cert)
-                != new.server.tls.as_ref().map(|tls| &tls.cert),
-        ),
-        (
-            "server.tls_key",
-            old.server.tls.as_ref().map(|tls| &tls.key)
-                != new.server.tls.as_ref().map(|tls| &tls.key),
-        ),
+        // Whether https is spoken is decided when the listeners are opened.
+        ("tls", old.tls.is_configured() != new.tls.is_configured()),
         ("paths.run", old.paths.run != new.paths.run),
         ("paths.state", old.paths.state != new.paths.state),
         ("log.filter", old.log.filter != new.log.filter),

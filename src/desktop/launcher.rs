@@ -99,6 +99,12 @@ impl Launcher {
         done(self.asked(request, OTHER_TIMEOUT).await?)
     }
 
+    /// The challenges of that number are answered now.
+    pub async fn shows(&self, number: u64) -> Result<(), LauncherError> {
+        let request = Request::Shows { number };
+        done(self.asked(request, OTHER_TIMEOUT).await?)
+    }
+
     /// Whose handle is this?
     pub async fn check(&self, handle: Handle) -> Result<Account, LauncherError> {
         let request = Request::Check { handle };

@@ -21,7 +21,7 @@ use crate::config::{Logos, MAX_LOGOS_PACKED};
 use crate::launcher::protocol::{
     Answer, Envelope, FromLauncher, Handle, MAX_ANSWER, MAX_REQUEST, Request, decode, encode,
 };
-use crate::model::{DesktopInfo, UserName};
+use crate::model::{Challenge, DesktopInfo, UserName};
 use crate::runtime::{Tasks, unseal};
 
 /// How long a request waits for a launcher that is away (it comes back every 200 ms).
@@ -66,6 +66,15 @@ pub enum LinkEvent {
     /// New texts of templates, as a sealed memory file.
     Templates {
         file: OwnedFd,
+    },
+    /// The certificates to show from now on, as a sealed memory file.
+    Certificates {
+        file: OwnedFd,
+    },
+    /// The challenges to answer from now on: to be said back, with the number, when that is so.
+    Challenges {
+        number: u64,
+        challenges: Vec<Challenge>,
     },
 }
 
@@ -370,6 +379,18 @@ impl Connection {
                         continue;
                     };
                     LinkEvent::Templates { file }
+                }
+                Ok(FromLauncher::Challenges { number, challenges }) => {
+                    LinkEvent::Challenges { number, challenges }
+                }
+                Ok(FromLauncher::Certificates) => {
+                    let Some(file) = descriptor else {
+                        warn!(
+                            "the launcher sends certificates without their file: the old ones stay"
+                        );
+                        continue;
+                    };
+                    LinkEvent::Certificates { file }
                 }
                 Err(error) => {
                     warn!(%error, "the launcher says what nobody understands: closed");

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use deskway_osuser::{Child, Received};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,10 +92,24 @@ pub(crate) struct Outlet(OwnedFd);
 impl Outlet {
     /// The child's only word. Nobody is left to be told when that fails.
     pub(crate) fn say<W: Serialize>(&self, word: &W) -> i32 {
-        let said = postcard::to_allocvec(word)
-            .map_err(io::Error::other)
-            .and_then(|bytes| deskway_osuser::send(self.0.as_fd(), &bytes));
-        i32::from(said.is_err())
+        i32::from(Self::send(self.0.as_fd(), word).is_err())
+    }
+
+    /// What the launcher says, within `limit`; for an errand that says more than one word.
+    pub(crate) fn hear<W: DeserializeOwned>(&self, limit: Duration) -> Option<W> {
+        let mut socket = [PollFd::new(&self.0, PollFlags::IN)];
+        let limit = Timespec::try_from(limit).ok()?;
+        rustix::event::poll(&mut socket, Some(&limit)).ok()?;
+        let mut buffer = vec![0; MAX_WORD];
+        match deskway_osuser::receive(self.0.as_fd(), &mut buffer).ok()? {
+            Received::Message(length, _) => postcard::from_bytes(buffer.get(..length)?).ok(),
+            Received::TooLong | Received::End => None,
+        }
+    }
+
+    fn send<W: Serialize>(socket: BorrowedFd<'_>, word: &W) -> io::Result<()> {
+        let bytes = postcard::to_allocvec(word).map_err(io::Error::other)?;
+        deskway_osuser::send(socket, &bytes)
     }
 
     /// The child's only word, with a descriptor.
@@ -203,26 +218,50 @@ impl<T> Jobs<T> {
 
     /// The outcome of an errand whose socket is readable.
     pub(crate) fn finish(&mut self, number: u64) -> Option<(T, Outcome)> {
-        let index = self.running.iter().position(|job| job.number == number)?;
-        let job = self.running.get(index)?;
-        let (words, afterwards) = (job.words.as_fd(), job.afterwards);
+        let outcome = self.hear(number)?;
+        let index = self.position(number)?;
+        let stays = self.running.get(index)?.afterwards == Afterwards::MayStay;
+        match outcome {
+            Outcome::Said(bytes, Some(descriptor)) if stays => {
+                let job = self.running.swap_remove(index);
+                Some((job.then, Outcome::Stays(bytes, descriptor, job.child)))
+            }
+            outcome => Some((self.end(index), outcome)),
+        }
+    }
+
+    /// What an errand says that may say more after it.
+    pub(crate) fn hear(&self, number: u64) -> Option<Outcome> {
+        let job = self.running.get(self.position(number)?)?;
         let mut buffer = vec![0; MAX_WORD];
-        let outcome = match deskway_osuser::receive_with_descriptor(words, &mut buffer) {
+        match deskway_osuser::receive_with_descriptor(job.words.as_fd(), &mut buffer) {
             Ok(Received::Message(length, descriptor)) => {
                 buffer.truncate(length);
-                Outcome::Said(buffer, descriptor)
+                Some(Outcome::Said(buffer, descriptor))
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-            Ok(Received::TooLong | Received::End) | Err(_) => Outcome::Died,
-        };
-        if let Outcome::Said(bytes, Some(descriptor)) = outcome {
-            if afterwards == Afterwards::MayStay {
-                let job = self.running.swap_remove(index);
-                return Some((job.then, Outcome::Stays(bytes, descriptor, job.child)));
-            }
-            return Some((self.end(index), Outcome::Said(bytes, Some(descriptor))));
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Ok(Received::TooLong | Received::End) | Err(_) => Some(Outcome::Died),
         }
-        Some((self.end(index), outcome))
+    }
+
+    /// Answers such an errand. One that has ended meanwhile is noticed next.
+    pub(crate) fn tell<W: Serialize>(&self, number: u64, word: &W) {
+        if let Some(job) = self.running.iter().find(|job| job.number == number) {
+            let told = Outlet::send(job.words.as_fd(), word);
+            tracing::trace!(?told, "errand answered");
+        }
+    }
+
+    /// Ends an errand that has said its last word.
+    pub(crate) fn over(&mut self, number: u64) -> Option<T> {
+        let index = self.position(number)?;
+        Some(self.end(index))
+    }
+
+    /// Whether the errand of that number is one that `counts` picks.
+    pub(crate) fn is(&self, number: u64, counts: impl Fn(&T) -> bool) -> bool {
+        let mut running = self.running.iter();
+        running.any(|job| job.number == number && counts(&job.then))
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
@@ -243,6 +282,10 @@ impl<T> Jobs<T> {
         while let Some(index) = self.running.iter().position(|job| lost(&job.then)) {
             self.end(index);
         }
+    }
+
+    fn position(&self, number: u64) -> Option<usize> {
+        self.running.iter().position(|job| job.number == number)
     }
 
     /// Not reaped yet, so that the group's number is still its own.

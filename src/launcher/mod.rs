@@ -6,12 +6,14 @@
 
 mod access;
 mod attach;
+mod certificates;
 pub mod client;
 mod desktops;
 mod exec_line;
 mod jobs;
 pub mod lifecycle;
 mod logins;
+mod order;
 mod owner;
 mod pam_service;
 mod people;

@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serializer};
 
 use crate::model::{
-    DesktopId, DesktopInfo, DesktopName, Geometry, ProfileId, ProfileInfo, Secret, UserName,
+    Challenge, DesktopId, DesktopInfo, DesktopName, Geometry, ProfileId, ProfileInfo, Secret,
+    UserName,
 };
 
 /// Most bytes of a request: a name, a password of 1 kB and what is around them.
@@ -128,6 +129,10 @@ pub enum Request {
     ForgetAs {
         owner: UserName,
     },
+    /// The challenges of that number are answered now.
+    Shows {
+        number: u64,
+    },
 }
 
 impl Request {
@@ -147,7 +152,8 @@ impl Request {
             | Self::ListAs { .. }
             | Self::StartAs { .. }
             | Self::StopAs { .. }
-            | Self::ForgetAs { .. } => None,
+            | Self::ForgetAs { .. }
+            | Self::Shows { .. } => None,
         }
     }
 }
@@ -177,6 +183,15 @@ pub enum FromLauncher {
     /// The texts in `templates_dir`, read at the same time and sound too. They travel with this
     /// message as a sealed memory file.
     Templates,
+    /// The certificates to show from now on: a [`crate::certificates::Bundle`] travels with this
+    /// message, sealed.
+    Certificates,
+    /// The challenges to answer from now on, and no others; to be said back with
+    /// [`Request::Shows`].
+    Challenges {
+        number: u64,
+        challenges: Vec<Challenge>,
+    },
 }
 
 /// The answer to one [`Request`].

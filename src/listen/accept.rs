@@ -17,7 +17,7 @@ use super::proxy_protocol::{self, HeaderError};
 use super::refusal::Refusal;
 use super::tls::Tls;
 use super::trusted::TrustedProxies;
-use super::{Connection, http, plain};
+use super::{Connection, http, http2, plain};
 use crate::model::Scheme;
 use crate::runtime::{Stream, Tasks};
 
@@ -180,6 +180,7 @@ where
             place.count_for(connection.address())?;
         }
     }
+    let mut is_http2 = false;
     let stream = match &listen.tls {
         None => stream,
         Some(tls) => {
@@ -188,7 +189,7 @@ where
                 Plain::Redirect if connection.is_trusted(&listen.trusted) => Plain::Serve,
                 plain => plain,
             };
-            let secured = secure(stream, tls, plain, connection);
+            let secured = secure(stream, tls, plain, connection, &mut is_http2);
             let secured = tokio::select! {
                 secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, secured) => {
                     secured.map_err(|late| Refusal::Left(late.into()))??
@@ -199,7 +200,12 @@ where
             stream
         }
     };
-    http::serve(stream, connection.clone(), listen, place).await
+    let connection = connection.clone();
+    if is_http2 {
+        http2::serve(stream, connection, listen, place).await
+    } else {
+        http::serve(stream, connection, listen, place).await
+    }
 }
 
 /// Reads the header of the PROXY protocol.
@@ -225,15 +231,17 @@ async fn secure(
     tls: &Tls,
     plain: Plain,
     connection: &mut Connection,
+    is_http2: &mut bool,
 ) -> Result<Option<Stream>, Refusal> {
     match (stream.peek().await.map_err(Refusal::Left)?, plain) {
         (None, _) => Ok(None),
         (Some(TLS_HANDSHAKE), _) => {
             let accepted = tls.accept(stream).await;
-            let (stream, client_name) = accepted.map_err(Refusal::Handshake)?;
+            let secured = accepted.map_err(Refusal::Handshake)?;
             connection.scheme = Scheme::Https;
-            connection.client_name = client_name.map(Arc::from);
-            Ok(Some(stream))
+            connection.client_name = secured.client_name.map(Arc::from);
+            *is_http2 = secured.is_http2;
+            Ok(Some(secured.stream))
         }
         (Some(_), Plain::Serve) => Ok(Some(stream)),
         (Some(_), Plain::Refuse) => Err(Refusal::Plain),

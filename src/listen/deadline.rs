@@ -18,9 +18,9 @@ use super::limits::Place;
 use crate::runtime::Stream;
 
 /// From a head's first byte (or the connection's start) to its last.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may wait for a peer that takes nothing.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 const FIRST_HEAD: u8 = 0;
 const ANSWERING: u8 = 1;

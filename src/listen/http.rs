@@ -22,17 +22,17 @@ use super::accept::Listen;
 use super::deadline::{Deadlines, Phase};
 use super::limits::Place;
 use super::refusal::Refusal;
-use crate::runtime::Stream;
+use crate::runtime::{Stream, Tasks};
 
 /// Longest request line and headers together, in bytes.
-const MAX_HEAD: usize = 16 * 1024;
-const MAX_HEADERS: usize = 100;
+pub(super) const MAX_HEAD: usize = 16 * 1024;
+pub(super) const MAX_HEADERS: usize = 100;
 /// Longest request body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 /// A whole request body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may wait for its next request.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long somebody who has just come has for a first request once the stop has begun: whoever
 /// was let in is answered, and one who says nothing delays the stop no longer than this.
@@ -84,21 +84,24 @@ where
             .with_upgrades()
     );
     // hyper would close a connection that has made no request yet.
-    let last_call = async {
-        tasks.stopping().await;
-        // Too late is what the shutdown below is for.
-        _ = tokio::time::timeout(LAST_CALL, newcomer.begun()).await;
-    };
     tokio::select! {
         served = serving.as_mut() => return served.map_err(refusal),
-        () = last_call => serving.as_mut().graceful_shutdown(),
+        () = last_call(&tasks, &newcomer) => serving.as_mut().graceful_shutdown(),
     }
     serving.await.map_err(refusal)
 }
 
+/// Resolves when it is time to end a connection: the stop has begun, and who has just come has
+/// made a request or had time to.
+pub(super) async fn last_call(tasks: &Tasks, newcomer: &Phase) {
+    tasks.stopping().await;
+    // Too late is as good.
+    _ = tokio::time::timeout(LAST_CALL, newcomer.begun()).await;
+}
+
 /// Answers one request. What its headers tell is of this one alone: the next on the connection
 /// of a proxy may be somebody else's.
-async fn answer<S>(
+pub(super) async fn answer<S>(
     request: Request<Incoming>,
     connection: &Connection,
     listen: &mut Listen<S>,
@@ -158,7 +161,7 @@ impl hyper::body::Body for Held {
     }
 }
 
-fn refusal(error: hyper::Error) -> Refusal {
+pub(super) fn refusal(error: hyper::Error) -> Refusal {
     if error.is_parse() {
         Refusal::NotHttp(error)
     } else {

@@ -1,5 +1,6 @@
 //! The vocabulary of Deskway: names and values that every stage shares, without behaviour.
 
+mod challenge;
 mod desktop;
 mod geometry;
 mod name;
@@ -8,6 +9,7 @@ mod scheme;
 mod secret;
 mod upgrade;
 
+pub use challenge::{Challenge, ChallengeKind};
 pub use desktop::{DesktopInfo, DesktopState, EndCause, Exit, ProfileInfo, Stage};
 pub use geometry::{BadGeometry, Geometry};
 pub use name::{BadName, DesktopId, DesktopName, ProfileId, UserName};

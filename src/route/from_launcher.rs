@@ -7,7 +7,10 @@ use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 use super::site::Site;
+use crate::certificates::Bundle;
 use crate::desktop::LinkEvent;
+use crate::listen::Challenges;
+use crate::model::Challenge;
 use crate::runtime::unseal;
 use crate::templates::{MAX_BYTES, TemplateError, Templates, Texts};
 
@@ -41,6 +44,13 @@ pub async fn follow_launcher(
                 Ok(templates) => site.pages.set_templates(templates),
                 Err(error) => error!("new templates cannot be used, the old ones stay: {error}"),
             },
+            LinkEvent::Certificates { file } => match Bundle::unseal(file) {
+                Ok(bundle) => site.certificates.update(bundle),
+                Err(error) => error!("new certificates cannot be used, the old ones stay: {error}"),
+            },
+            LinkEvent::Challenges { number, challenges } => {
+                answer_challenges(&site, number, &challenges);
+            }
         }
     }
 }
@@ -49,6 +59,22 @@ pub async fn follow_launcher(
 fn new_templates(file: OwnedFd) -> Result<Templates, TemplateError> {
     let bytes = unseal(file, MAX_BYTES).map_err(|error| TemplateError::Garbled(error.to_string()));
     Templates::new(Texts::from_bytes(&bytes?)?)
+}
+
+/// Answers an authority's challenges from now on, and says so.
+fn answer_challenges(site: &Arc<Site>, number: u64, challenges: &[Challenge]) {
+    match Challenges::new(challenges) {
+        Ok(answered) => site.certificates.set_challenges(answered),
+        Err(error) => return warn!("{error}"),
+    }
+    let site = Arc::clone(site);
+    let tasks = site.tasks.clone();
+    // Apart, as above.
+    tasks.spawn(async move {
+        if let Err(error) = site.launcher.shows(number).await {
+            warn!("the launcher cannot be told that challenges are answered: {error}");
+        }
+    });
 }
 
 /// A launcher that is new tells of changes only to those who have asked it.

@@ -80,6 +80,6 @@ pub(super) async fn on_every_answer(
 fn strict_transport(site: &Site, connection: Option<&Connection>) -> bool {
     connection.is_some_and(|connection| {
         let by_proxy = connection.forwarded.is_some();
-        connection.scheme.is_secure() && (site.strict_transport || by_proxy)
+        connection.scheme.is_secure() && (by_proxy || site.certificates.are_configured())
     })
 }

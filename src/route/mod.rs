@@ -1,5 +1,6 @@
 //! URLs: who may ask for what, and who answers. [`table`] is all of them.
 
+mod acme;
 mod api;
 mod assets;
 mod brand_css;
@@ -165,5 +166,6 @@ fn dressed(site: &Arc<Site>, rows: Router<Arc<Site>>) -> Router {
             headers::on_every_answer,
         ))
         .layer(compression::on_the_fly())
+        .layer(from_fn_with_state(Arc::clone(site), acme::challenge))
         .with_state(Arc::clone(site))
 }

@@ -14,6 +14,7 @@ use crate::auth::{Hosts, Identity, SignIns};
 use crate::config::{Config, Logos};
 use crate::desktop::{Ended, Launcher, LauncherError, Registry};
 use crate::launcher::protocol::Refusal;
+use crate::listen::Certificates;
 use crate::model::DesktopInfo;
 use crate::runtime::{Clock, Tasks};
 use crate::store::DoctorKey;
@@ -28,8 +29,8 @@ pub struct SiteParts {
     /// What the pages look like comes from here.
     pub config: Config,
     pub logos: Logos,
-    /// Browsers are told to use nothing but https from now on.
-    pub strict_transport: bool,
+    /// When one is configured, browsers are told to use nothing but https from now on.
+    pub certificates: Certificates,
     pub assets: Assets,
     pub templates: Templates,
     pub launcher: Launcher,
@@ -44,7 +45,7 @@ pub struct SiteParts {
 #[derive(Debug)]
 pub struct Site {
     base: String,
-    pub(super) strict_transport: bool,
+    pub(super) certificates: Certificates,
     pub(super) pages: Pages,
     pub(super) launcher: Launcher,
     pub(super) registry: Arc<Registry>,
@@ -71,7 +72,7 @@ impl Site {
         Arc::new(Self {
             pages: Pages::new(&parts.base, parts.assets, parts.templates),
             base: parts.base,
-            strict_transport: parts.strict_transport,
+            certificates: parts.certificates,
             launcher: parts.launcher,
             registry: parts.registry,
             sign_ins: parts.sign_ins,

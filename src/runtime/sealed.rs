@@ -2,8 +2,9 @@
 //! more (memfd_create(2), file seals in fcntl(2)).
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 
@@ -34,14 +35,14 @@ pub fn unseal(file: OwnedFd, max: usize) -> io::Result<Vec<u8>> {
     if !seals.contains(unchangeable()) {
         return Err(invalid("it is not sealed"));
     }
-    let mut file = File::from(file);
-    if file.metadata()?.len() > u64::try_from(max).unwrap_or(u64::MAX) {
+    let file = File::from(file);
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if length > max {
         return Err(invalid("it is longer than it may be"));
     }
-    // Whoever else has the descriptor shares its place.
-    file.rewind()?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    let mut bytes = vec![0; length];
+    // Whoever else has the descriptor shares its place in the file, and may read at the same time.
+    file.read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
 }
 

@@ -35,6 +35,7 @@ pub(crate) const TO_TEST: &[&str] = &[
     "caddy",
     "chromium",
     "haproxy",
+    "iproute2",
     "libnginx-mod-stream",
     "nginx-light",
     "novnc",

@@ -4,6 +4,7 @@
 //!
 //! Each check is a function of what it looks at; [`examine`] gathers that on this machine.
 
+mod certificates;
 mod directories;
 mod entrances;
 mod finding;
@@ -109,7 +110,7 @@ fn examine(config: &Config, uid: u32) -> Vec<Finding> {
     let running = osuser::connect(&paths.run.join("launcher.sock")).is_ok();
     let listen = config.server.listen.iter();
     findings.extend(listen.map(|listener| network::listener(listener, running)));
-    findings.push(network::secure_context(&config.server, now));
+    findings.extend(network::secure_context(config, now));
     findings.extend(entrances::examine(&config.server));
     findings.push(machine::clock(now, installed()));
     let homes = if root {

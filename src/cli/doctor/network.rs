@@ -5,18 +5,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-
+use super::certificates;
 use super::finding::Finding;
-use crate::config::{ListenAt, Listener, Protocol, Server, TlsFiles};
+use crate::config::{Config, ListenAt, Listener, Protocol};
 
 const ADDRESS: &str = "address";
 const SECURE: &str = "secure context";
-const CERTIFICATE: &str = "certificate";
-const DAY: i64 = 24 * 60 * 60;
-/// With fewer days left a certificate is worth a word.
-const DAYS_WANTED: i64 = 14;
 
 /// Can that be listened on? `running`: a Deskway of this run directory is up.
 pub(super) fn listener(listener: &Listener, running: bool) -> Finding {
@@ -93,15 +87,18 @@ fn refused(address: SocketAddr, error: &io::Error, running: bool) -> Finding {
 
 /// Browsers give a page its clipboard and keyboard only over https or on this machine. `now`:
 /// seconds since 1970.
-pub(super) fn secure_context(server: &Server, now: u64) -> Finding {
-    let beyond = server
+pub(super) fn secure_context(config: &Config, now: u64) -> Vec<Finding> {
+    if config.tls.is_configured() {
+        return certificates::all(config, now);
+    }
+    let beyond = config
+        .server
         .listen
         .iter()
         .find(|it| !it.is_local() && it.protocol != Protocol::Http);
-    match (&server.tls, beyond) {
-        (Some(files), _) => certificate_files(files, now),
-        (None, None) => Finding::fine(SECURE, "plain http, on this machine alone"),
-        (None, Some(listener)) => Finding::note(
+    vec![match beyond {
+        None => Finding::fine(SECURE, "plain http, on this machine alone"),
+        Some(listener) => Finding::note(
             SECURE,
             format!(
                 "{} gets a self-signed certificate, of which browsers warn",
@@ -109,91 +106,14 @@ pub(super) fn secure_context(server: &Server, now: u64) -> Finding {
             ),
             "give one that they trust with --tls-cert and --tls-key",
         ),
-    }
-}
-
-fn certificate_files(files: &TlsFiles, now: u64) -> Finding {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| {
-            let found = format!("{}: {error}", path.display());
-            Finding::wrong(
-                CERTIFICATE,
-                found,
-                "correct the path, or who may read the file",
-            )
-        })
-    };
-    let certificate = read(&files.cert).and_then(|cert| Ok((cert, read(&files.key)?)));
-    match certificate {
-        Ok((cert, key)) => certificate_of(&cert, &key, now),
-        Err(finding) => finding,
-    }
-}
-
-/// Looks at the first certificate of `cert`, which is the server's own.
-fn certificate_of(cert: &[u8], key: &[u8], now: u64) -> Finding {
-    const RENEW: &str = "renew it";
-    let wrong = |found: &str, mend: &str| Finding::wrong(CERTIFICATE, found, mend);
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert).collect();
-    let Some((chain, first)) = chain
-        .ok()
-        .and_then(|chain| Some((chain.clone(), chain.into_iter().next()?)))
-    else {
-        return wrong(
-            "the certificate's file holds no PEM certificate",
-            "write the chain there",
-        );
-    };
-    let Ok(key) = PrivateKeyDer::from_pem_slice(key) else {
-        return wrong(
-            "the key's file holds no PEM key",
-            "write the private key there",
-        );
-    };
-    let provider = rustls::crypto::ring::default_provider();
-    match rustls::sign::CertifiedKey::from_der(chain, key, &provider) {
-        Ok(_) => {}
-        Err(rustls::Error::InconsistentKeys(_)) => {
-            return wrong(
-                "the key is not the certificate's",
-                "give the two that belong together",
-            );
-        }
-        Err(error) => return wrong(&format!("the key cannot be used: {error}"), RENEW),
-    }
-    let Ok((_, parsed)) = x509_parser::parse_x509_certificate(&first) else {
-        return wrong("the certificate cannot be read", RENEW);
-    };
-    let validity = parsed.validity();
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
-    let days = (validity.not_after.timestamp() - now).div_euclid(DAY);
-    if now < validity.not_before.timestamp() {
-        wrong(
-            "the certificate is not valid yet",
-            "set this machine's clock, or wait",
-        )
-    } else if days < 0 {
-        wrong(
-            &format!("the certificate ran out {} days ago", -days),
-            RENEW,
-        )
-    } else if days < DAYS_WANTED {
-        Finding::note(CERTIFICATE, format!("valid for {days} more days"), RENEW)
-    } else {
-        Finding::fine(CERTIFICATE, format!("valid for {days} more days"))
-    }
+    }]
 }
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-
     use super::super::finding::State;
     use super::*;
-    use crate::config::Config;
-
-    /// Midnight of 2026-01-01.
-    const NEW_YEAR: u64 = 1_767_225_600;
+    use crate::config::TlsFiles;
 
     #[test]
     fn a_port_in_use_is_wrong_unless_deskway_itself_uses_it() {
@@ -219,45 +139,17 @@ mod tests {
 
     #[test]
     fn beyond_this_machine_a_self_signed_certificate_is_a_note() {
-        let mut server = Config::default_for(0).server;
-        assert_eq!(secure_context(&server, NEW_YEAR).state, State::Fine);
+        let mut config = Config::default_for(0);
+        assert_eq!(secure_context(&config, 0)[0].state, State::Fine);
         let beyond = "0.0.0.0:443".parse().unwrap();
-        server.listen.push(Listener::at(beyond));
-        assert_eq!(secure_context(&server, NEW_YEAR).state, State::Note);
-        server.tls = Some(TlsFiles {
+        config.server.listen.push(Listener::at(beyond));
+        assert_eq!(secure_context(&config, 0)[0].state, State::Note);
+        config.tls.main = Some(TlsFiles {
             cert: "/no/such/cert.pem".into(),
             key: "/no/such/key.pem".into(),
         });
-        let missing = secure_context(&server, NEW_YEAR);
+        let missing = secure_context(&config, 0).remove(0);
         assert!(missing.found.contains("cert.pem"), "{missing}");
         assert_eq!(missing.state, State::Wrong);
-    }
-
-    #[test]
-    fn a_certificate_is_judged_by_its_dates_and_its_key() {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(["desk.example.org".to_owned()]).unwrap();
-        params.not_before = date_time_ymd(2025, 12, 1);
-        params.not_after = date_time_ymd(2026, 2, 1);
-        let cert = params.self_signed(&key).unwrap().pem();
-        let judge = |key: &KeyPair, now| {
-            certificate_of(cert.as_bytes(), key.serialize_pem().as_bytes(), now)
-        };
-        assert_eq!(judge(&key, NEW_YEAR).found, "valid for 31 more days");
-        assert_eq!(judge(&key, NEW_YEAR + 25 * 86_400).state, State::Note);
-        assert_eq!(judge(&key, NEW_YEAR + 32 * 86_400).state, State::Wrong);
-        assert!(judge(&key, 0).found.contains("not valid yet"));
-        let other = KeyPair::generate().unwrap();
-        assert!(
-            judge(&other, NEW_YEAR)
-                .found
-                .contains("not the certificate's")
-        );
-        let swapped = certificate_of(key.serialize_pem().as_bytes(), cert.as_bytes(), NEW_YEAR);
-        assert_eq!(swapped.state, State::Wrong);
-        assert_eq!(
-            certificate_of(cert.as_bytes(), b"", NEW_YEAR).state,
-            State::Wrong
-        );
     }
 }

@@ -74,8 +74,8 @@ pub(super) struct Found {
     pub(super) listeners: Vec<Listen>,
     pub(super) hosts: Vec<(Place, String)>,
     pub(super) trusted_proxies: Vec<(Place, String)>,
-    /// The certificate's file and the key's.
-    pub(super) tls: Option<(Place, String, String)>,
+    /// Certificates' files and their keys', the one for whoever names no host first.
+    pub(super) tls: Vec<(Place, String, String)>,
     pub(super) geometry: Option<(Place, String)>,
     pub(super) profile: Option<(Place, String)>,
     pub(super) public_index: Option<Place>,
@@ -150,8 +150,14 @@ impl Found {
                 render::PUBLIC_INDEX,
             )
         });
-        self.tls.take_if(|(place, cert, key)| {
-            !sound(place, "this certificate", &render::certificate(cert, key))
+        let mut before = Vec::new();
+        self.tls.retain(|(place, cert, key)| {
+            before.push((cert.clone(), key.clone()));
+            let fits = sound(place, "this certificate", &render::certificates(&before));
+            if !fits {
+                before.pop();
+            }
+            fits
         });
         self.attached.retain(|it| {
             sound(

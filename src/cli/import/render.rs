@@ -36,10 +36,14 @@ pub(super) fn file(found: &Found, origin: &Path, beside: &Path) -> String {
         "trusted_proxies",
         proxies.map(|(_, proxy)| proxy),
     );
-    if let Some((_, cert, key)) = &found.tls {
-        server += &certificate_keys(cert, key);
-    }
+    let certificates = found.tls.iter();
+    let certificates: Vec<_> = certificates
+        .map(|(_, cert, key)| (cert.clone(), key.clone()))
+        .collect();
+    let (first, others) = certificate_keys(&certificates);
+    server += &first;
     section(&mut text, "server", &server);
+    section(&mut text, "tls", &others);
     for listen in &found.listeners {
         text.push('\n');
         text += &listener(listen);
@@ -101,16 +105,29 @@ pub(super) fn listener(listen: &Listen) -> String {
     text
 }
 
-/// `[server]` with nothing but a certificate.
-pub(super) fn certificate(cert: &str, key: &str) -> String {
-    format!("[server]\n{}", certificate_keys(cert, key))
+/// `[server]` and `[tls]` with nothing but these certificates and keys.
+pub(super) fn certificates(certificates: &[(String, String)]) -> String {
+    let (first, others) = certificate_keys(certificates);
+    format!("[server]\n{first}[tls]\n{others}")
 }
 
-fn certificate_keys(cert: &str, key: &str) -> String {
-    let mut text = String::new();
-    push(&mut text, "tls_cert", cert);
-    push(&mut text, "tls_key", key);
-    text
+/// What stands in `[server]` for the first, and in `[tls]` for the others.
+fn certificate_keys(certificates: &[(String, String)]) -> (String, String) {
+    let (mut server, mut tls) = (String::new(), String::new());
+    let Some(((cert, key), others)) = certificates.split_first() else {
+        return (server, tls);
+    };
+    push(&mut server, "tls_cert", cert);
+    push(&mut server, "tls_key", key);
+    if !others.is_empty() {
+        tls += "certificates = [\n";
+        for (cert, key) in others {
+            let (cert, key) = (string(cert), string(key));
+            line(&mut tls, &format!("    {{ cert = {cert}, key = {key} }},"));
+        }
+        tls += "]\n";
+    }
+    (server, tls)
 }
 
 /// `[[attach]]`; a comment when nobody's name is known.

@@ -150,6 +150,31 @@ fn addresses_that_would_serve_nobody_are_left_out() {
 }
 
 #[test]
+fn each_server_brings_its_certificate_and_the_same_one_is_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nginx.conf");
+    let server = |name: &str, cert: &str| {
+        format!(
+            "server {{ listen 443 ssl; server_name {name}.example.org;
+             ssl_certificate /etc/{cert}.pem; ssl_certificate_key /etc/{cert}.key;
+             location /novnc/{name}/websockify {{ proxy_set_header Upgrade $http_upgrade;
+             proxy_pass http://h:1/; }} }}\n"
+        )
+    };
+    let text = server("alice", "one") + &server("bob", "two") + &server("carol", "one");
+    fs::write(&path, text).unwrap();
+    let mut args = args("");
+    args.file = path;
+    let (text, config) = imported(&args);
+    let certificates: Vec<_> = config.tls.pairs().map(|it| it.cert.clone()).collect();
+    assert_eq!(
+        certificates,
+        [Path::new("/etc/one.pem"), Path::new("/etc/two.pem")]
+    );
+    assert!(text.contains("key = \"/etc/two.key\""), "{text}");
+}
+
+#[test]
 fn more_than_a_configuration_may_hold_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens");

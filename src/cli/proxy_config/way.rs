@@ -10,7 +10,7 @@ use crate::templates::{Proxy, Upstream};
 /// The best way: a unix socket, which nobody else can use; plain http; else https.
 pub(super) fn to(proxy: Proxy, config: &Config) -> Result<Upstream, Error> {
     let listeners = config.server.listen.iter();
-    let ways = listeners.filter_map(|listener| way(listener, &config.server));
+    let ways = listeners.filter_map(|listener| way(listener, config));
     let reachable = ways.filter(|way| {
         let by_socket = matches!(way, Upstream::Unix(_));
         !(by_socket && proxy == Proxy::Traefik)
@@ -26,7 +26,7 @@ pub(super) fn to(proxy: Proxy, config: &Config) -> Result<Upstream, Error> {
 
 /// `None` where no proxy gets in that only passes requests on, or where the address is not known
 /// before the start.
-fn way(listener: &Listener, server: &Server) -> Option<Upstream> {
+fn way(listener: &Listener, config: &Config) -> Option<Upstream> {
     if listener.proxy_protocol {
         return None;
     }
@@ -43,7 +43,7 @@ fn way(listener: &Listener, server: &Server) -> Option<Upstream> {
                 Protocol::Redirect => return None,
                 Protocol::Http => false,
                 Protocol::Https => true,
-                Protocol::Auto => server.tls.is_some() || is_beyond(server),
+                Protocol::Auto => config.tls.is_configured() || is_beyond(&config.server),
             };
             Some(if https {
                 Upstream::Https(address)

@@ -8,6 +8,7 @@ mod environment;
 mod listeners;
 mod place;
 mod server;
+mod tls;
 mod x_args;
 
 pub(super) use brand::MAX_GROUPS;
@@ -22,6 +23,9 @@ use place::{Fault, Field, absolute, flag};
 /// Puts what `raw` says into `config`, which holds the defaults.
 pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) {
     let short_at = raw.server.listen.as_ref().map(toml::Spanned::span);
+    let (cert, key) = (raw.server.tls_cert.clone(), raw.server.tls_key.clone());
+    config.tls.main = tls::main(cert, key, problems);
+    tls::tls(raw.tls, &mut config.tls, problems);
     server::server(raw.server, &mut config.server, problems);
     listeners::sections(raw.listen, short_at, &mut config.server, problems);
     server::sign_in(raw.sign_in, &mut config.sign_in, problems);

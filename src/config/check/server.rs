@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::listeners;
 use super::place::{Fault, Field, absolute, flag, number};
 use crate::config::problems::Problems;
-use crate::config::{Server, SignIn, TlsFiles, raw, value};
+use crate::config::{Server, SignIn, raw, value};
 
 const MAX_HOSTS: usize = 100;
 const MAX_TRUSTED_PROXIES: usize = 100;
@@ -23,7 +23,6 @@ pub(super) fn server(raw: raw::Server, server: &mut Server, problems: &mut Probl
         field("trusted_proxies").list(raw.trusted_proxies, MAX_TRUSTED_PROXIES, problems, |text| {
             text.parse().map_err(|_| Fault::Wants)
         });
-    tls(raw.tls_cert, raw.tls_key, server, problems);
     let limits_at = raw
         .max_connections_per_address
         .as_ref()
@@ -54,32 +53,6 @@ pub(super) fn server(raw: raw::Server, server: &mut Server, problems: &mut Probl
             server.max_connections
         ));
         field("max_connections_per_address").refuse(&place, &is, because, problems);
-    }
-}
-
-fn tls(
-    cert: raw::Value<String>,
-    key: raw::Value<String>,
-    server: &mut Server,
-    problems: &mut Problems<'_>,
-) {
-    let cert_field = Field::new("server", "tls_cert");
-    let key_field = Field::new("server", "tls_key");
-    let lone = match (&cert, &key) {
-        (Some(cert), None) => Some((cert_field, cert.span(), "tls_key")),
-        (None, Some(key)) => Some((key_field, key.span(), "tls_cert")),
-        _ => None,
-    };
-    if let Some((field, place, other)) = lone
-        && !problems.has(&Field::new("server", other).path())
-    {
-        let because = Fault::Because(format!("write `{other}` too"));
-        field.refuse(&place, "stands alone", because, problems);
-    }
-    let cert = cert_field.value(cert, problems, |path| absolute(path));
-    let key = key_field.value(key, problems, |path| absolute(path));
-    if let Some((cert, key)) = cert.zip(key) {
-        server.tls = Some(TlsFiles { cert, key });
     }
 }
 

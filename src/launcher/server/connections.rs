@@ -115,6 +115,12 @@ impl Connections {
             .any(|connection| connection.who == Who::Front && !connection.leaves)
     }
 
+    /// Whether that is a front that stays.
+    pub(super) fn stays(&self, asker: Asker) -> bool {
+        let connection = self.open.get(&asker.connection);
+        connection.is_some_and(|it| it.who == Who::Front && !it.leaves)
+    }
+
     pub(super) fn has_leaving_front(&self) -> bool {
         self.open.values().any(|connection| connection.leaves)
     }

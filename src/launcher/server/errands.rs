@@ -53,12 +53,14 @@ pub(super) enum Errand {
     Recheck(Recheck),
     /// Who may sign in, for the public index.
     Index(Asker),
+    /// A certificate.
+    Order,
 }
 
 impl Errand {
     fn purse(&self) -> Purse {
         match self {
-            Self::Agent(_) | Self::Sweep(_) | Self::Recheck(_) => Purse::Own,
+            Self::Agent(_) | Self::Sweep(_) | Self::Recheck(_) | Self::Order => Purse::Own,
             Self::SignIn(_)
             | Self::Screen(..)
             | Self::XStartup(..)
@@ -81,7 +83,8 @@ impl Server {
             | Errand::SetUp(_)
             | Errand::Index(_)
             | Errand::Sweep(_)
-            | Errand::Recheck(_) => false,
+            | Errand::Recheck(_)
+            | Errand::Order => false,
         };
         self.jobs.count(own) >= MAX_OF_ACCOUNT
     }
@@ -120,6 +123,7 @@ impl Server {
             Errand::SetUp(asker) => self.set_up_done(asker, outcome),
             Errand::Recheck(recheck) => self.rechecked(&recheck, outcome),
             Errand::Index(asker) => self.index_made(asker, outcome),
+            Errand::Order => self.order_done(outcome),
             Errand::Sweep(id) if matches!(outcome, Outcome::NotStarted) => {
                 self.sweep_later(id, self.clock.monotonic() + AGAIN);
             }

@@ -1,6 +1,7 @@
 //! The launcher's one loop: it waits for all that can happen and takes each a step on. Nothing in
 //! it blocks; what could is done in a child.
 
+mod certificates;
 mod connections;
 mod errands;
 mod index;
@@ -23,10 +24,12 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FlockOperation;
 use rustix::process::{DumpableBehavior, Signal};
 
+use certificates::Ordering;
 use connections::{Connections, Who};
 use errands::Errand;
 use waiting::Waiting;
 
+use super::certificates::Watched;
 use super::desktops::{Registry, Source};
 use super::jobs::Jobs;
 use super::logins::Logins;
@@ -97,6 +100,8 @@ struct Server {
     unswept: VecDeque<(Instant, RunId)>,
     /// Whose desktops changed in this turn.
     changed: BTreeSet<UserName>,
+    certificates: Watched,
+    ordering: Ordering,
     next_dial: Instant,
     next_expiry: Instant,
     next_recheck: Instant,
@@ -163,6 +168,8 @@ impl Server {
             waiting: Vec::new(),
             unswept: VecDeque::new(),
             changed: BTreeSet::new(),
+            certificates: Watched::new(&config, clock.unix(), now),
+            ordering: Ordering::new(&config, &clock),
             next_dial: now,
             next_expiry: now,
             next_recheck: now,
@@ -238,6 +245,8 @@ impl Server {
             dial,
             Some(self.next_expiry),
             Some(self.next_recheck),
+            self.certificates.next_look(),
+            self.ordering.next(),
             self.jobs.next_deadline(),
             self.refusals.next_deadline(),
             self.desktops.next_deadline(),
@@ -265,6 +274,9 @@ impl Server {
                     if let Some((asker, envelope)) = self.connections.receive(number, now) {
                         self.ask(asker, envelope.request);
                     }
+                }
+                Ready::Job(number) if self.jobs.is(number, |it| matches!(it, Errand::Order)) => {
+                    self.order_goes_on(number);
                 }
                 Ready::Job(number) => {
                     if let Some((errand, outcome)) = self.jobs.finish(number) {
@@ -300,6 +312,7 @@ impl Server {
             self.next_dial = now + DIAL;
             self.dial();
         }
+        self.look_after_certificates(now);
         self.tell_changes();
     }
 
@@ -342,6 +355,7 @@ impl Server {
                 self.connections.tell_fronts(&FromLauncher::Config { text });
                 self.connections
                     .tell_fronts_with(&FromLauncher::Templates, Some(&templates));
+                self.configure_certificates();
             }
             Err(error) => tracing::error!(%error, "the configuration is wrong; the old one stays"),
         }
@@ -383,6 +397,7 @@ impl Server {
         if let Some(socket) = connect(&self.place.front_socket()) {
             tracing::info!("connected to the front");
             self.connections.add(socket, Who::Front, now);
+            self.tell_new_front();
         }
     }
 

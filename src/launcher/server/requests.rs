@@ -82,6 +82,10 @@ impl Server {
                 self.open(asker, &desktop, login.uid)
             }
             Request::Index => self.index(asker),
+            Request::Shows { number } => {
+                self.front_shows(asker, number);
+                Ok(Some(Answer::Done))
+            }
             Request::SetUp {
                 token,
                 name,
@@ -130,7 +134,8 @@ impl Server {
             | Request::Stop { .. }
             | Request::Open { .. }
             | Request::Index
-            | Request::SetUp { .. } => Err(Refusal::BadRequest(
+            | Request::SetUp { .. }
+            | Request::Shows { .. } => Err(Refusal::BadRequest(
                 "only the web server may ask that".to_owned(),
             )),
         }

@@ -1,14 +1,13 @@
 //! What was made of files, and is made anew when they change.
 
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 
 use tracing::{info, warn};
 
 use super::TlsError;
+use crate::certificates::{Stamp, stamps};
 
 /// A value read from files. Each look at it costs a stat(2) for each file.
 pub(super) struct Watched<T> {
@@ -17,10 +16,6 @@ pub(super) struct Watched<T> {
     current: RwLock<Option<Arc<T>>>,
     seen: Mutex<Vec<Option<Stamp>>>,
 }
-
-/// What changes when a file is written or replaced: device, inode, size, and both times with
-/// their nanoseconds.
-type Stamp = [i64; 7];
 
 impl<T> Watched<T> {
     /// Reads the files now. `load` may find that there is nothing to read yet.
@@ -82,21 +77,4 @@ impl<T> fmt::Debug for Watched<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Watched").field(&self.files).finish()
     }
-}
-
-fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
-    files.iter().map(|file| stamp(file)).collect()
-}
-
-fn stamp(file: &Path) -> Option<Stamp> {
-    let found = fs::metadata(file).ok()?;
-    Some([
-        found.dev().cast_signed(),
-        found.ino().cast_signed(),
-        found.size().cast_signed(),
-        found.mtime(),
-        found.mtime_nsec(),
-        found.ctime(),
-        found.ctime_nsec(),
-    ])
 }

@@ -14,7 +14,8 @@ export class Deskway {
   /**
    * With an empty `listen` it listens where `config` says.
    * `config` may be a function of what is given to it: the folder, in which it may put files.
-   * @param {{ config?: string | ((at: { folder: string }) => string), flags?: string[], listen?: string }} options
+   * `spawn` starts the program, in place of Node's own.
+   * @param {{ config?: string | ((at: { folder: string }) => string), flags?: string[], listen?: string, spawn?: typeof spawn }} options
    */
   static async start(options = {}) {
     const folder = `/run/dwt-${randomBytes(4).toString('hex')}`;
@@ -34,11 +35,11 @@ export class Deskway {
   }
 
   async up(listen) {
-    const { flags = [] } = this.options;
+    const { flags = [], spawn: start = spawn } = this.options;
     const args = ['up', '--config', join(this.folder, 'deskway.toml')];
     if (listen) args.push('--listen', listen);
     args.push('--run-dir', this.runDir, '--state-dir', join(this.folder, 'state'), ...flags);
-    this.process = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = start(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.log = '';
     this.ended = new Promise((resolve) => this.process.once('exit', resolve));
     this.process.stderr.on('data', (data) => (this.log += data));

@@ -4,16 +4,17 @@ use std::os::unix::net::UnixListener;
 
 use deskway::app::entrances::{Entrance, Speaks};
 use deskway::config::Config;
-use deskway::listen::Tls;
+use deskway::listen::{Certificates, Challenges, self_signed};
+use deskway::model::{Challenge, ChallengeKind};
 use tokio::net::UnixStream;
 
 use super::browser::Response;
 use super::{Browser, House, entrance};
 
-fn tls() -> (Tls, tempfile::TempDir) {
+fn certificates() -> (Certificates, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let tls = Tls::self_signed(&dir.path().join("own.pem"), &["localhost".to_owned()]).unwrap();
-    (tls, dir)
+    let own = self_signed(&dir.path().join("own.pem"), &["localhost".to_owned()]).unwrap();
+    (Certificates::new(Some(&own)), dir)
 }
 
 fn below_desk(config: &mut Config) {
@@ -32,8 +33,8 @@ async fn ask(at: &Entrance, host: &str, path: &str, headers: &[&str]) -> Respons
 async fn a_redirect_leads_to_the_same_page_by_https_and_to_no_other_host() {
     let (secure, redirect) = (entrance(Speaks::Https), entrance(Speaks::Redirect));
     let at = redirect.try_clone().unwrap();
-    let (tls, _dir) = tls();
-    let house = House::at(vec![secure, redirect], below_desk, Some(tls)).await;
+    let (certificates, _dir) = certificates();
+    let house = House::at(vec![secure, redirect], below_desk, Some(certificates)).await;
     let port = house.address.port();
     for path in [
         "/desk/d/alice/?resize=remote&x=%2F",
@@ -63,15 +64,46 @@ async fn a_redirect_leads_to_the_same_page_by_https_and_to_no_other_host() {
 }
 
 #[tokio::test]
+async fn an_authority_s_challenge_is_answered_at_every_door_below_no_path_and_for_any_name() {
+    let doors = [Speaks::Http, Speaks::Redirect, Speaks::Https].map(entrance);
+    let [plain, redirect, _] = doors.each_ref().map(|it| it.try_clone().unwrap());
+    let (certificates, _dir) = certificates();
+    let challenge = Challenge {
+        kind: ChallengeKind::Http01,
+        domain: "new.example.org".to_owned(),
+        token: "token".to_owned(),
+        authorization: "token.print".to_owned(),
+    };
+    certificates.set_challenges(Challenges::new(&[challenge]).unwrap());
+    let _house = House::at(doors.into(), below_desk, Some(certificates.clone())).await;
+    for at in [&plain, &redirect] {
+        let path = "/.well-known/acme-challenge/token";
+        let answer = ask(at, "new.example.org", path, &[]).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "token.print"));
+        let answer = ask(at, "new.example.org", &format!("{path}s"), &[]).await;
+        assert_eq!(answer.status, 421);
+    }
+    certificates.set_challenges(Challenges::default());
+    let answer = ask(
+        &plain,
+        "localhost",
+        "/.well-known/acme-challenge/token",
+        &[],
+    )
+    .await;
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
 async fn behind_a_proxy_that_speaks_https_nothing_is_redirected_in_a_circle() {
     let (secure, redirect) = (entrance(Speaks::Https), entrance(Speaks::Redirect));
     let doors = [&secure, &redirect].map(|it| it.try_clone().unwrap());
-    let (tls, _dir) = tls();
+    let (certificates, _dir) = certificates();
     let trusting = |config: &mut Config| {
         below_desk(config);
         config.server.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
     };
-    let _house = House::at(vec![secure, redirect], trusting, Some(tls)).await;
+    let _house = House::at(vec![secure, redirect], trusting, Some(certificates)).await;
     for at in &doors {
         let told = ["X-Forwarded-Proto: https", "X-Forwarded-For: 203.0.113.9"];
         let answer = ask(at, "desk.example.org", "/desk/sign-in", &told).await;

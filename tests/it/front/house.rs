@@ -10,7 +10,7 @@ use std::time::Duration;
 use deskway::app::entrances::{Entrance, Speaks};
 use deskway::app::front::{Front, FrontParts};
 use deskway::config::{Config, Logos, Overrides};
-use deskway::listen::Tls;
+use deskway::listen::Certificates;
 use deskway::route::Assets;
 use deskway::runtime::Clock;
 use deskway::store::DoctorKey;
@@ -35,7 +35,7 @@ pub(crate) struct House {
     time: Arc<AtomicU64>,
     front: Option<Front>,
     config: Config,
-    tls: Option<Tls>,
+    certificates: Option<Certificates>,
     entrances: Vec<Entrance>,
     front_socket: OwnedFd,
     dir: TempDir,
@@ -47,19 +47,22 @@ impl House {
         Self::with(|_| {}, None).await
     }
 
-    pub(crate) async fn with(change: impl FnOnce(&mut Config), tls: Option<Tls>) -> Self {
-        let speaks = match tls {
+    pub(crate) async fn with(
+        change: impl FnOnce(&mut Config),
+        certificates: Option<Certificates>,
+    ) -> Self {
+        let speaks = match certificates {
             Some(_) => Speaks::Https,
             None => Speaks::Http,
         };
-        Self::at(vec![entrance(speaks)], change, tls).await
+        Self::at(vec![entrance(speaks)], change, certificates).await
     }
 
     /// With these ways in, of which the first has an address.
     pub(crate) async fn at(
         entrances: Vec<Entrance>,
         change: impl FnOnce(&mut Config),
-        tls: Option<Tls>,
+        certificates: Option<Certificates>,
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::default_for(1000);
@@ -74,7 +77,7 @@ impl House {
             time: Arc::new(AtomicU64::new(1000)),
             front: None,
             config,
-            tls,
+            certificates,
             entrances,
             front_socket,
             dir,
@@ -141,7 +144,7 @@ impl House {
                 .collect(),
             front_socket: self.front_socket.try_clone().unwrap(),
             launcher_uid: deskway_osuser::own_uid(),
-            tls: self.tls.clone(),
+            certificates: self.certificates.clone().unwrap_or_default(),
             assets: Assets::given([
                 ("manifest.json", MANIFEST),
                 ("assets/portal-1a.js", PORTAL_SCRIPT),
@@ -161,6 +164,11 @@ impl House {
             },
         };
         self.front = Some(Front::start(parts).await.unwrap());
+    }
+
+    /// Takes nobody in any more.
+    pub(crate) fn close_front(&self) {
+        self.front.as_ref().unwrap().close();
     }
 
     pub(crate) async fn stop_front(&mut self) {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use deskway::app::entrances::{Entrance, Speaks};
 use deskway::config::Config;
-use deskway::listen::Tls;
+use deskway::listen::{Certificates, self_signed};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
@@ -85,10 +85,15 @@ async fn a_connection_is_of_whom_the_proxy_introduces() {
 #[tokio::test]
 async fn what_is_introduced_may_be_tls() {
     let dir = tempfile::tempdir().unwrap();
-    let own = Tls::self_signed(&dir.path().join("own.pem"), &["localhost".to_owned()]).unwrap();
-    let fingerprint = own.fingerprint().to_owned();
+    let own = self_signed(&dir.path().join("own.pem"), &["localhost".to_owned()]).unwrap();
+    let fingerprint = own.fingerprint.clone();
     let door = introduced(Speaks::Https);
-    let house = House::at(vec![door], trusting("127.0.0.1"), Some(own)).await;
+    let house = House::at(
+        vec![door],
+        trusting("127.0.0.1"),
+        Some(Certificates::new(Some(&own))),
+    )
+    .await;
     let browser = house.browser();
     for header in [LINE, BINARY] {
         let stream = after(header, house.address).await;
@@ -325,12 +330,12 @@ async fn nginx_introduces_browsers() {
 async fn where_haproxy_ends_tls_it_can_say_so_in_its_introduction() {
     let dir = tempfile::tempdir().unwrap();
     let pem = dir.path().join("own.pem");
-    let own = Tls::self_signed(&pem, &["localhost".to_owned()]).unwrap();
+    let own = self_signed(&pem, &["localhost".to_owned()]).unwrap();
     let house = house().await;
     let bind = format!("ssl crt {}", Path::new(&pem).display());
     let proxy = RealProxy::haproxy(house.address, &bind, "send-proxy-v2-ssl", "mode tcp");
     let stream = proxy.connect().await;
-    let stream = tls::secured(stream, own.fingerprint()).await;
+    let stream = tls::secured(stream, &own.fingerprint).await;
     let answer = sign_in_over(&house.browser(), stream, "https", &[]).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     assert_eq!(house.world.peers(), ["127.0.0.7"]);

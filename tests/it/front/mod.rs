@@ -8,6 +8,7 @@ mod doors;
 mod events;
 mod fake_launcher;
 mod house;
+mod http2;
 mod index;
 mod introduced;
 mod looks;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use deskway::listen::Tls;
+use deskway::config::{Config, TlsFiles};
+use deskway::listen::{Certificates, self_signed};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -17,28 +18,54 @@ use super::{Browser, House};
 #[derive(Debug)]
 struct Fingerprint(String);
 
-async fn house() -> (House, String, tempfile::TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let tls = Tls::self_signed(&dir.path().join("own.pem"), &["localhost".to_owned()]).unwrap();
-    let fingerprint = tls.fingerprint().to_owned();
-    (House::with(|_| {}, Some(tls)).await, fingerprint, dir)
+pub(super) async fn house() -> (House, String, tempfile::TempDir) {
+    house_with(|_| {}).await
 }
 
+pub(super) async fn house_with(
+    change: impl FnOnce(&mut Config),
+) -> (House, String, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let own = self_signed(&dir.path().join("own.pem"), &["localhost".to_owned()]).unwrap();
+    let house = House::with(change, Some(Certificates::new(Some(&own)))).await;
+    (house, own.fingerprint, dir)
+}
+
+/// A connection on which nothing was said of the protocol, as WebSockets and old programs do it.
 async fn connect(browser: &Browser, fingerprint: &str) -> TlsStream<TcpStream> {
     let stream = TcpStream::connect(browser.address).await.unwrap();
     secured(stream, fingerprint).await
 }
 
+/// A connection for the first of these protocols that the server speaks.
+pub(super) async fn connect_for(
+    browser: &Browser,
+    fingerprint: &str,
+    protocols: &[&[u8]],
+) -> TlsStream<TcpStream> {
+    let stream = TcpStream::connect(browser.address).await.unwrap();
+    secured_for(stream, fingerprint, protocols).await
+}
+
 /// A browser's TLS over a stream, to the server whose certificate has that fingerprint.
 pub(crate) async fn secured(stream: TcpStream, fingerprint: &str) -> TlsStream<TcpStream> {
+    secured_for(stream, fingerprint, &[]).await
+}
+
+async fn secured_for(
+    stream: TcpStream,
+    fingerprint: &str,
+    protocols: &[&[u8]],
+) -> TlsStream<TcpStream> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Arc::new(Fingerprint(fingerprint.to_owned()));
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
@@ -96,10 +123,15 @@ async fn plain_http_is_sent_to_https_and_nothing_else_is_told_there() {
 async fn with_a_configured_certificate_the_browser_is_told_to_stay_with_https() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("configured.pem");
-    Tls::self_signed(&file, &["localhost".to_owned()]).unwrap();
-    let tls = Tls::from_files(&file, &file).unwrap();
-    let fingerprint = tls.fingerprint().to_owned();
-    let house = House::with(|_| {}, Some(tls)).await;
+    let pair = self_signed(&file, &["localhost".to_owned()]).unwrap();
+    let fingerprint = pair.fingerprint.clone();
+    let certificates = Certificates::new(None);
+    let files = TlsFiles {
+        cert: file.clone(),
+        key: file,
+    };
+    certificates.set(vec![(files, pair)]);
+    let house = House::with(|_| {}, Some(certificates)).await;
     let browser = house.browser();
     let stream = connect(&browser, &fingerprint).await;
     let page = browser.ask_over(stream, "GET", "/sign-in", &[], "").await;

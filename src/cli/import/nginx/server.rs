@@ -231,12 +231,8 @@ impl<'a> Http<'a> {
         }
         let [cert_path, key_path] =
             [cert, key].map(|it| self.folder.join(it.arg(0)).display().to_string());
-        match &found.tls {
-            Some((_, known, _)) if *known != cert_path => {
-                let text = format!("`{}`: one certificate is carried over", cert.text());
-                found.lost(&cert.place, text);
-            }
-            _ => found.tls = Some((cert.place.clone(), cert_path, key_path)),
+        if !found.tls.iter().any(|(_, known, _)| *known == cert_path) {
+            found.tls.push((cert.place.clone(), cert_path, key_path));
         }
     }
 
