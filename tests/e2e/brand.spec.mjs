@@ -22,7 +22,7 @@ test.beforeAll(async () => {
 
 test.afterAll(async () => {
   await deskway?.remove();
-  for (const person of [ada, emil]) if (person) removePerson(person);
+  for (const person of [ada, emil]) if (person) await removePerson(person);
   for (const group of [physics, staff]) if (group) removeGroup(group);
 });
 

@@ -21,5 +21,5 @@ test('Ctrl-C ends the gateway and the desktops', async ({ page }) => {
   expect(readdirSync(`${deskway.runDir}/s`)).toEqual([]);
   expect(readdirSync(`${deskway.runDir}/d`)).toEqual([]);
   await deskway.remove();
-  removePerson(carol);
+  await removePerson(carol);
 });

@@ -47,7 +47,7 @@ test('an ordinary user serves the first person, who comes by the set-up link', a
     deskway.kill('SIGINT');
     await ended;
     left = processesOf(host);
-    removePerson(host);
+    await removePerson(host);
   }
   expect(left).toEqual([]);
 });

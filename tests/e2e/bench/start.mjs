@@ -61,8 +61,8 @@ try {
 } finally {
   await browser.close();
   await deskway.remove();
-  removePerson(alice);
-  removePerson(bob);
+  await removePerson(alice);
+  await removePerson(bob);
 }
 
 function print() {

@@ -3,6 +3,10 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** How long a person's processes may take to end, in milliseconds. */
+const REMOVAL_PATIENCE = 20_000;
 
 /** A new account with a password and a home of its own. */
 export function makePerson(label, fullName = 'Somebody') {
@@ -16,8 +20,24 @@ export function makePerson(label, fullName = 'Somebody') {
   return { name, password, home, uid };
 }
 
-export function removePerson(person) {
+/** Takes an account away, with its home and with all that still runs as it. */
+export async function removePerson(person) {
+  const deadline = Date.now() + REMOVAL_PATIENCE;
+  // What writes into the home while it is removed keeps it there.
+  for (let left = processesOf(person); left.length > 0; left = processesOf(person)) {
+    if (Date.now() > deadline) throw new Error(`${person.name} still has ${left[0].args}`);
+    for (const { pid } of left) end(pid);
+    await pause(50);
+  }
   execFileSync('userdel', ['--force', '--remove', person.name], { stdio: 'ignore' });
+}
+
+function end(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
 }
 
 /** A new group of this machine: its name. */

@@ -29,7 +29,7 @@ export const test = base.extend({
 async function withPerson(label, fullName, use) {
   const person = makePerson(label, fullName);
   await use(person);
-  removePerson(person);
+  await removePerson(person);
 }
 
 /** Signs in by the form, as a person does. */
