@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
 use super::check::MAX_GROUPS;
+use super::trust::distrust;
 
 /// Most bytes of a logo.
 const MAX_LOGO: usize = 256 * 1024;
@@ -38,21 +40,41 @@ pub enum LogoKind {
 /// Why a file is no logo. The admin's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum LogoError {
-    #[error("the logo {path} cannot be read: {error}", path = path.display())]
+    #[error(
+        "the logo {path} cannot be read: {error}; put the picture there, or correct the path",
+        path = path.display()
+    )]
     Unreadable { path: PathBuf, error: io::Error },
+    #[error("the logo {path} is not shown, since {reason}", path = path.display())]
+    NotBelieved { path: PathBuf, reason: String },
     #[error(
         "the logo {path} is larger than {max} kB: write a smaller one",
         path = path.display(),
         max = MAX_LOGO / 1024
     )]
     TooLarge { path: PathBuf },
-    #[error("the logo {path} is neither an SVG, a PNG nor a WebP picture", path = path.display())]
+    #[error(
+        "the logo {path} is neither an SVG, a PNG nor a WebP picture: write one of these",
+        path = path.display()
+    )]
     NoPicture { path: PathBuf },
 }
 
 /// The logos of a configuration, by the path that stands there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logos(BTreeMap<PathBuf, Logo>);
+
+impl LogoError {
+    /// The file that is at fault.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Unreadable { path, .. }
+            | Self::NotBelieved { path, .. }
+            | Self::TooLarge { path }
+            | Self::NoPicture { path } => path,
+        }
+    }
+}
 
 impl Logo {
     /// # Errors
@@ -62,13 +84,34 @@ impl Logo {
             path: path.to_owned(),
             error,
         };
-        // A pipe that nobody writes to must hold nobody up.
-        let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-        let mut options = File::options();
-        let file = options.read(true).custom_flags(nonblocking).open(path);
+        let open = |more: OFlags| {
+            // A pipe that nobody writes to must hold nobody up.
+            let flags = (OFlags::NONBLOCK | more).bits().cast_signed();
+            File::options().read(true).custom_flags(flags).open(path)
+        };
+        let linked = |error: &io::Error| error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
+        let (file, is_linked) = match open(OFlags::NOFOLLOW) {
+            Err(error) if linked(&error) => (open(OFlags::empty()), true),
+            opened => (opened, false),
+        };
         let file = file.map_err(unreadable)?;
-        if !file.metadata().map_err(unreadable)?.is_file() {
+        let found = file.metadata().map_err(unreadable)?;
+        if !found.is_file() {
             return Err(unreadable(io::Error::other("it is not a file")));
+        }
+        let mut reason = distrust(&found, path);
+        // Whoever made the link may not be who owns the file.
+        if is_linked && found.mode() & 0o004 == 0 {
+            reason = reason.or_else(|| {
+                let path = path.display();
+                Some(format!(
+                    "it is a link to a file that not everybody may read: run `chmod a+r {path}`"
+                ))
+            });
+        }
+        if let Some(reason) = reason {
+            let path = path.to_owned();
+            return Err(LogoError::NotBelieved { path, reason });
         }
         let mut bytes = Vec::new();
         let most = u64::try_from(MAX_LOGO + 1).unwrap_or(u64::MAX);
@@ -163,6 +206,36 @@ mod tests {
             "{error}"
         );
         let error = Logo::read(Path::new("/")).unwrap_err().to_string();
-        assert!(error.ends_with("it is not a file"), "{error}");
+        assert!(error.contains("it is not a file"), "{error}");
+    }
+
+    #[test]
+    fn only_files_of_the_administrator_s_are_shown() {
+        use std::fs::{Permissions, set_permissions};
+        use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+
+        let dir = tempfile::tempdir().unwrap();
+        let (logo, link) = (dir.path().join("logo.svg"), dir.path().join("link.svg"));
+        std::fs::write(&logo, "<svg/>").unwrap();
+        symlink(&logo, &link).unwrap();
+        let mode = |mode| set_permissions(&logo, Permissions::from_mode(mode)).unwrap();
+        let said = |path: &Path| Logo::read(path).unwrap_err().to_string();
+        mode(0o644);
+        assert!(Logo::read(&logo).is_ok() && Logo::read(&link).is_ok());
+        mode(0o600);
+        assert!(Logo::read(&logo).is_ok());
+        assert!(said(&link).contains("chmod a+r"), "{}", said(&link));
+        mode(0o664);
+        assert!(said(&logo).contains("chmod go-w"), "{}", said(&logo));
+        mode(0o644);
+        if rustix::process::geteuid().is_root() {
+            chown(&logo, Some(12_345), None).unwrap();
+            assert!(said(&logo).contains("chown 0 "), "{}", said(&logo));
+        }
+        let pipe = dir.path().join("pipe.svg");
+        let kind = rustix::fs::FileType::Fifo;
+        let mode = rustix::fs::Mode::RUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+        assert!(said(&pipe).contains("it is not a file"));
     }
 }

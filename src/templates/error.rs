@@ -16,10 +16,9 @@ pub enum TemplateError {
     TooMany { dir: PathBuf, max: usize },
     #[error("the templates in {dir} are longer than {max} bytes together: make them smaller")]
     TooMuch { dir: PathBuf, max: usize },
-    #[error(
-        "anybody may write to {path}, which is put into everybody's pages: run `chmod o-w {path}`"
-    )]
-    WritableByAll { path: PathBuf },
+    /// Others could have written it or put it there.
+    #[error("{path} would be put into everybody's pages, but {reason}")]
+    NotBelieved { path: PathBuf, reason: String },
     /// A file of a name that no template has.
     #[error("{path}: no template is called `{name}`{hint}")]
     Unknown {

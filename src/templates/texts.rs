@@ -2,15 +2,20 @@
 //! which may not.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, Dir, Mode, OFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::embedded;
 use super::error::TemplateError;
+use crate::config::distrust;
 
 /// Most bytes of one file.
 const MAX_FILE: usize = 256 * 1024;
@@ -35,8 +40,8 @@ impl Texts {
     /// with `~` are passed over.
     ///
     /// # Errors
-    /// When a file cannot be read, is too long, could have been written by anybody (where root
-    /// reads it), or is called as no template is.
+    /// When a file cannot be read, is too long, is a link, could have been put there or written by
+    /// others, or is called as no template is.
     pub fn read(dir: Option<&Path>) -> Result<Self, TemplateError> {
         let Some(dir) = dir else {
             return Ok(Self::default());
@@ -46,7 +51,12 @@ impl Texts {
             files: BTreeMap::new(),
         };
         let mut seen = 0;
-        texts.read_folder(dir, "", &mut seen)?;
+        let (folder, found) = open(CWD, dir.as_os_str(), dir)?;
+        if !found.is_dir() {
+            let error = io::Error::other("it is not a directory");
+            return Err(unreadable(dir, error));
+        }
+        texts.read_folder(&folder, dir, "", &mut seen)?;
         Ok(texts)
     }
 
@@ -83,17 +93,21 @@ impl Texts {
         }
     }
 
-    /// `prefix` is what the names of the folder's files begin with.
+    /// `path` is where `folder` is, `prefix` what the names of its files begin with.
     fn read_folder(
         &mut self,
-        folder: &Path,
+        folder: &File,
+        path: &Path,
         prefix: &str,
         seen: &mut usize,
     ) -> Result<(), TemplateError> {
-        let unreadable = |source| unreadable(folder, source);
-        not_writable_by_all(folder)?;
-        for entry in fs::read_dir(folder).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
+        let unreadable = |error: Errno| unreadable(path, error.into());
+        for entry in Dir::read_from(folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let file_name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if file_name == "." || file_name == ".." {
+                continue;
+            }
             *seen += 1;
             if *seen > MAX_FILES {
                 return Err(TemplateError::TooMany {
@@ -101,19 +115,27 @@ impl Texts {
                     max: MAX_FILES,
                 });
             }
-            let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-            if file_name.starts_with('.') || file_name.ends_with('~') {
+            let (path, shown) = (path.join(file_name), file_name.to_string_lossy());
+            if shown.starts_with('.') || shown.ends_with('~') {
                 continue;
             }
-            let name = format!("{prefix}{file_name}");
-            if name == embedded::FOLDER && path.is_dir() {
-                self.read_folder(&path, &format!("{name}/"), seen)?;
-                continue;
-            }
-            if !file_name.starts_with(OWN_PIECE) && embedded::names().all(|known| known != name) {
+            let name = format!("{prefix}{shown}");
+            let is_folder = name == embedded::FOLDER;
+            if !is_folder
+                && !shown.starts_with(OWN_PIECE)
+                && embedded::names().all(|known| known != name)
+            {
                 return Err(unknown(path, name));
             }
-            let text = read(&path)?;
+            let (file, found) = open(folder.as_fd(), file_name, &path)?;
+            if is_folder && found.is_dir() {
+                self.read_folder(&file, &path, &format!("{name}/"), seen)?;
+                continue;
+            }
+            if is_folder {
+                return Err(unknown(path, name));
+            }
+            let text = read(file, &found, &path)?;
             self.files.insert(name, text);
             if self.files.values().map(String::len).sum::<usize>() > MAX_ALL {
                 return Err(TemplateError::TooMuch {
@@ -126,17 +148,42 @@ impl Texts {
     }
 }
 
-fn read(path: &Path) -> Result<String, TemplateError> {
+/// Opens what is called `name` in `folder`. No link is followed, which could lead to what only
+/// root may read, and the other end of a pipe is not waited for.
+fn open(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    path: &Path,
+) -> Result<(File, Metadata), TemplateError> {
     let unreadable = |source| unreadable(path, source);
-    not_writable_by_all(path)?;
-    // Asked before it is opened: the other end of a pipe may never come.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::LOOP) => {
+            let error = "it is a link: put what it leads to in its place";
+            return Err(unreadable(io::Error::other(error)));
+        }
+        Err(error) => return Err(unreadable(error.into())),
+    };
+    let found = file.metadata().map_err(unreadable)?;
+    match distrust(&found, path) {
+        None => Ok((file, found)),
+        Some(reason) => Err(TemplateError::NotBelieved {
+            path: path.to_path_buf(),
+            reason,
+        }),
+    }
+}
+
+fn read(file: File, found: &Metadata, path: &Path) -> Result<String, TemplateError> {
+    let unreadable = |source| unreadable(path, source);
+    if !found.is_file() {
         return Err(unreadable(io::Error::other("it is not a file")));
     }
     let mut bytes = Vec::new();
     let most = u64::try_from(MAX_FILE + 1).unwrap_or(u64::MAX);
-    File::open(path)
-        .and_then(|file| file.take(most).read_to_end(&mut bytes))
+    file.take(most)
+        .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() > MAX_FILE {
         return Err(TemplateError::TooLong {
@@ -145,17 +192,6 @@ fn read(path: &Path) -> Result<String, TemplateError> {
         });
     }
     String::from_utf8(bytes).map_err(|_| unreadable(io::Error::other("it is not UTF-8 text")))
-}
-
-/// Root does not believe what anybody can write, as with the configuration.
-fn not_writable_by_all(path: &Path) -> Result<(), TemplateError> {
-    let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
-    if rustix::process::geteuid().is_root() && metadata.permissions().mode() & 0o002 != 0 {
-        return Err(TemplateError::WritableByAll {
-            path: path.to_path_buf(),
-        });
-    }
-    Ok(())
 }
 
 fn unreadable(path: &Path, source: io::Error) -> TemplateError {
@@ -185,7 +221,8 @@ pub(super) fn nearest(written: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 
     use super::*;
 
@@ -262,15 +299,53 @@ mod tests {
     }
 
     #[test]
-    fn root_does_not_believe_what_anybody_can_write() {
+    fn what_others_can_write_or_own_is_not_believed() {
         let dir = folder(&[("portal.html", "")]);
         let file = dir.path().join("portal.html");
-        fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
-        let read = Texts::read(Some(dir.path()));
-        if rustix::process::geteuid().is_root() {
-            assert!(read.unwrap_err().to_string().contains("chmod o-w"));
-        } else {
-            assert!(read.is_ok());
+        for (path, name) in [(&file, "portal.html"), (&dir.path().to_owned(), "")] {
+            let mode = fs::metadata(path).unwrap().permissions();
+            for wrong in [0o770, 0o707] {
+                fs::set_permissions(path, Permissions::from_mode(wrong)).unwrap();
+                let said = refused(&dir);
+                assert!(said.contains("chmod go-w"), "{said}");
+                assert!(said.contains(name), "{said}");
+            }
+            fs::set_permissions(path, mode).unwrap();
         }
+        assert!(Texts::read(Some(dir.path())).is_ok());
+        if rustix::process::geteuid().is_root() {
+            for path in [&file, &dir.path().to_owned()] {
+                chown(path, Some(12_345), None).unwrap();
+                let said = refused(&dir);
+                assert!(said.contains("chown 0 "), "{said}");
+                chown(path, Some(0), None).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn no_link_is_followed_and_no_pipe_waited_for() {
+        let secret = tempfile::NamedTempFile::new().unwrap();
+        fs::write(secret.path(), "root alone may read this").unwrap();
+        let dir = folder(&[("sign-in.html", "{% include '_s.html' %}")]);
+        symlink(secret.path(), dir.path().join("_s.html")).unwrap();
+        let said = refused(&dir);
+        assert!(said.contains("_s.html: it is a link"), "{said}");
+
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = folder(&[]);
+        symlink(elsewhere.path(), dir.path().join("proxy")).unwrap();
+        let said = refused(&dir);
+        assert!(said.contains("proxy: it is a link"), "{said}");
+        let link = dir.path().join("link");
+        symlink(elsewhere.path(), &link).unwrap();
+        let said = Texts::read(Some(&link)).unwrap_err().to_string();
+        assert!(said.contains("link: it is a link"), "{said}");
+
+        let dir = folder(&[]);
+        let pipe = dir.path().join("portal.html");
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(refused(&dir).contains("it is not a file"));
     }
 }
