@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -182,6 +183,7 @@ fn sockets(listener: &config::Listener, passed: &mut Vec<Passed>) -> Result<Vec<
             Ok(vec![socket.into()])
         }
         ListenAt::Unix(path) => {
+            own_parent(path)?;
             let socket = bind::unix(path, listener.socket_mode)?;
             if let Some(name) = &listener.socket_group {
                 let group = deskway_osuser::group_id(name)
@@ -189,7 +191,7 @@ fn sockets(listener: &config::Listener, passed: &mut Vec<Passed>) -> Result<Vec<
                     .with_context(|| {
                         format!("there is no group `{name}`, which `socket_group` names")
                     })?;
-                chown(path, None, Some(group)).with_context(|| {
+                bind::give_to_group(path, group).with_context(|| {
                     format!("cannot give {} to the group `{name}`", path.display())
                 })?;
             }
@@ -209,4 +211,29 @@ fn sockets(listener: &config::Listener, passed: &mut Vec<Passed>) -> Result<Vec<
             Ok(taken.into_iter().map(|it| it.listener).collect())
         }
     }
+}
+
+/// Root makes no socket where somebody else could put another in its place.
+fn own_parent(socket: &Path) -> Result<()> {
+    const STICKY: u32 = 0o1000;
+    if !deskway_osuser::is_root() {
+        return Ok(());
+    }
+    let folder = match socket.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let found = std::fs::metadata(folder)
+        .with_context(|| format!("cannot listen on {}", socket.display()))?;
+    let is_shared = found.mode() & 0o022 != 0 && found.mode() & STICKY == 0;
+    if found.uid() != 0 || is_shared {
+        bail!(
+            "cannot listen on {}: {} is of uid {} with mode {:o}, and others could put another socket there; choose a directory that is root's and that root alone may write, such as /run/deskway",
+            socket.display(),
+            folder.display(),
+            found.uid(),
+            found.mode() & 0o7777
+        );
+    }
+    Ok(())
 }

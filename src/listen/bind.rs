@@ -3,11 +3,13 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Mode;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt};
 
 /// How many connections the kernel keeps until they are accepted; it has a limit of its own.
@@ -77,8 +79,8 @@ pub fn unix(path: &Path, mode: u32) -> Result<UnixListener, BindError> {
                 path: path.to_owned(),
             });
         }
-        match UnixStream::connect(path) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+        match connect(path) {
+            Err(Errno::CONNREFUSED) => {
                 fs::remove_file(path).map_err(failed)?;
             }
             _ => {
@@ -89,6 +91,36 @@ pub fn unix(path: &Path, mode: u32) -> Result<UnixListener, BindError> {
         }
     }
     listen_unix(path, mode).map_err(failed)
+}
+
+/// Whether somebody listens there, without waiting for them to take the connection.
+fn connect(path: &Path) -> rustix::io::Result<()> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)
+}
+
+/// Gives the file of a unix socket to a group.
+///
+/// # Errors
+/// When something else is there by now, or it may not be done.
+pub fn give_to_group(path: &Path, group: u32) -> io::Result<()> {
+    let group = rustix::fs::Gid::from_raw(group);
+    let socket = socket_file(path)?;
+    rustix::fs::chownat(&socket, "", None, Some(group), AtFlags::EMPTY_PATH)?;
+    Ok(())
+}
+
+/// A descriptor of the socket's file, never of what a link that was put there leads to.
+fn socket_file(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+    let found = rustix::fs::fstat(&file)?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
+        let error = "something else was put in the socket's place";
+        return Err(io::Error::other(error));
+    }
+    Ok(file)
 }
 
 /// Listens on exactly that address.
@@ -120,14 +152,27 @@ fn listen_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     // more may connect than are meant to.
     rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    set_mode(path, mode)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Gives the socket's file what the umask took away.
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let file = socket_file(path)?;
+    if rustix::fs::fstat(&file)?.st_mode & 0o7777 == mode {
+        return Ok(());
+    }
+    // There is no other way to the mode of what a descriptor only stands for.
+    let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
+    fs::set_permissions(itself, fs::Permissions::from_mode(mode))
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::TcpStream;
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -161,6 +206,48 @@ mod tests {
     fn a_host_that_is_none_is_named() {
         let error = tcp("no host", 0, false).unwrap_err().to_string();
         assert!(error.contains("`no host`"), "{error}");
+    }
+
+    #[test]
+    fn who_takes_no_connection_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let flags = SocketFlags::CLOEXEC;
+        let busy = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
+        let busy = busy.unwrap();
+        rustix::net::bind(&busy, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&busy, 0).unwrap();
+        let mut held = Vec::new();
+        let full = loop {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let client =
+                rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
+            let client = client.unwrap();
+            match rustix::net::connect(&client, &SocketAddrUnix::new(&path).unwrap()) {
+                Ok(()) => held.push(client),
+                Err(error) => break error,
+            }
+            assert!(held.len() < 10, "the backlog has an end");
+        };
+        assert_eq!(full, Errno::AGAIN);
+        assert!(matches!(unix(&path, 0o600), Err(BindError::Taken { .. })));
+    }
+
+    #[test]
+    fn mode_and_group_are_the_sockets_and_of_nothing_that_a_link_leads_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("s"), dir.path().join("other"));
+        let _listening = unix(&path, 0o622).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o622);
+        let group = rustix::process::getegid().as_raw();
+        give_to_group(&path, group).unwrap();
+
+        let _elsewhere = unix(&other, 0o600).unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink(&other, &path).unwrap();
+        assert!(set_mode(&path, 0o666).is_err());
+        assert!(give_to_group(&path, group).is_err());
+        assert_eq!(fs::metadata(&other).unwrap().mode() & 0o7777, 0o600);
     }
 
     #[test]

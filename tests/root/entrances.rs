@@ -142,6 +142,39 @@ fn up_makes_its_socket_as_configured_and_removes_it_and_hears_of_new_proxies() {
 }
 
 #[test]
+fn a_socket_in_a_directory_that_others_may_write_is_refused() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+
+    let mut place = Place::new();
+    let folder = place.dir.path().join("theirs");
+    fs::create_dir(&folder).unwrap();
+    let socket = folder.join("http.sock");
+    let text = format!(
+        "[paths]\nrun = \"{dir}/r\"\nstate = \"{dir}/s\"\n\
+         [[listen]]\naddress = \"unix:{}\"\nsocket_group = \"{}\"\n",
+        socket.display(),
+        GROUP.0,
+        dir = place.dir.path().display(),
+    );
+    fs::write(place.dir.path().join("deskway.toml"), text).unwrap();
+    for (owner, mode) in [(GROUP.1, 0o755), (0, 0o777), (0, 0o775)] {
+        chown(&folder, Some(owner), None).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+        place.start("up");
+        let ended = place.running.take().unwrap().wait().unwrap();
+        assert_eq!(ended.code(), Some(1), "{}", place.log());
+        let log = place.log();
+        assert!(log.contains("choose a directory that is root's"), "{log}");
+        assert!(fs::symlink_metadata(&socket).is_err());
+    }
+    // As /tmp is.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o1777)).unwrap();
+    place.start("up");
+    process::until("the socket", || socket.exists().then_some(()));
+    place.end(Signal::TERM);
+}
+
+#[test]
 fn after_a_crash_the_socket_is_made_anew() {
     let mut place = Place::new();
     place.start("up");
