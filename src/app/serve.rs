@@ -66,7 +66,7 @@ pub(super) fn announcement(url: &str) -> String {
 
 /// The front beside a launcher that somebody else starts. As root it becomes the user `deskway`.
 pub(super) fn alone(start: &cli::Start) -> Result<()> {
-    let settings = Settings::load(start)?;
+    let settings = Settings::load(start)?.for_front();
     let service = place::service_account()?;
     place::prepare(&settings.config, service.as_ref())?;
     certificates::check(&settings.config)?;
@@ -104,6 +104,7 @@ pub fn serve(
     inherited: Inherited,
     drop_privileges: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
+    let config = config.for_front();
     let configured = certificates::read(&config);
     let (logos, errors) = Logos::read(&config);
     for error in errors {

@@ -67,6 +67,12 @@ impl Settings {
         self
     }
 
+    /// For the process that talks to the network.
+    pub(super) fn for_front(mut self) -> Self {
+        self.config = self.config.for_front();
+        self
+    }
+
     /// The file as it is now, with the flags of the start.
     pub(super) fn reload(&self) -> Result<(Config, String), String> {
         config::load(self.path.as_deref(), &self.overrides).map_err(|error| error.to_string())

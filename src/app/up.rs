@@ -47,7 +47,7 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
                 waits: true,
             };
             front(
-                &settings()?,
+                settings()?,
                 place::service_account()?.as_ref(),
                 &upgrade::entrances(&entrances)?,
                 &upgrade::adopt(front_socket)?,
@@ -190,7 +190,7 @@ fn roles<'a>(
             let (entrances, socket) = (&ground.entrances, &ground.front_socket);
             status(
                 SERVE,
-                front(&settings, service, entrances, socket, to_supervisor),
+                front(settings, service, entrances, socket, to_supervisor),
             )
         }),
     };
@@ -213,12 +213,13 @@ struct ToSupervisor {
 
 /// The front's process: the sockets are the parent's, so that a restart refuses nobody.
 fn front(
-    settings: &Settings,
+    settings: Settings,
     service: Option<&Account>,
     entrances: &[Entrance],
     front_socket: &OwnedFd,
     to_supervisor: ToSupervisor,
 ) -> Result<()> {
+    let settings = settings.for_front();
     let inherited = Inherited {
         entrances: entrances
             .iter()

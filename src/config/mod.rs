@@ -16,6 +16,7 @@ mod parse;
 mod problems;
 mod raw;
 mod restart;
+mod told;
 mod trust;
 mod value;
 
@@ -30,6 +31,7 @@ pub use load::{MAX_FILE, file, from_text, load, over, usual_file};
 pub use logo::{Logo, LogoError, LogoKind, Logos, MAX_LOGOS_PACKED};
 pub use overrides::Overrides;
 pub use restart::diff_needs_restart;
+pub use told::text_for_front;
 pub use trust::distrust;
 pub use value::{parse_base_path, parse_host_name, parse_listen, parse_log_filter, parse_run_dir};
 

@@ -178,7 +178,8 @@ pub enum FromLauncher {
     /// The logos of the configuration that comes next travel with this message: a
     /// [`Logos`](crate::config::Logos) in postcard, in a sealed file.
     Logos,
-    /// The configuration was read again and is sound: its text, for the front to apply.
+    /// The configuration was read again and is sound: its text, for the front to apply, without
+    /// what the front may not know ([`crate::config::text_for_front`]).
     Config { text: String },
     /// The texts in `templates_dir`, read at the same time and sound too. They travel with this
     /// message as a sealed memory file.

@@ -91,6 +91,19 @@ fn logos_come_before_the_configuration_that_names_them() {
 }
 
 #[test]
+fn the_front_is_sent_no_address_of_an_attached_desktop() {
+    let (site, mut front) = Site::new();
+    reconfigure(
+        &site,
+        "[brand]\nname = \"Sent\" # was token=Sesame\n\
+         [[attach]]\ndesktop = \"alice/lab\"\ntarget = \"wss://vnc.example.org/?token=Sesame\"\n",
+    );
+    let (_, text) = front.news_with_logos();
+    assert!(text.contains("Sent"), "{text}");
+    assert!(!text.contains("Sesame"), "{text}");
+}
+
+#[test]
 fn the_public_index_names_who_may_sign_in_and_what_runs() {
     let (alice, bob, shut) = (Person::new("a"), Person::new("b"), Person::new("c"));
     let group = Group::new("i");

@@ -40,7 +40,7 @@ use super::relays::Relays;
 use super::sign_in::Refusals;
 use super::throttle::Throttle;
 use super::{Error, Options};
-use crate::config::{Config, Logos};
+use crate::config::{Config, Logos, text_for_front};
 use crate::model::UserName;
 use crate::runtime::{Clock, seal};
 use crate::templates::{Templates, Texts};
@@ -343,6 +343,7 @@ impl Server {
         let read = reload().and_then(|(config, text)| {
             let pam = pam(&config, &self.place, self.is_root).map_err(|error| error.to_string())?;
             let templates = sealed_templates(&config)?;
+            let text = text_for_front(&text)?;
             Ok((config, text, pam, templates))
         });
         match read {
