@@ -60,11 +60,46 @@ struct Connection {
     drained: bool,
     /// Whose desktops are told to it when they change.
     watched: BTreeSet<UserName>,
-    waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
+    waiting: VecDeque<Message>,
     /// When it was made or last said something.
     heard: Instant,
     /// It has said something that is no request: logged once.
     talks_nonsense: bool,
+}
+
+/// What is still to be sent.
+#[derive(Debug)]
+struct Message {
+    bytes: Vec<u8>,
+    descriptor: Option<OwnedFd>,
+    /// What a newer one of the same kind makes needless.
+    kind: Option<Kind>,
+}
+
+/// News that say all of something anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Logos,
+    Config,
+    Templates,
+    Certificates,
+    Challenges,
+}
+
+impl Kind {
+    fn of(news: &FromLauncher) -> Option<Self> {
+        match news {
+            FromLauncher::Logos => Some(Self::Logos),
+            FromLauncher::Config { .. } => Some(Self::Config),
+            FromLauncher::Templates => Some(Self::Templates),
+            FromLauncher::Certificates => Some(Self::Certificates),
+            FromLauncher::Challenges { .. } => Some(Self::Challenges),
+            FromLauncher::Answer { .. }
+            | FromLauncher::Desktops { .. }
+            | FromLauncher::SignedOut { .. }
+            | FromLauncher::Group { .. } => None,
+        }
+    }
 }
 
 /// The next connections of a listener; those beyond a turn's share wait for the next.
@@ -218,7 +253,17 @@ impl Connections {
                 continue;
             }
             match with.map(OwnedFd::try_clone).transpose() {
-                Ok(copy) => connection.waiting.push_back((bytes.clone(), copy)),
+                Ok(copy) => {
+                    let kind = Kind::of(news);
+                    let waiting = &mut connection.waiting;
+                    // A front that does not read keeps no more than the newest of each.
+                    waiting.retain(|older| kind.is_none() || older.kind != kind);
+                    waiting.push_back(Message {
+                        bytes: bytes.clone(),
+                        descriptor: copy,
+                        kind,
+                    });
+                }
                 Err(error) => tracing::error!(%error, "news cannot be told: no descriptor left"),
             }
         }
@@ -249,7 +294,11 @@ impl Connections {
         });
         for connection in self.open.values_mut() {
             if connection.watched.contains(account) {
-                connection.waiting.push_back((bytes.clone(), None));
+                connection.waiting.push_back(Message {
+                    bytes: bytes.clone(),
+                    descriptor: None,
+                    kind: None,
+                });
             }
         }
         self.write_all();
@@ -269,7 +318,11 @@ impl Connections {
     fn send(&mut self, asker: Asker, bytes: Vec<u8>, descriptor: Option<OwnedFd>) {
         // Whoever asked may have gone.
         if let Some(connection) = self.open.get_mut(&asker.connection) {
-            connection.waiting.push_back((bytes, descriptor));
+            connection.waiting.push_back(Message {
+                bytes,
+                descriptor,
+                kind: None,
+            });
             if !connection.write() {
                 self.open.remove(&asker.connection);
             }
@@ -288,9 +341,9 @@ impl Connection {
 
     /// Whether the connection is still of use.
     fn write(&mut self) -> bool {
-        while let Some((bytes, descriptor)) = self.waiting.front() {
-            let socket = self.socket.as_fd();
-            let sent = match descriptor {
+        while let Some(message) = self.waiting.front() {
+            let (socket, bytes) = (self.socket.as_fd(), &message.bytes);
+            let sent = match &message.descriptor {
                 Some(descriptor) => {
                     deskway_osuser::send_with_descriptor(socket, bytes, descriptor.as_fd())
                 }
@@ -412,6 +465,64 @@ mod tests {
         assert_eq!(left, [Who::User(1000), Who::Front]);
         connections.close_idle(began + IDLE * 2);
         assert_eq!(connections.open.len(), 1);
+    }
+
+    #[test]
+    fn of_what_a_front_does_not_read_only_the_newest_of_each_kind_is_kept() {
+        let (mut connections, now) = (Connections::default(), Instant::now());
+        let (here, there) = deskway_osuser::pair().unwrap();
+        connections.add(here, Who::Front, now);
+        let front = |connections: &Connections| connections.open[&1].waiting.len();
+        let group = FromLauncher::Group {
+            account: "alice".parse().unwrap(),
+            group: None,
+        };
+        // Until the socket is full, and one more.
+        while front(&connections) == 0 {
+            connections.tell_fronts(&group);
+        }
+        let sealed = crate::runtime::seal("some", b"thing").unwrap();
+        for number in 0..2 * MAX_WAITING {
+            connections.tell_fronts_with(&FromLauncher::Logos, Some(&sealed));
+            let text = number.to_string();
+            connections.tell_fronts(&FromLauncher::Config { text });
+            connections.tell_fronts_with(&FromLauncher::Templates, Some(&sealed));
+            connections.tell_fronts_with(&FromLauncher::Certificates, Some(&sealed));
+            connections.tell_fronts(&group);
+            assert!(front(&connections) > 0, "it is still there");
+            connections.open.get_mut(&1).unwrap().waiting.pop_back();
+        }
+        assert_eq!(front(&connections), 5);
+
+        let mut news = Vec::new();
+        let mut buffer = vec![0; MAX_ANSWER];
+        while front(&connections) > 0 {
+            let received = deskway_osuser::receive(there.as_fd(), &mut buffer).unwrap();
+            let Received::Message(length, _) = received else {
+                panic!("{received:?}");
+            };
+            news.push(decode::<FromLauncher>(&buffer[..length]).unwrap());
+            connections.write_all();
+        }
+        while let Ok(Received::Message(length, _)) =
+            deskway_osuser::receive(there.as_fd(), &mut buffer)
+        {
+            news.push(decode(&buffer[..length]).unwrap());
+        }
+        let newest = (2 * MAX_WAITING - 1).to_string();
+        let end = &news[news.len() - 4..];
+        assert!(
+            matches!(
+                end,
+                [
+                    FromLauncher::Logos,
+                    FromLauncher::Config { text },
+                    FromLauncher::Templates,
+                    FromLauncher::Certificates
+                ] if *text == newest
+            ),
+            "{end:?}"
+        );
     }
 
     #[test]
