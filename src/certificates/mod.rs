@@ -8,4 +8,4 @@ mod stamps;
 
 pub use bundle::{Bundle, BundleError, Told};
 pub use pair::{Pair, PairError, Pem};
-pub use stamps::{Stamp, stamps};
+pub use stamps::{Stamp, foreign_stamps, stamps};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::acme;
-use crate::certificates::{Bundle, Pair, PairError, Pem, Stamp, Told, stamps};
+use crate::certificates::{Bundle, Pair, PairError, Pem, Stamp, Told, foreign_stamps, stamps};
 use crate::config::{Config, TlsFiles};
 
 /// How often the files are looked at.
@@ -156,7 +156,11 @@ impl Source {
 
     fn stamps(&self) -> Vec<Option<Stamp>> {
         let files: [PathBuf; 2] = [self.files.cert.clone(), self.files.key.clone()];
-        stamps(&files)
+        if self.ordered {
+            foreign_stamps(&files)
+        } else {
+            stamps(&files)
+        }
     }
 }
 

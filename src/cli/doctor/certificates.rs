@@ -14,7 +14,11 @@ const DAYS_WANTED: i64 = 14;
 
 /// One finding for each. `now`: seconds since 1970.
 pub(super) fn all(config: &Config, now: u64) -> Vec<Finding> {
-    let mut findings: Vec<_> = config.tls.pairs().map(|it| judge(it, now)).collect();
+    let mut findings: Vec<_> = config
+        .tls
+        .pairs()
+        .map(|it| judge(it, Pem::read(it), now))
+        .collect();
     if let Some(wanted) = &config.tls.acme {
         findings.push(ordered(wanted, &config.paths.state, now));
     }
@@ -33,7 +37,7 @@ fn ordered(wanted: &Acme, state: &Path, now: u64) -> Finding {
     }
     let files = acme::files(state);
     if files.cert.exists() {
-        return judge(&files, now);
+        return judge(&files, Pem::read_foreign(&files), now);
     }
     let found = format!("none yet for {}", wanted.domains.join(", "));
     Finding::note(
@@ -43,8 +47,8 @@ fn ordered(wanted: &Acme, state: &Path, now: u64) -> Finding {
     )
 }
 
-fn judge(files: &TlsFiles, now: u64) -> Finding {
-    match Pem::read(files) {
+fn judge(files: &TlsFiles, read: Result<Pem, PairError>, now: u64) -> Finding {
+    match read {
         Ok(pem) => judge_text(files, &pem, now),
         Err(error) => Finding::wrong(
             CERTIFICATE,
