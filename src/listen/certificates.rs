@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::challenges::Challenges;
 use crate::certificates::{Bundle, Pair};
 use crate::config::TlsFiles;
+use crate::runtime::Clock;
 
 /// The certificates. Clones are the same.
 #[derive(Clone, Default)]
@@ -28,7 +29,7 @@ struct Store {
 /// What a handshake looks at.
 #[derive(Default)]
 struct Shown {
-    pairs: Vec<Arc<CertifiedKey>>,
+    pairs: Vec<Pair>,
     by_name: HashMap<String, Vec<usize>>,
     own: Option<Arc<CertifiedKey>>,
 }
@@ -51,7 +52,7 @@ impl Certificates {
             ..Shown::default()
         };
         for (index, (_, pair)) in pairs.iter().enumerate() {
-            shown.pairs.push(Arc::clone(&pair.certified));
+            shown.pairs.push(pair.clone());
             for name in &pair.names {
                 shown.by_name.entry(name.clone()).or_default().push(index);
             }
@@ -132,10 +133,12 @@ impl Certificates {
 }
 
 impl Shown {
-    /// The certificate for `name`, one that the client can check where there are several.
+    /// The certificate for `name`, where there are several one that the client can check and that
+    /// is good at `now`, seconds since 1970: the first of those, else the one that ends last.
     fn choose(
         &self,
         name: Option<&str>,
+        now: u64,
         fits: impl Fn(&CertifiedKey) -> bool,
     ) -> Option<Arc<CertifiedKey>> {
         let name = name.map(str::to_ascii_lowercase);
@@ -147,15 +150,23 @@ impl Shown {
         let mut indexes = named.flat_map(|name| self.by_name.get(&name).into_iter().flatten());
         let first = |index: &usize| self.pairs.get(*index);
         let all: Vec<_> = indexes.by_ref().filter_map(first).collect();
-        let fitting = all.iter().copied().find(|pair| fits(pair));
-        let any = || self.pairs.iter().find(|pair| fits(pair));
-        fitting
-            .or_else(|| all.first().copied())
-            .or_else(any)
-            .or_else(|| self.pairs.first())
+        let named = all.iter().copied();
+        let any = self.pairs.iter();
+        best(named.clone().filter(|pair| fits(&pair.certified)), now)
+            .or_else(|| best(named, now))
+            .or_else(|| best(any.clone().filter(|pair| fits(&pair.certified)), now))
+            .or_else(|| best(any, now))
+            .map(|pair| &pair.certified)
             .or(self.own.as_ref())
             .map(Arc::clone)
     }
+}
+
+/// The first that is good at `now`, else the one that ends last.
+fn best<'a>(pairs: impl Iterator<Item = &'a Pair> + Clone, now: u64) -> Option<&'a Pair> {
+    let mut good = pairs.clone().filter(|pair| pair.out_of_time(now).is_none());
+    let ends_last = || pairs.max_by_key(|pair| pair.not_after);
+    good.next().or_else(ends_last)
 }
 
 /// The name of the protocol that validates tls-alpn-01 (RFC 8737 §6.2).
@@ -168,7 +179,8 @@ impl ResolvesServerCert for Certificates {
         if protocols.next() == Some(ACME_TLS) {
             return self.challenges().tls(hello.server_name()?);
         }
-        self.shown().choose(hello.server_name(), |pair| {
+        let now = Clock::System.unix();
+        self.shown().choose(hello.server_name(), now, |pair| {
             pair.key.choose_scheme(hello.signature_schemes()).is_some()
         })
     }
@@ -184,16 +196,26 @@ impl fmt::Debug for Certificates {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, KeyPair};
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
     use super::*;
     use crate::certificates::Pem;
 
+    /// Midnight of 2026-01-01.
+    const NEW_YEAR: u64 = 1_767_225_600;
+    const YEAR: u64 = 365 * 24 * 60 * 60;
+
     fn made(names: &[&str]) -> (TlsFiles, Pair) {
+        made_until(names, 2090)
+    }
+
+    fn made_until(names: &[&str], year: i32) -> (TlsFiles, Pair) {
         let key = KeyPair::generate().unwrap();
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let cert = CertificateParams::new(names.clone()).unwrap();
-        let cert = cert.self_signed(&key).unwrap().pem();
+        let mut params = CertificateParams::new(names.clone()).unwrap();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(year, 1, 1);
+        let cert = params.self_signed(&key).unwrap().pem();
         let files = TlsFiles {
             cert: names.join("+").into(),
             key: "key".into(),
@@ -213,7 +235,7 @@ mod tests {
         let all = Certificates::new(None);
         all.set(pairs.to_vec());
         let chosen = |name: Option<&str>| {
-            let chosen = all.shown().choose(name, |_| true).unwrap();
+            let chosen = all.shown().choose(name, NEW_YEAR, |_| true).unwrap();
             let is = |(_, pair): &(_, Pair)| Arc::ptr_eq(&pair.certified, &chosen);
             pairs.iter().position(is).unwrap()
         };
@@ -227,6 +249,33 @@ mod tests {
     }
 
     #[test]
+    fn one_that_has_run_out_gives_way_to_one_that_is_good_then_to_one_that_ends_later() {
+        let pairs = [
+            made_until(&["a.org"], 2025),
+            made_until(&["b.org", "a.org"], 2027),
+            made_until(&["a.org"], 2028),
+            made_until(&["*.c.org"], 2027),
+            made_until(&["one.c.org"], 2025),
+        ];
+        let all = Certificates::new(None);
+        all.set(pairs.to_vec());
+        let chosen = |name: Option<&str>, now, fits: &dyn Fn(&CertifiedKey) -> bool| {
+            let chosen = all.shown().choose(name, now, fits).unwrap();
+            let is = |(_, pair): &(_, Pair)| Arc::ptr_eq(&pair.certified, &chosen);
+            pairs.iter().position(is).unwrap()
+        };
+        assert_eq!(chosen(Some("a.org"), NEW_YEAR - 2 * YEAR, &|_| true), 0);
+        assert_eq!(chosen(Some("a.org"), NEW_YEAR, &|_| true), 1);
+        assert_eq!(chosen(Some("a.org"), NEW_YEAR + 10 * YEAR, &|_| true), 2);
+        assert_eq!(chosen(Some("one.c.org"), NEW_YEAR, &|_| true), 3);
+        assert_eq!(chosen(None, NEW_YEAR, &|_| true), 1);
+        // What the client cannot check is no use to it, however good.
+        let only = Arc::clone(&pairs[0].1.certified);
+        let first = |it: &CertifiedKey| std::ptr::eq(it, Arc::as_ptr(&only));
+        assert_eq!(chosen(Some("a.org"), NEW_YEAR, &first), 0);
+    }
+
+    #[test]
     fn what_the_client_can_check_is_preferred_and_our_own_is_the_last_resort() {
         let (one, two, own) = (made(&["a.org"]), made(&["a.org"]), made(&["localhost"]));
         let all = Certificates::new(Some(&own.1));
@@ -234,11 +283,17 @@ mod tests {
             let wanted = Arc::clone(&pair.certified);
             move |it: &CertifiedKey| std::ptr::eq(it, Arc::as_ptr(&wanted))
         };
-        let chosen = all.shown().choose(Some("a.org"), |_| true).unwrap();
+        let chosen = all
+            .shown()
+            .choose(Some("a.org"), NEW_YEAR, |_| true)
+            .unwrap();
         assert!(Arc::ptr_eq(&chosen, &own.1.certified));
         assert!(!all.are_configured());
         all.set(vec![one, two.clone()]);
-        let chosen = all.shown().choose(Some("a.org"), only(&two.1)).unwrap();
+        let chosen = all
+            .shown()
+            .choose(Some("a.org"), NEW_YEAR, only(&two.1))
+            .unwrap();
         assert!(Arc::ptr_eq(&chosen, &two.1.certified));
         assert!(all.are_configured());
     }
@@ -256,7 +311,10 @@ mod tests {
         assert_eq!(all.configured().len(), 1);
         all.update(Bundle::default());
         assert_eq!(all.configured().len(), 1, "https needs one");
-        let chosen = all.shown().choose(Some("b.org"), |_| true).unwrap();
+        let chosen = all
+            .shown()
+            .choose(Some("b.org"), NEW_YEAR, |_| true)
+            .unwrap();
         assert!(Arc::ptr_eq(&chosen, &one.1.certified));
     }
 }
