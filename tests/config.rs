@@ -29,8 +29,8 @@ fn what_the_file_says_is_what_runs() {
     assert_eq!(config.server.base_path, "/desk");
     assert_eq!(
         config.server.hosts,
-        ["desk.example.org", "physics.example.org"],
-        "a group's name is one of the server's"
+        ["desk.example.org", "physics.example.org", "lab.example.org"],
+        "a group's name is one of the server's, and so is one of a certificate that is ordered"
     );
     let certificates: Vec<_> = config.tls.pairs().map(|files| files.cert.clone()).collect();
     let expected =

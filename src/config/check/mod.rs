@@ -35,9 +35,15 @@ pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) 
     config.attach = attach::attached(raw.attach, problems);
     brand::brand(raw.brand, &mut config.brand, problems);
     config.groups = brand::groups(raw.group, &config.brand, problems);
-    // Whoever comes by a group's name is to be let in by it.
+    // Whoever comes by a group's name, or by one that a certificate is ordered for, is to be let in
+    // by it.
     let names = config.groups.iter().flat_map(|group| &group.hosts);
-    config.server.hosts.extend(names.cloned());
+    let ordered = config.tls.acme.iter().flat_map(|acme| &acme.domains);
+    for name in names.chain(ordered) {
+        if !config.server.hosts.contains(name) {
+            config.server.hosts.push(name.clone());
+        }
+    }
     flag(raw.portal.public_index, &mut config.portal.public_index);
     paths(raw.paths, &mut config.paths, problems);
     log(raw.log, &mut config.log, problems);
