@@ -15,6 +15,8 @@ const RENEWABLE = new URL('../fixtures/renewable.pem', import.meta.url);
 const NAMES = ['desk.test', 'lab.test'];
 const ON_443 = '[[listen]]\naddress = "0.0.0.0:443"\n\n';
 const ON_80 = '[[listen]]\naddress = "0.0.0.0:80"\nprotocol = "redirect"\n\n';
+/** Where no authority looks: what is ordered beside it can only be proved over http. */
+const ON_8443 = '[[listen]]\naddress = "0.0.0.0:8443"\nprotocol = "https"\n\n';
 /** An order, and what the launcher does before and after it. */
 const ORDERED = { timeout: 30_000 };
 
@@ -50,11 +52,14 @@ test('renewed ahead of time, with the account that is kept', async () => {
 });
 
 test('over http: ordered, kept privately, and there after both processes died', async () => {
-  const deskway = await start(ON_443 + ON_80, NAMES);
+  const deskway = await start(ON_8443 + ON_80, NAMES);
   try {
-    await expect.poll(() => authority.certificate('lab.test'), ORDERED).toContain('BEGIN');
-    const first = authority.certificate('desk.test');
+    await expect.poll(() => authority.certificate('lab.test', 8443), ORDERED).toContain('BEGIN');
+    const first = authority.certificate('desk.test', 8443);
     expect(new X509Certificate(first).subjectAltName).toBe('DNS:desk.test, DNS:lab.test');
+
+    // Nothing but the order says that this machine is called so.
+    expect(authority.status('lab.test', '/sign-in', 8443)).toBe(200);
 
     const folder = join(deskway.folder, 'state/acme');
     const modes = Object.fromEntries(readdirSync(folder).map((name) => [name, mode(join(folder, name))]));
@@ -72,13 +77,13 @@ test('over http: ordered, kept privately, and there after both processes died', 
     for (const role of ['serve', 'launcher']) {
       process.kill(deskway.pidOf(role), 'SIGKILL');
       await expect.poll(() => deskway.log).toContain(`role="${role}"`);
-      await expect.poll(() => authority.certificate('desk.test')).toBe(first);
+      await expect.poll(() => authority.certificate('desk.test', 8443)).toBe(first);
     }
     expect(orders(deskway)).toBe(1);
 
     // Other names are ordered at once.
-    configure(deskway, ON_443 + ON_80, ['desk.test']);
-    await expect.poll(() => names('desk.test'), ORDERED).toBe('DNS:desk.test');
+    configure(deskway, ON_8443 + ON_80, ['desk.test']);
+    await expect.poll(() => names('desk.test', 8443), ORDERED).toBe('DNS:desk.test');
   } finally {
     await deskway.remove();
   }
@@ -125,8 +130,8 @@ function configure(deskway, listeners, domains) {
 /** How many orders were begun. */
 const orders = (deskway) => deskway.log.split('ordering a certificate').length - 1;
 
-function names(host) {
-  const shown = authority.certificate(host);
+function names(host, port) {
+  const shown = authority.certificate(host, port);
   return shown.startsWith('none') ? shown : new X509Certificate(shown).subjectAltName;
 }
 

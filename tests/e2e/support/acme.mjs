@@ -63,10 +63,20 @@ ca_file = "${this.root}"
     return spawn('nsenter', inside, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   }
 
-  /** The certificate that is shown for `name`, verified with the authority's; else why not. */
-  certificate(name) {
+  /** The answer's status to GET `path` by that name, over https. */
+  status(name, path, port = 443) {
     const inside = ['-t', String(this.holder.pid), '--net', '--mount'];
-    const ask = ['openssl', 's_client', '-connect', '127.0.0.1:443', '-servername', name];
+    const ask = ['openssl', 's_client', '-quiet', '-connect', `127.0.0.1:${port}`, '-servername', name];
+    const input = `GET ${path} HTTP/1.1\r\nHost: ${name}:${port}\r\nConnection: close\r\n\r\n`;
+    const options = { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] };
+    const text = execFileSync('nsenter', [...inside, ...ask], options);
+    return Number(/^HTTP\/1\.1 (\d+) /.exec(text)[1]);
+  }
+
+  /** The certificate that is shown for `name`, verified with the authority's; else why not. */
+  certificate(name, port = 443) {
+    const inside = ['-t', String(this.holder.pid), '--net', '--mount'];
+    const ask = ['openssl', 's_client', '-connect', `127.0.0.1:${port}`, '-servername', name];
     const check = ['-CAfile', this.root, '-verify_hostname', name, '-verify_return_error'];
     try {
       const options = { input: '', encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] };
