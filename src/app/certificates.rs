@@ -1,23 +1,31 @@
 //! The certificates at the start, read by whoever may read them.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tracing::{error, warn};
 
 use crate::acme;
-use crate::certificates::{Pair, PairError, Pem};
+use crate::certificates::{Pair, Pem, configured};
 use crate::config::{Config, TlsFiles};
 use crate::runtime::Clock;
 
 /// Whether every configured pair can be used.
 ///
 /// # Errors
-/// What is wrong with the first that cannot.
-pub(super) fn check(config: &Config) -> Result<(), PairError> {
-    for files in config.tls.pairs() {
-        let pair = Pem::read(files)?.check(files)?;
-        if let Some(fault) = pair.out_of_time(Clock::System.unix()) {
-            warn!("the certificate {} {fault}", files.cert.display());
+/// What is wrong with those that cannot.
+pub(super) fn check(config: &Config) -> Result<()> {
+    let mut wrong = Vec::new();
+    for it in configured(config) {
+        match it.pair {
+            Ok(pair) => {
+                if let Some(fault) = pair.out_of_time(Clock::System.unix()) {
+                    warn!("the certificate {} {fault}", it.files.cert.display());
+                }
+            }
+            Err(error) => wrong.push(error.to_string()),
         }
+    }
+    if !wrong.is_empty() {
+        bail!("{}", wrong.join("\n"));
     }
     Ok(())
 }
@@ -25,9 +33,9 @@ pub(super) fn check(config: &Config) -> Result<(), PairError> {
 /// Those that can be used; of the others the log tells.
 pub(super) fn read(config: &Config) -> Vec<(TlsFiles, Pair)> {
     let mut pairs = Vec::new();
-    for files in config.tls.pairs() {
-        match Pem::read(files).and_then(|pem| pem.check(files)) {
-            Ok(pair) => pairs.push((files.clone(), pair)),
+    for it in configured(config) {
+        match it.pair {
+            Ok(pair) => pairs.push((it.files.clone(), pair)),
             Err(error) => error!("{error}"),
         }
     }

@@ -423,8 +423,9 @@ pub enum Error {
     Config(#[from] config::Error),
     #[error(transparent)]
     Import(#[from] import::Error),
-    #[error(transparent)]
-    Logo(#[from] config::LogoError),
+    /// A line for each file that the configuration names and that cannot be used.
+    #[error("{}", .0.join("\n"))]
+    WrongFiles(Vec<String>),
     #[error(transparent)]
     Accounts(#[from] accounts::Error),
     #[error(transparent)]
