@@ -9,5 +9,5 @@ mod stamps;
 
 pub use bundle::{Bundle, BundleError, Told};
 pub use configured::{Configured, configured};
-pub use pair::{Pair, PairError, Pem};
+pub use pair::{Pair, PairError, Pem, leaf};
 pub use stamps::{Stamp, foreign_stamps, stamps};

@@ -180,6 +180,18 @@ fn read_leaf(leaf: &CertificateDer<'_>) -> (Vec<String>, i64, i64) {
     (names, from.timestamp(), until.timestamp())
 }
 
+/// The first certificate in a file, as a server shows it.
+///
+/// # Errors
+/// When it cannot be read or holds none.
+pub fn leaf(path: &Path) -> Result<CertificateDer<'static>, PairError> {
+    let text = read(path, OFlags::empty())?;
+    CertificateDer::from_pem_slice(&text).map_err(|error| PairError::NoCertificate {
+        path: path.to_owned(),
+        error,
+    })
+}
+
 fn read(path: &Path, flags: OFlags) -> Result<Vec<u8>, PairError> {
     let unreadable = |error| PairError::Unreadable {
         path: path.to_owned(),

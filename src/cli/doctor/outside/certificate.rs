@@ -57,6 +57,29 @@ pub(super) fn findings(
     findings
 }
 
+/// Whether the machine's authorities vouch for it under that name today.
+///
+/// # Errors
+/// Why not.
+pub(super) fn vouched(
+    shown: &TlsFacts,
+    name: &ServerName<'_>,
+    roots: &RootCertStore,
+    now: u64,
+) -> Result<(), rustls::Error> {
+    let (own, rest) = shown
+        .chain
+        .split_first()
+        .ok_or(rustls::Error::NoCertificatesPresented)?;
+    let own = ParsedCertificate::try_from(own)?;
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
+    let known = rustls::crypto::ring::default_provider()
+        .signature_verification_algorithms
+        .all;
+    verify_server_cert_signed_by_trust_anchor(&own, roots, rest, now, known)?;
+    verify_server_name(&own, name)
+}
+
 fn version(version: Option<ProtocolVersion>) -> Finding {
     match version {
         Some(ProtocolVersion::TLSv1_3) => Finding::fine(TLS, "version 1.3"),

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
+use super::trust::Untrusted;
 use crate::runtime::Stream;
 
 /// For the name, and for each connection with its TLS handshake.
@@ -61,6 +62,8 @@ pub(super) enum DoorError {
     Connect { to: SocketAddr, error: io::Error },
     #[error("no TLS at {to}: {error}")]
     Tls { to: SocketAddr, error: io::Error },
+    #[error("not asked: {0}")]
+    Untrusted(#[from] Untrusted),
     #[error("nothing answers within {} s", ENTER_TIMEOUT.as_secs())]
     Late,
 }

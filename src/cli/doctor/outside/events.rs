@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::Response;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::mend::Lack;
-use super::request::{self, Failure};
+use super::request::Failure;
 use super::{Finding, Way};
 
 const EVENTS: &str = "events";
@@ -26,7 +26,7 @@ enum Came {
 }
 
 pub(super) async fn findings(way: &Way) -> Finding {
-    let events = request::stream(&way.at("doctor/events"), way.pass(), both).await;
+    let events = way.ask("doctor/events", HeaderMap::new(), both).await;
     match events {
         Ok((Came::Both(between), _)) if between >= BETWEEN => {
             Finding::fine(EVENTS, "each arrives as it is sent")

@@ -15,12 +15,15 @@ mod request;
 mod secure;
 mod seen;
 mod silence;
+mod trust;
 mod walk;
 mod websocket;
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use hyper::Response;
+use hyper::body::Incoming;
 use url::Url;
 
 use super::finding::Finding;
@@ -29,12 +32,16 @@ use super::finding::State;
 use crate::config::{Config, ListenAt, Protocol};
 use crate::runtime::Clock;
 use crate::store::{DOCTOR_KEY_FILE, DoctorKey};
+use door::{DoorError, Entered, Facts};
 use mend::Lack;
 use proxy::Proxy;
+use request::Failure;
+use trust::{Trust, Untrusted};
 use walk::{Ground, Landing};
 
 /// The header that carries the pass.
 const PASS: HeaderName = HeaderName::from_static("deskway-doctor");
+const LEFT_OUT: &str = "left out";
 /// How long a WebSocket is silent: proxies are used to cut after 60 s.
 pub(super) const SILENCE: Duration = Duration::from_secs(75);
 
@@ -43,6 +50,7 @@ struct Way {
     /// Everything of Deskway's is below it; ends with a slash.
     site: Url,
     key: Option<DoctorKey>,
+    trust: Trust,
     proxy: Proxy,
     /// Where Deskway listens.
     upstream: String,
@@ -59,11 +67,36 @@ impl Way {
         self.site.path().trim_end_matches('/')
     }
 
-    /// The header that Deskway wants to see.
-    fn pass(&self) -> HeaderMap {
+    /// A connection, and the header that Deskway wants to see, for whom it may be shown.
+    async fn enter(&self, url: &Url) -> Result<(Entered, HeaderMap), DoorError> {
+        let entered = door::enter(url).await?;
+        self.may_show(&entered.facts)?;
         let pass = self.key.as_ref().map(|key| key.pass(Clock::System.unix()));
         let value = pass.and_then(|pass| HeaderValue::try_from(pass).ok());
-        value.map(|value| (PASS, value)).into_iter().collect()
+        Ok((
+            entered,
+            value.map(|value| (PASS, value)).into_iter().collect(),
+        ))
+    }
+
+    /// Whether the pass may be shown to who is at the other end.
+    fn may_show(&self, facts: &Facts) -> Result<(), Untrusted> {
+        let name = door::server_name(&self.site);
+        let now = Clock::System.unix();
+        self.trust.admits(facts, name.as_ref(), now)
+    }
+
+    /// Asks for what is there for the doctor alone.
+    async fn ask<T>(
+        &self,
+        path: &str,
+        mut headers: HeaderMap,
+        read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Failure>,
+    ) -> Result<(T, Facts), Failure> {
+        let url = self.at(path);
+        let (entered, pass) = self.enter(&url).await?;
+        headers.extend(pass);
+        request::stream_over(entered, &url, headers, read).await
     }
 
     fn mend(&self, lack: Lack) -> String {
@@ -76,9 +109,15 @@ impl Way {
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
-    let mut url = Url::parse(text).map_err(|error| error.to_string())?;
+    let unknown = || {
+        format!(
+            "`{text}` is no address: write it as browsers do, with https:// or http:// and the \
+             host, such as https://desk.example.org/desk/"
+        )
+    };
+    let mut url = Url::parse(text).map_err(|_| unknown())?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err("it has to begin with https:// or http:// and a host".to_owned());
+        return Err(unknown());
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it may hold no name and no password".to_owned());
@@ -116,46 +155,62 @@ async fn go_in(url: &Url, quick: bool, config: &Config) -> Vec<Finding> {
     let Some(landing) = landing else {
         return findings;
     };
-    let key = DoctorKey::read(&config.paths.state.join("front"));
     let site = site(url, &landing);
     let mut way = Way {
         proxy: recognise(&site, &landing).await,
         site,
         key: None,
+        trust: Trust::gather(config),
         upstream,
         configured_base,
     };
     findings.push(said_of_proxy(way.proxy));
     findings.extend(secure::findings(&way, &landing));
-    let no_key = match key {
+    let left_out = match key(&way, &landing, config) {
         Ok(key) => {
             way.key = Some(key);
             None
         }
-        Err(error) => Some(error),
+        Err(left_out) => Some(left_out),
     };
     let (identity, go_on) = identity::identify(&way, &landing).await;
     findings.extend(identity);
     if !go_on {
         return findings;
     }
-    match no_key {
+    match left_out {
         None => findings.extend(with_key(&mut way, quick).await),
-        Some(error) => {
+        Some(left_out) => {
             findings.push(websocket::arrive(&way).await);
-            let file = config.paths.state.join("front").join(DOCTOR_KEY_FILE);
-            findings.push(Finding::note(
-                "left out",
-                format!(
-                    "{}: {error}; so not looked at: addresses, host and scheme as Deskway sees \
-                     them, messages, silence and events",
-                    file.display()
-                ),
-                "run this where Deskway runs, as root or its user, with its --config or --state-dir",
-            ));
+            findings.push(left_out);
         }
     }
     findings
+}
+
+/// The key, where there is one and who answers may be shown a pass; else what is left out.
+fn key(way: &Way, landing: &Landing, config: &Config) -> Result<DoctorKey, Finding> {
+    const WHAT: &str = "addresses, host and scheme as Deskway sees them, messages, silence and \
+                        events";
+    let front = config.paths.state.join("front");
+    let key = DoctorKey::read(&front).map_err(|error| {
+        let file = front.join(DOCTOR_KEY_FILE);
+        let found = format!("{}: {error}; so not looked at: {WHAT}", file.display());
+        let mend =
+            "run this where Deskway runs, as root or its user, with its --config or --state-dir";
+        Finding::note(LEFT_OUT, found, mend)
+    })?;
+    way.may_show(&landing.facts).map_err(|untrusted| {
+        let mend = match untrusted {
+            Untrusted::Plain => "serve https",
+            Untrusted::Certificate(_) => {
+                "mend the certificate, or name its authority with SSL_CERT_FILE"
+            }
+        };
+        let found = format!("Deskway is not asked for {WHAT}, because {untrusted}");
+        Finding::note(LEFT_OUT, found, mend)
+    })?;
+    Ok(key)
 }
 
 /// What takes Deskway's word.

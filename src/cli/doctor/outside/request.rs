@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 use url::{Position, Url};
 
-use super::door::{self, DoorError, Facts};
+use super::door::{self, DoorError, Entered, Facts};
 use crate::runtime::Stream;
 
 /// For one request and its whole answer.
@@ -94,7 +94,16 @@ pub(super) async fn stream<T>(
     headers: HeaderMap,
     read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Failure>,
 ) -> Result<(T, Facts), Failure> {
-    let entered = door::enter(url).await?;
+    stream_over(door::enter(url).await?, url, headers, read).await
+}
+
+/// GET, on a connection that is there.
+pub(super) async fn stream_over<T>(
+    entered: Entered,
+    url: &Url,
+    headers: HeaderMap,
+    read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Failure>,
+) -> Result<(T, Facts), Failure> {
     let mut request = Request::get(&url[Position::BeforePath..Position::AfterQuery])
         .header(HOST, authority(url))
         .header(USER_AGENT, AGENT)
@@ -161,7 +170,8 @@ async fn alongside<T>(
     }
 }
 
-async fn whole(response: Response<Incoming>) -> Result<Answer, Failure> {
+/// Reads the whole answer.
+pub(super) async fn whole(response: Response<Incoming>) -> Result<Answer, Failure> {
     let (parts, body) = response.into_parts();
     let body = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => body.to_bytes(),

@@ -55,6 +55,7 @@ fn cut(way: &Way, lasted: Duration, pings: Duration) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::proxy::Proxy;
+    use super::super::trust::Trust;
     use super::super::{State, parse_url};
     use super::*;
 
@@ -63,6 +64,7 @@ mod tests {
         let way = Way {
             site: parse_url("https://desk.example.org/").unwrap(),
             key: None,
+            trust: Trust::nobody(),
             proxy: Proxy::Nginx,
             upstream: String::new(),
             configured_base: String::new(),

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use url::Url;
 
-use super::door::{self, DoorError};
+use super::door::DoorError;
 use super::mend::Lack;
 use super::request::{self, Answer};
 use super::seen::Seen;
@@ -113,12 +113,12 @@ pub(super) async fn open(way: &Way, origin: &str) -> Result<Socket, NoSocket> {
     let broken = |error| NoSocket::Broken(Box::new(error));
     let mut url = way.at("doctor/echo");
     let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
-    let entered = door::enter(&url).await?;
+    let (entered, pass) = way.enter(&url).await?;
     if url.set_scheme(scheme).is_err() {
         return Err(DoorError::NoHost.into());
     }
     let mut request = url.as_str().into_client_request().map_err(broken)?;
-    request.headers_mut().extend(way.pass());
+    request.headers_mut().extend(pass);
     if let Ok(origin) = HeaderValue::from_str(origin) {
         request.headers_mut().insert(ORIGIN, origin);
     }

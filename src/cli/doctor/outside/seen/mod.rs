@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{FORWARDED, HeaderName};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 
 use super::door::Facts;
@@ -94,12 +94,12 @@ pub(super) async fn findings(way: &Way, plain: &Seen, facts: &Facts) -> Vec<Find
 
 async fn ask(way: &Way, more: &[(HeaderName, &str)]) -> Result<(Seen, Facts), Finding> {
     const ASKED: &str = "Deskway";
-    let mut headers = way.pass();
+    let mut headers = HeaderMap::new();
     for (name, value) in more {
         let value = HeaderValue::from_str(value);
         headers.extend(value.map(|value| (name.clone(), value)));
     }
-    let answered = request::get(&way.at("doctor/seen"), headers).await;
+    let answered = way.ask("doctor/seen", headers, request::whole).await;
     let (answer, facts) = answered.map_err(|failure| {
         let mend = "the proxy's log and Deskway's say more";
         Finding::wrong(ASKED, failure.to_string(), mend)

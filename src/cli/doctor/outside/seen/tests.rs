@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cli::doctor::outside::proxy::Proxy;
+use crate::cli::doctor::outside::trust::Trust;
 use crate::cli::doctor::outside::{State, parse_url};
 
 const OURS: &str = "203.0.113.7";
@@ -10,6 +11,7 @@ fn way() -> Way {
     Way {
         site: parse_url("https://desk.example.org/desk/").unwrap(),
         key: None,
+        trust: Trust::nobody(),
         proxy: Proxy::Nginx,
         upstream: "127.0.0.1:6080".to_owned(),
         configured_base: "/desk".to_owned(),
