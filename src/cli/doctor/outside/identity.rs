@@ -45,7 +45,7 @@ fn at_home(way: &Way, landing: &Landing, boot: &Boot) -> (Vec<Finding>, bool) {
     let path = landing.url.path();
     let landed = path.strip_suffix("/sign-in").unwrap_or(path);
     let landed = landed.trim_end_matches('/');
-    let version = if boot.version == OWN_VERSION {
+    let version = if release(&boot.version) == OWN_VERSION {
         Finding::fine(DESKWAY, format!("version {}", boot.version))
     } else {
         Finding::note(
@@ -165,8 +165,62 @@ fn other_name(way: &Way) -> Finding {
     )
 }
 
+/// A version without the build behind its `+`, which the pages' files have in theirs.
+fn release(version: &str) -> &str {
+    version
+        .split_once('+')
+        .map_or(version, |(release, _)| release)
+}
+
 fn boot(page: &str) -> Option<Boot> {
     let (_, after) = page.split_once("id=\"boot\">")?;
     let (json, _) = after.split_once("</script>")?;
     serde_json::from_str(json).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::door::Facts;
+    use super::super::proxy::Proxy;
+    use super::super::trust::Trust;
+    use super::super::{State, parse_url};
+    use super::*;
+
+    #[test]
+    fn the_same_release_is_no_other_whatever_its_files_are() {
+        let way = Way {
+            site: parse_url("http://127.0.0.1/desk/").unwrap(),
+            key: None,
+            trust: Trust::nobody(),
+            proxy: Proxy::Nginx,
+            upstream: String::new(),
+            configured_base: "/desk".to_owned(),
+        };
+        let landing = Landing {
+            url: way.site.clone(),
+            answer: request::Answer {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                body: bytes::Bytes::new(),
+            },
+            facts: Facts {
+                from: [127, 0, 0, 1].into(),
+                to: [127, 0, 0, 1].into(),
+                tls: None,
+            },
+        };
+        for (version, state) in [
+            (format!("{OWN_VERSION}+5a1b2c3d"), State::Fine),
+            (OWN_VERSION.to_owned(), State::Fine),
+            ("9.9.9+5a1b2c3d".to_owned(), State::Note),
+        ] {
+            let boot = Boot {
+                base: "/desk".to_owned(),
+                version,
+            };
+            let (findings, go_on) = at_home(&way, &landing, &boot);
+            assert!(go_on, "{findings:?}");
+            assert_eq!(findings[0].state, state, "{findings:?}");
+        }
+    }
 }
