@@ -21,6 +21,17 @@ pub struct Upgraded {
 #[derive(Debug)]
 pub struct Held(#[expect(dead_code, reason = "held, not read")] Option<Phase>);
 
+#[cfg(test)]
+impl Upgraded {
+    pub(crate) fn over(stream: Stream) -> Self {
+        Self {
+            stream,
+            early: Bytes::new(),
+            place: Held(None),
+        }
+    }
+}
+
 /// Waits until the answer to an upgrade is on its way and takes the connection over.
 ///
 /// # Errors

@@ -16,12 +16,10 @@ use crate::runtime::Stream;
 
 /// The longest message, and the most that goes through one WebSocket, in bytes.
 const MOST: usize = 4 << 20;
-/// How long one may last.
+/// How long one may last, with its end.
 const LASTS: Duration = Duration::from_mins(2);
 /// What is read at once, in bytes.
 const PIECE: usize = 16 << 10;
-/// Close code 1000, a normal end (RFC 6455 §7.4.1).
-const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
 
 /// Why an echo ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +32,8 @@ pub(super) enum Ended {
     Broken(#[from] Violation),
     #[error("more than {MOST} bytes")]
     TooMuch,
+    #[error("it lasted {} s", LASTS.as_secs())]
+    Late,
 }
 
 struct Echo {
@@ -44,19 +44,23 @@ struct Echo {
     left: usize,
 }
 
-/// Echoes until the client closes, or its time is over.
-pub(super) async fn run(upgraded: Upgraded) -> Result<(), Ended> {
-    let mut echo = Echo {
-        stream: upgraded.stream,
-        parser: FrameParser::new(MOST),
-        raw: BytesMut::from(&*upgraded.early),
-        left: MOST,
+/// Echoes until the client closes. When its time is over the connection is dropped without a word:
+/// a frame may be half on its way, and who reads nothing would not read another.
+pub(super) async fn run(
+    upgraded: impl Future<Output = Result<Upgraded, hyper::Error>>,
+) -> Result<(), Ended> {
+    let whole = async {
+        let upgraded = upgraded.await?;
+        let mut echo = Echo {
+            stream: upgraded.stream,
+            parser: FrameParser::new(MOST),
+            raw: BytesMut::from(&*upgraded.early),
+            left: MOST,
+        };
+        echo.talk().await?;
+        Ok(echo.stream.shutdown().await?)
     };
-    match timeout(LASTS, echo.talk()).await {
-        Ok(ended) => ended?,
-        Err(_) => echo.send(Opcode::Close, &NORMAL).await?,
-    }
-    Ok(echo.stream.shutdown().await?)
+    timeout(LASTS, whole).await.unwrap_or(Err(Ended::Late))
 }
 
 impl Echo {
@@ -141,5 +145,44 @@ impl Echo {
             0 => Err(Ended::Left(io::ErrorKind::UnexpectedEof.into())),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    /// An echo with its client, and only so much room between them.
+    fn echo(room: usize) -> (DuplexStream, impl Future<Output = Result<(), Ended>>) {
+        let (client, server) = duplex(room);
+        let upgraded = Upgraded::over(Stream::over(server));
+        (client, run(async move { Ok(upgraded) }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_nothing_is_let_go_in_time() {
+        let (mut client, echo) = echo(256);
+        let echo = timeout(LASTS * 2, echo);
+        // Binary, masked with nothing, 1000 bytes: more than fits on the way back.
+        let mut frame = vec![0x82, 0x80 | 126, 0x03, 0xe8, 0, 0, 0, 0];
+        frame.resize(frame.len() + 1000, b'x');
+        let (ended, sent) = tokio::join!(echo, async { client.write_all(&frame).await });
+        let ended = ended.expect("it holds its place for ever");
+        assert!(matches!(ended, Err(Ended::Late)), "{ended:?}");
+        assert!(sent.is_err(), "the connection is gone");
+        // Half of the frame came back, and nothing in the middle of it.
+        let mut back = Vec::new();
+        client.read_to_end(&mut back).await.unwrap();
+        assert_eq!(back[..4], [0x82, 126, 0x03, 0xe8]);
+        assert!(back[4..].iter().all(|byte| *byte == b'x'), "{back:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_let_go_in_time() {
+        let (_client, echo) = echo(256);
+        let ended = timeout(LASTS * 2, echo).await.unwrap();
+        assert!(matches!(ended, Err(Ended::Late)), "{ended:?}");
     }
 }

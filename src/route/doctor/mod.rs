@@ -178,9 +178,8 @@ pub(super) async fn echo(
     let tasks = site.tasks.clone();
     site.tasks.spawn(async move {
         let _place = place;
-        let talk = async { echo::run(listen::upgraded(upgrade).await?).await };
         let ended = tokio::select! {
-            ended = talk => ended,
+            ended = echo::run(listen::upgraded(upgrade)) => ended,
             () = tasks.stopping() => return,
         };
         if let Err(error) = ended {
