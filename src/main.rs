@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use deskway::cli::Command;
+use deskway::runtime::{printable, words};
 
 fn main() -> ExitCode {
     let argv: Vec<_> = std::env::args_os().collect();
@@ -14,8 +15,10 @@ fn main() -> ExitCode {
     match deskway::app::run(command) {
         Ok(status) => status,
         Err(error) => {
+            // What is quoted may be another's.
+            let text = printable(&words(error.as_ref()));
             // When standard error is closed there is nobody to tell.
-            _ = writeln!(std::io::stderr(), "deskway: {error:#}");
+            _ = writeln!(std::io::stderr(), "deskway: {text}");
             ExitCode::FAILURE
         }
     }

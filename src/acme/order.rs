@@ -1,7 +1,6 @@
 //! One order, from the account to the certificate's files. Runs in a child that is the service
 //! user and may talk to the network.
 
-use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use super::files;
 use super::record::Record;
 use crate::config::Acme;
 use crate::model::{Challenge, ChallengeKind};
+use crate::runtime::words;
 
 /// How long the authority may take to validate, and then to sign.
 const VALIDATION_TIMEOUT: Duration = Duration::from_mins(1);
@@ -301,18 +301,4 @@ fn name_of(kind: ChallengeKind) -> &'static str {
         ChallengeKind::Http01 => "http-01",
         ChallengeKind::TlsAlpn01 => "tls-alpn-01",
     }
-}
-
-/// An error with what is behind it.
-fn words(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(behind) = source {
-        let more = behind.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = behind.source();
-    }
-    text
 }

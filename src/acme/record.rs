@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::certificates::Pair;
 use crate::config::Acme;
+use crate::runtime::printable;
 
 /// Never two orders within so long, whatever else is due: seconds.
 pub const MIN_BETWEEN: u64 = 60;
@@ -88,6 +89,8 @@ impl Record {
 
     /// It failed; the authority may have said how long to wait.
     pub fn failed(&mut self, message: &str, retry_after: Option<u64>) {
+        // An authority's own words are among them, and go to logs and terminals.
+        let message = printable(&message.replace('\n', " "));
         let end = message.floor_char_boundary(MAX_MESSAGE);
         message
             .get(..end)
@@ -158,6 +161,13 @@ mod tests {
             not_after: not_after.cast_signed(),
             ..pem.check(&files).unwrap()
         }
+    }
+
+    #[test]
+    fn an_authority_s_words_command_no_terminal_and_make_no_lines() {
+        let mut record = Record::default();
+        record.failed("no\u{1b}[2J\r\nERROR made up", None);
+        assert_eq!(record.message, "no?[2J? ERROR made up");
     }
 
     #[test]

@@ -333,7 +333,7 @@ pub struct ProxyConfig {
     pub name: Option<String>,
     /// Where the proxy listens [default: port 80 of every address; with a certificate 443, and 80
     /// leads there]
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = proxy_config::parse_listen)]
     pub listen: Option<SocketAddr>,
     /// The proxy's own certificate chain, a PEM file, for https
     #[arg(long, value_name = "FILE", requires = "key")]

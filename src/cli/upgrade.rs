@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::{Error, RunPlace, out};
 use crate::model::{MAX_OUTCOME, UPGRADE_SOCKET, UpgradeOutcome};
+use crate::runtime::printable;
 
 /// Longer than any step of an upgrade may take, all together.
 const OUTCOME_TIMEOUT: Duration = Duration::from_mins(4);
@@ -22,9 +23,9 @@ pub fn run(place: &RunPlace) -> Result<(), Error> {
     let socket = deskway_osuser::connect(&run.join(UPGRADE_SOCKET));
     let socket = socket.map_err(|error| Error::NothingToUpgrade { run, error })?;
     match outcome(&socket)? {
-        UpgradeOutcome::Done { from, to, pid } => out::print(&format!(
+        UpgradeOutcome::Done { from, to, pid } => out::print(&printable(&format!(
             "Deskway {to} has taken over from {from} (process {pid})\n"
-        )),
+        ))),
         UpgradeOutcome::Kept { version, reason } => Err(Error::NotUpgraded { version, reason }),
     }
 }

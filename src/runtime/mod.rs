@@ -1,5 +1,5 @@
 //! What every role needs of its process: the time, tasks with an owner, threads, streams,
-//! randomness, the log.
+//! randomness, the log, words for people.
 
 mod clock;
 mod log;
@@ -9,6 +9,7 @@ mod script;
 mod sealed;
 mod stream;
 mod tasks;
+mod words;
 mod workers;
 
 pub use clock::Clock;
@@ -19,4 +20,5 @@ pub(crate) use script::write_script;
 pub use sealed::{seal, unseal};
 pub use stream::{Io, Stream};
 pub use tasks::Tasks;
+pub use words::{printable, words};
 pub use workers::{Workers, processors, workers};

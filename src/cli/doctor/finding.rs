@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::runtime::printable;
+
 /// The answer of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
@@ -75,11 +77,12 @@ impl fmt::Display for State {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const INDENT: &str = "\n                        ";
-        let found = self.found.trim_end().replace('\n', INDENT);
+        // The other side's words are among them.
+        let found = printable(self.found.trim_end()).replace('\n', INDENT);
         write!(f, "{:<5}  {:<15}  {found}", self.state, self.check)?;
         match &self.mend {
             None => Ok(()),
-            Some(mend) => write!(f, " → {mend}"),
+            Some(mend) => write!(f, " → {}", printable(mend)),
         }
     }
 }
@@ -96,6 +99,11 @@ mod tests {
         assert_eq!(
             wrong.to_string(),
             "wrong  D-Bus            none → apt-get install dbus"
+        );
+        let other = Finding::note("proxy", "\u{1b}]0;x\u{7}\u{9b}2J\ra\nb", "\u{1b}c");
+        assert_eq!(
+            other.to_string(),
+            "note   proxy            ?]0;x??2J?a\n                        b → ?c"
         );
         let json = serde_json::to_value(&wrong).unwrap();
         assert_eq!(json["state"], "wrong");

@@ -8,6 +8,7 @@ mod way;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::{Error, ProxyConfig, out};
@@ -119,6 +120,18 @@ fn command(args: &ProxyConfig) -> String {
 /// A sentence that says what would be right.
 pub(super) fn parse_upstream(text: &str) -> Result<Upstream, String> {
     way::parse(text)
+}
+
+/// Reads where the proxy listens.
+///
+/// # Errors
+/// A sentence with an example.
+pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!(
+            "`{text}` is no address to listen on: write IP:PORT such as 0.0.0.0:443 or [::]:443"
+        )
+    })
 }
 
 /// Reads the name of a proxy.

@@ -192,7 +192,8 @@ impl Server {
                     .saturating_sub(self.clock.unix())
                     .div_ceil(60);
                 tracing::error!(
-                    "no certificate could be ordered, next try in {minutes} minutes: {message}"
+                    "no certificate could be ordered, next try in {minutes} minutes: {}",
+                    record.message
                 );
             }
         }
