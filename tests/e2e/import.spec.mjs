@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { Deskway, PROGRAM } from './support/deskway.mjs';
 import { desktopIsOpen, expect, screen, signIn, test } from './support/test.mjs';
-import { startWebsockify } from './support/websockify.mjs';
+import { freePort, startWebsockify } from './support/websockify.mjs';
 import { XDesktop } from './support/x-desktop.mjs';
 
 const NGINX_CONF = new URL('../import/two-desktops.conf', import.meta.url);
@@ -31,7 +31,9 @@ test("the links to Alice's and Bob's desktops open after the import", async ({ b
       await expect.poll(() => read(join(desktop.folder, 'ready'))).toBe('yes\n');
     }
     const [first, second] = servers.map(({ port }) => `127.0.0.1:${port}/`);
+    const port = await freePort();
     const conf = readFileSync(NGINX_CONF, 'utf8')
+      .replace('listen 80 default_server', `listen 127.0.0.1:${port} default_server`)
       .replaceAll('127.0.0.1:6080/', first)
       .replaceAll('127.0.0.1:6081/', second)
       .replaceAll('/novnc/alice/', `/novnc/${alice.name}/`)
@@ -43,7 +45,17 @@ test("the links to Alice's and Bob's desktops open after the import", async ({ b
     expect(said).toContain('2 attached desktops');
     expect(execFileSync(PROGRAM, ['check-config', to], { encoding: 'utf8' })).toContain('nothing is wrong');
 
-    deskway = await Deskway.start({ config: readFileSync(to, 'utf8') });
+    // It listens where nginx did.
+    deskway = await Deskway.start({ config: readFileSync(to, 'utf8'), listen: '' });
+    expect(deskway.url).toBe(`http://127.0.0.1:${port}`);
+
+    // The index that nginx showed to everybody.
+    const guest = await browser.newPage();
+    await guest.goto(`${deskway.url}/`);
+    await guest.getByRole('link', { name: alice.name }).first().click();
+    await expect(guest).toHaveURL(/\/sign-in\?next=/);
+    await guest.close();
+
     for (const [index, person] of people.entries()) {
       const context = await browser.newContext();
       const page = await context.newPage();
@@ -55,10 +67,10 @@ test("the links to Alice's and Bob's desktops open after the import", async ({ b
       await page.keyboard.press('Enter');
       const typed = join(desktops[index].folder, 'typed');
       await expect.poll(() => read(typed)).toBe(`for ${person.name}\n`);
-      // The other's link leads nowhere.
+      // That the other's desktop is there is no secret with an index for everybody, and no more is.
       const other = people[1 - index];
       const answer = await page.goto(`${deskway.url}/novnc/${other.name}/vnc.html`);
-      expect(answer.status()).toBe(404);
+      expect(answer.status()).toBe(403);
       await context.close();
     }
   } finally {

@@ -143,13 +143,6 @@ impl Found {
                 !sound(place, "this setting", &text)
             });
         }
-        self.public_index.take_if(|place| {
-            !sound(
-                place,
-                "the index of desktops for everybody",
-                render::PUBLIC_INDEX,
-            )
-        });
         let mut before = Vec::new();
         self.tls.retain(|(place, cert, key)| {
             before.push((cert.clone(), key.clone()));

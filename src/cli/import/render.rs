@@ -11,7 +11,7 @@ const MAX_NOTES: usize = 100;
 const MAX_NOTE: usize = 250;
 
 /// Everybody's desktops are listed before sign-in, as a static index did.
-pub(super) const PUBLIC_INDEX: &str = "[portal]\npublic_index = true\n";
+const PUBLIC_INDEX: &str = "[portal]\npublic_index = true\n";
 
 /// A value in quotes, whatever it holds.
 pub(super) fn string(text: &str) -> String {
@@ -154,10 +154,11 @@ pub(super) fn attached(attached: &Attached, beside: &Path) -> String {
     })
 }
 
-/// Where a desktop's password belongs, when it has one.
+/// Where a desktop's password belongs, when it has one. No name has a `+` in it, as one may have a
+/// dot: `alice/b` and the person `alice.b` are two.
 pub(super) fn password_file(attached: &Attached, beside: &Path) -> Option<PathBuf> {
     attached.password.as_ref()?;
-    let desktop = attached.desktop.as_ref()?.replace('/', ".");
+    let desktop = attached.desktop.as_ref()?.replace('/', "+");
     Some(beside.join(format!("{desktop}.password")))
 }
 

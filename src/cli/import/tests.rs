@@ -55,15 +55,11 @@ fn each_file_becomes_the_configuration_beside_it() {
 #[test]
 fn two_desktops_behind_nginx_are_alice_s_and_bob_s() {
     let (text, config) = imported(&args("two-desktops.conf"));
-    // Nothing is lost but, where there is none, the index.
-    let lost = text
-        .lines()
-        .filter(|line| line.starts_with("# - tests/import"));
     assert!(
-        lost.clone()
-            .all(|line| line.contains("two-desktops.conf:11: the index")),
-        "{text}"
+        !text.contains("Not carried over"),
+        "nothing is lost: {text}"
     );
+    assert!(config.portal.public_index, "{text}");
     let desktops: Vec<_> = config
         .attach
         .iter()
@@ -206,6 +202,48 @@ fn includes_are_found_from_the_file_s_folder_whatever_it_is_called() {
     assert_eq!(config.attach.len(), 1);
     // The default of a server that names no address.
     assert!(format!("{:?}", config.server.listen).contains("0.0.0.0:80"));
+}
+
+#[test]
+fn a_person_with_a_dot_and_another_s_desktop_have_passwords_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = folder.path().join("user-mapping.xml");
+    let connection = |name: &str, password: &str| {
+        format!(
+            "<connection name=\"{name}\"><protocol>vnc</protocol>\
+             <param name=\"hostname\">lab</param><param name=\"port\">5901</param>\
+             <param name=\"password\">{password}</param></connection>"
+        )
+    };
+    let text = format!(
+        "<user-mapping><authorize username=\"alice\">{}{}</authorize>\
+         <authorize username=\"alice.b\">{}</authorize></user-mapping>",
+        connection("b", "first"),
+        connection("c", "second"),
+        connection("main", "third")
+    );
+    fs::write(&from, text).unwrap();
+    let mut args = args("");
+    args.file = from;
+    let path = folder.path().join("to/deskway.toml");
+    let beside = path.parent().unwrap();
+    let found = found(&args);
+    assert_eq!(found.attached.len(), 3);
+    let text = render::file(&found, &args.file, beside);
+    place::write(&found, &text, &path, false).unwrap();
+    for (desktop, password) in [
+        ("alice/b", "first"),
+        ("alice/c", "second"),
+        ("alice.b", "third"),
+    ] {
+        let attached = found
+            .attached
+            .iter()
+            .find(|it| it.desktop.as_deref() == Some(desktop))
+            .unwrap();
+        let file = render::password_file(attached, beside).unwrap();
+        assert_eq!(fs::read_to_string(file).unwrap(), format!("{password}\n"));
+    }
 }
 
 #[test]
