@@ -82,6 +82,32 @@ test('a failure while it starts is shown with the log', () => {
   assert.deepEqual(phase, { kind: 'failed', message: 'It ended at once.', log: 'end' });
 });
 
+test('a failure while it starts is one too when the socket tells it first', () => {
+  const screen = desktop('starting', { stage: 'session' });
+  const failed = desktop('failed', { message: 'No such program.', log: 'end' });
+  const early = run([desktop('absent'), started, screen, closed(4002, 'No such program.')]);
+  assert.deepEqual(early.phase, { kind: 'failed', message: 'No such program.', log: null });
+  const stale = run([screen], early.connection);
+  assert.equal(stale.phase.kind, 'failed');
+  const known = { kind: 'failed', message: 'No such program.', log: 'end' };
+  assert.deepEqual(run([failed], stale.connection).phase, known);
+  // Closed before anybody knew why.
+  const unknown = run([desktop('absent'), started, screen, closed(4001, 'The desktop was stopped.')]);
+  assert.equal(unknown.phase.kind, 'ended');
+  assert.deepEqual(run([failed], unknown.connection).phase, known);
+  // Its agent says that it stops before the launcher says why.
+  const stopping = run([desktop('absent'), started, screen, desktop('stopping')]);
+  const told = run([closed(4002, 'No such program.')], stopping.connection);
+  assert.equal(told.phase.kind, 'failed');
+  const old = desktop('failed', { message: 'No such program.', log: 'end', since: 1 });
+  const listed = run([old], stopping.connection);
+  assert.deepEqual(listed.phase, known);
+  assert.deepEqual(listed.effects, ['disconnect']);
+  // Another window tries again.
+  const again = run([failed, screen], early.connection);
+  assert.equal(again.phase.kind, 'starting');
+});
+
 test('what was known before the start does not count as its result', () => {
   const { phase } = run([desktop('failed', { since: 1 }), desktop('failed', { since: 1 })]);
   assert.equal(phase.kind, 'starting');

@@ -151,9 +151,14 @@ function bringUp(was: Connection, now: number): Step {
       return { next: settled.next, effects: connect ? [{ do: 'connect' }] : [] };
     }
     case 'stopping':
+      // One whose start was seen goes, and why will be known.
+      if (was.start === 'seen') return stay(was);
       return stay({ ...was, start: 'none', phase: { kind: 'starting', stage: null, stoppingFirst: true } });
     case 'failed':
-      if (was.start === 'seen' || (was.start === 'none' && !was.insist && isFresh(desktop, now))) return fail(was, desktop);
+      if (was.start === 'seen' || (was.start === 'none' && !was.insist && isFresh(desktop, now))) {
+        const failed = fail(was, desktop.message ?? '', desktop.log);
+        return { ...failed, next: { ...failed.next, seenDown: true } };
+      }
       break;
     case 'gone':
       if (was.start === 'seen') return end(was, 'stopped', desktop.message ?? '', desktop.log);
@@ -175,7 +180,7 @@ function afterLoss(was: Connection, now: number): Step {
     case 'stopping':
       return lose(was, lostWhy(was), '', now);
     case 'failed':
-      return end(was, 'crashed', desktop.message ?? '', desktop.log);
+      return crash(was, desktop.message ?? '', desktop.log);
     default:
       return end(was, 'stopped', desktop?.message ?? '', desktop?.log ?? null);
   }
@@ -186,6 +191,11 @@ function afterEnd(was: Connection, phase: Phase & { kind: 'ended' | 'failed' }, 
   const desktop = was.desktop;
   if (phase.kind === 'ended' && (phase.cause === 'replaced' || phase.cause === 'full')) return stay(was);
   if (!desktop || desktop.state === 'absent' || desktop.state === 'stopping') return stay({ ...was, seenDown: true });
+  if (desktop.state === 'failed' && phase.kind === 'ended' && phase.cause === 'stopped') {
+    // When the socket was closed its end was not known yet.
+    const { next } = crash(was, desktop.message ?? '', desktop.log);
+    return stay({ ...next, seenDown: true });
+  }
   if (desktop.state === 'gone' || desktop.state === 'failed') {
     const message = phase.message || (desktop.message ?? '');
     return stay({ ...was, seenDown: true, phase: { ...phase, message, log: desktop.log ?? phase.log } });
@@ -201,7 +211,8 @@ function onClosed(was: Connection, code: number, reason: string, now: number): S
     case 'signed_out':
       return { next: { ...was, phase: { kind: 'left' } }, effects: [{ do: 'sign_in' }] };
     case 'ended':
-      return end(was, meaning.cause, reason, null);
+      // The socket may be quicker than the live list.
+      return meaning.cause === 'crashed' ? crash(was, reason, null) : end(was, meaning.cause, reason, null);
     default:
       // A refused try after "restarting" is still the restart.
       return lose(was, meaning.kind === 'dropped' ? lostWhy(was) : meaning.kind, meaning.kind === 'unreachable' ? reason : '', now);
@@ -245,17 +256,24 @@ function lostWhy(was: Connection): Why {
   return was.phase.kind === 'lost' && was.phase.why !== 'asked' ? was.phase.why : 'dropped';
 }
 
-function end(was: Connection, cause: EndCause, message: string, log: string | null): Step {
-  return {
-    next: { ...was, phase: { kind: 'ended', cause, message, log }, start: 'none', seenDown: false, socket: false, frame: false },
-    effects: was.socket ? [{ do: 'disconnect' }] : [],
-  };
+/** One that never came up here has failed to start. */
+function crash(was: Connection, message: string, log: string | null): Step {
+  return was.start === 'seen' ? fail(was, message, log) : end(was, 'crashed', message, log);
 }
 
-function fail(was: Connection, desktop: Desktop): Step {
-  const phase: Phase = { kind: 'failed', message: desktop.message ?? '', log: desktop.log };
+function end(was: Connection, cause: EndCause, message: string, log: string | null): Step {
+  return over(was, { kind: 'ended', cause, message, log });
+}
+
+function fail(was: Connection, message: string, log: string | null): Step {
+  return over(was, { kind: 'failed', message, log });
+}
+
+/** `start` stays `seen` for one that never came up. */
+function over(was: Connection, phase: Phase): Step {
+  const start = was.start === 'seen' ? 'seen' : 'none';
   return {
-    next: { ...was, phase, start: 'none', seenDown: true, socket: false, frame: false },
+    next: { ...was, phase, start, seenDown: false, socket: false, frame: false },
     effects: was.socket ? [{ do: 'disconnect' }] : [],
   };
 }
