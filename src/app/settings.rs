@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
 
 use crate::cli;
 use crate::config::{self, Config, Overrides};
@@ -13,8 +14,7 @@ use crate::templates::{TemplateError, Templates, Texts};
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub config: Config,
-    /// What stands in `templates_dir`, found sound.
-    texts: Texts,
+    sources: Sources,
     path: Option<PathBuf>,
     overrides: Overrides,
     /// Those of the account that started this: a role that has dropped to another, and sees
@@ -22,12 +22,39 @@ pub(super) struct Settings {
     defaults: Config,
 }
 
+/// What the files held when they were found sound.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Sources {
+    /// The configuration's.
+    text: String,
+    /// Those in `templates_dir`.
+    texts: Texts,
+}
+
 impl Settings {
     /// Reads and checks everything, and starts the log. Nothing is bound or made yet.
     pub(super) fn load(start: &cli::Start) -> Result<Self> {
-        let overrides = start.overrides();
-        let (config, _) = config::load(start.config.as_deref(), &overrides)?;
+        let (config, text) = config::load(start.config.as_deref(), &start.overrides())?;
         let texts = sound_texts(&config)?;
+        Self::of(start, config, Sources { text, texts })
+    }
+
+    /// As [`Settings::load`], from what [`Settings::packed`] gave in another process: the files may
+    /// have been spoilt since.
+    pub(super) fn load_packed(start: &cli::Start, packed: &[u8]) -> Result<Self> {
+        let sources: Sources =
+            postcard::from_bytes(packed).context("the checked configuration is garbled")?;
+        let origin = "the checked configuration";
+        let config = config::from_text(&sources.text, origin, &start.overrides())?;
+        Self::of(start, config, sources)
+    }
+
+    /// What the files held, for another process with the same flags.
+    pub(super) fn packed(&self) -> Result<Vec<u8>> {
+        Ok(postcard::to_allocvec(&self.sources)?)
+    }
+
+    fn of(start: &cli::Start, config: Config, sources: Sources) -> Result<Self> {
         start_log(&config.log.filter, config.log.json).map_err(anyhow::Error::msg)?;
         let path = start
             .config
@@ -36,26 +63,10 @@ impl Settings {
             .transpose()?;
         Ok(Self {
             config,
-            texts,
+            sources,
             path,
-            overrides,
+            overrides: start.overrides(),
             defaults: Config::default_for(deskway_osuser::own_uid()),
-        })
-    }
-
-    /// As [`Settings::load`], for a program that takes over what runs and has to go on: where the
-    /// file is wrong, the built-in configuration is taken until it is right and a role starts
-    /// again.
-    pub(super) fn load_or_default(start: &cli::Start) -> Result<Self> {
-        Self::load(start).or_else(|error| {
-            let without_file = cli::Start {
-                config: Some("/dev/null".into()),
-                ..start.clone()
-            };
-            let mut settings = Self::load(&without_file)?;
-            tracing::error!("the configuration is wrong: {error:#}");
-            settings.path.clone_from(&start.config);
-            Ok(settings)
         })
     }
 
@@ -86,7 +97,7 @@ impl Settings {
 
     /// Ours with what stands in `templates_dir`.
     pub(super) fn templates(&self) -> Result<Templates, TemplateError> {
-        Templates::new(self.texts.clone())
+        Templates::new(self.sources.texts.clone())
     }
 
     /// For a role that is started again: the file as it is now, so that a configuration that was
@@ -97,13 +108,13 @@ impl Settings {
         if restarts == 0 {
             return settings;
         }
-        let read = self.reload().and_then(|(config, _)| {
+        let read = self.reload().and_then(|(config, text)| {
             let texts = sound_texts(&config).map_err(|error| error.to_string())?;
-            Ok((config, texts))
+            Ok((config, Sources { text, texts }))
         });
         match read {
-            Ok((mut config, texts)) => {
-                settings.texts = texts;
+            Ok((mut config, sources)) => {
+                settings.sources = sources;
                 config.paths = self.config.paths.clone();
                 config.server.listen.clone_from(&self.config.server.listen);
                 config

@@ -93,16 +93,15 @@ pub(super) enum State {
 }
 
 impl<'a> Supervisor<'a> {
-    /// # Errors
-    /// When there are too many descriptors.
-    pub(super) fn new(upgrades: BorrowedFd<'a>) -> io::Result<Self> {
-        Ok(Self {
-            signals: Signals::take(&SIGNALS)?,
+    /// `signals` are [`SIGNALS`].
+    pub(super) fn new(upgrades: BorrowedFd<'a>, signals: Signals) -> Self {
+        Self {
+            signals,
             running: Vec::new(),
             upgrades,
             leaving: None,
             notifier: Notifier::from_environment(),
-        })
+        }
     }
 
     /// Starts a role.

@@ -3,21 +3,28 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd, RawFd};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use deskway_osuser::{Account, Child, ProcessId, end_with_parent, own_uid, run_in_child};
+use deskway_osuser::{Account, Child, ProcessId, Signals, end_with_parent, own_uid, run_in_child};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitOptions};
 
 use super::entrances::{self, Entrance};
 use super::serve::{Inherited, announcement, serve};
 use super::settings::Settings;
 use super::socket_files::SocketFiles;
-use super::supervisor::{self, End, LAUNCHER, Role, SERVE, Supervisor};
+use super::supervisor::{self, End, LAUNCHER, Role, SERVE, SIGNALS, Supervisor};
 use super::upgrade::{self, GoOn, Ground, Handover, Program, Step};
+use super::words::Line;
 use super::{certificates, launcher, place};
 use crate::cli;
 use crate::launcher::Options;
 use crate::model::UpgradeOutcome;
+use crate::runtime::fill;
+
+/// Between two tries of what has to succeed.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs the front and the launcher until somebody stops them, or takes the part in an upgrade that
 /// it was started for.
@@ -29,25 +36,32 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
         run,
         state,
         base_path,
+        sound,
         step,
         ..
     } = handover;
-    let settings = || anyhow::Ok(Settings::load(&flags.start)?.at(&run, &state, &base_path));
+    let sound = upgrade::adopt(sound)?;
+    let settings = || {
+        let settings = Settings::load_packed(&flags.start, &upgrade::sound(&sound)?)?;
+        anyhow::Ok(settings.at(&run, &state, &base_path))
+    };
     match step {
-        Step::Check { report } => check(&settings()?, report),
+        Step::Check { report } => check(&Settings::load(&flags.start)?, report, sound),
         Step::Serve {
             entrances,
             front_socket,
             line,
         } => {
             supervisor::set_title(SERVE)?;
+            let settings = settings()?;
+            drop(sound);
             let to_supervisor = ToSupervisor {
                 announcement: None,
                 line: upgrade::adopt(line)?,
                 waits: true,
             };
             front(
-                settings()?,
+                settings,
                 place::service_account()?.as_ref(),
                 &upgrade::entrances(&entrances)?,
                 &upgrade::adopt(front_socket)?,
@@ -57,11 +71,15 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
         Step::Launcher => {
             supervisor::set_title(LAUNCHER)?;
             with_parent()?;
-            launcher::run(&settings()?, launcher_options(flags))
+            let settings = settings()?;
+            drop(sound);
+            launcher::run(&settings, launcher_options(flags))
         }
         Step::GoOn(had) => {
-            let settings = Settings::load_or_default(&flags.start)?;
-            go_on(flags, &settings.at(&run, &state, &base_path), had)
+            let signals = patiently(None, || Ok(Signals::take(&SIGNALS)?))?;
+            let settings = patiently(Some(&signals), settings)?;
+            drop(sound);
+            go_on(flags, &settings, had, signals)
         }
     }
 }
@@ -94,19 +112,24 @@ fn start(flags: &cli::Up) -> Result<()> {
         base_path: settings.config.server.base_path.clone(),
     };
     print_set_up_link(&settings, url.as_deref())?;
-    let mut supervisor = Supervisor::new(ground.upgrades.as_fd())?;
+    let signals = Signals::take(&SIGNALS)?;
+    let mut supervisor = Supervisor::new(ground.upgrades.as_fd(), signals);
     for role in roles(flags, &settings, service.as_ref(), &ground, url.as_deref()) {
         supervisor.start(role)?;
     }
     supervise(&mut supervisor, &ground)
 }
 
-/// As the same process that another version was a moment ago.
-fn go_on(flags: &cli::Up, settings: &Settings, had: GoOn) -> Result<()> {
-    let service = place::service_account()?;
+/// As the same process that another version was a moment ago. Descriptors that the front of this
+/// very version has taken over too are there.
+fn go_on(flags: &cli::Up, settings: &Settings, had: GoOn, signals: Signals) -> Result<()> {
+    let (service, program) = patiently(Some(&signals), || {
+        let program = Program::own().context("cannot learn how this program was started")?;
+        Ok((place::service_account()?, program))
+    })?;
     let run = &settings.config.paths.run;
     let ground = Ground {
-        program: Program::own().context("cannot learn how this program was started")?,
+        program,
         lock: upgrade::adopt(had.lock)?.into(),
         upgrades: upgrade::adopt(had.upgrades)?,
         entrances: upgrade::entrances(&had.entrances)?,
@@ -117,16 +140,16 @@ fn go_on(flags: &cli::Up, settings: &Settings, had: GoOn) -> Result<()> {
         state: settings.config.paths.state.clone(),
         base_path: settings.config.server.base_path.clone(),
     };
-    let asker = had.asker.map(upgrade::adopt).transpose()?;
-    let mut supervisor = Supervisor::new(ground.upgrades.as_fd())?;
+    let asker = had.asker.and_then(|asker| upgrade::adopt(asker).ok());
+    let mut supervisor = Supervisor::new(ground.upgrades.as_fd(), signals);
     for role in roles(flags, settings, service.as_ref(), &ground, None) {
         let runs = if role.name == LAUNCHER {
             &had.launcher
         } else {
             &had.serve
         };
-        let line = upgrade::adopt(runs.line)?;
-        supervisor.adopt(role, runs.process.into(), line.into());
+        let line = upgrade::adopt(runs.line).map(Line::from);
+        supervisor.adopt(role, runs.process.into(), line.unwrap_or_default());
     }
     supervisor.finishes(had.leaving.map(ProcessId::from), &ground.leaving_socket);
     let to = env!("CARGO_PKG_VERSION").to_owned();
@@ -141,6 +164,35 @@ fn go_on(flags: &cli::Up, settings: &Settings, had: GoOn) -> Result<()> {
     supervise(&mut supervisor, &ground)
 }
 
+/// Does what has to be done after the point of no return: people are served, so that what fails is
+/// tried again and again, until somebody stops Deskway.
+fn patiently<T>(signals: Option<&Signals>, mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut later = Vec::new();
+    loop {
+        match work() {
+            Ok(done) => {
+                upgrade::again(&later);
+                return Ok(done);
+            }
+            Err(error) => tracing::error!("cannot take over yet, trying again: {error:#}"),
+        }
+        let mut polled: Vec<_> = signals
+            .map(|signals| PollFd::new(signals, PollFlags::IN))
+            .into_iter()
+            .collect();
+        // Interrupted or not, it is tried again.
+        _ = poll(&mut polled, Timespec::try_from(TRY_AGAIN).ok().as_ref());
+        while let Some(signal) = signals.and_then(Signals::next) {
+            match signal {
+                Signal::TERM | Signal::INT => bail!("stopped before it had taken over"),
+                Signal::CHILD => {}
+                _ if later.contains(&signal) => {}
+                _ => later.push(signal),
+            }
+        }
+    }
+}
+
 fn supervise<'a>(supervisor: &mut Supervisor<'a>, ground: &'a Ground) -> Result<()> {
     let ended = supervisor
         .run(|supervisor, asker| upgrade::upgrade(supervisor, ground, asker.as_ref()))
@@ -153,8 +205,9 @@ fn supervise<'a>(supervisor: &mut Supervisor<'a>, ground: &'a Ground) -> Result<
 }
 
 /// Whether this program could be started with these flags and the configuration as it is now.
-fn check(settings: &Settings, report: RawFd) -> Result<()> {
+fn check(settings: &Settings, report: RawFd, sound: OwnedFd) -> Result<()> {
     certificates::check(&settings.config)?;
+    fill(sound, &settings.packed()?).context("cannot hand the configuration on")?;
     let mut report = File::from(upgrade::adopt(report)?);
     report.write_all(env!("CARGO_PKG_VERSION").as_bytes())?;
     Ok(())
@@ -279,5 +332,23 @@ fn wait_for(child: &Child) -> Result<()> {
     match ended.and_then(|(_, status)| status.exit_status()) {
         Some(0) => Ok(()),
         _ => bail!("cannot learn whether anybody can sign in"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_to_succeed_is_tried_again() {
+        let mut tries = 0;
+        let done = patiently(None, || {
+            tries += 1;
+            if tries < 2 {
+                bail!("not yet");
+            }
+            Ok(tries)
+        });
+        assert_eq!(done.unwrap(), 2);
     }
 }

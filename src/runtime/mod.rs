@@ -17,7 +17,7 @@ pub use log::start_log;
 pub use random::random_bytes;
 #[cfg(test)]
 pub(crate) use script::write_script;
-pub use sealed::{seal, unseal};
+pub use sealed::{fill, seal, sealable, unseal};
 pub use stream::{Io, Stream};
 pub use tasks::Tasks;
 pub use words::{printable, words};

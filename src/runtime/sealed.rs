@@ -18,11 +18,28 @@ fn unchangeable() -> SealFlags {
 /// # Errors
 /// When there is no memory or no descriptor left.
 pub fn seal(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let file = sealable(name)?;
+    fill(file.try_clone()?, bytes)?;
+    Ok(file)
+}
+
+/// An empty memory file that somebody else is to [`fill`].
+///
+/// # Errors
+/// When there is no memory or no descriptor left.
+pub fn sealable(name: &str) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = File::from(memfd_create(name, flags)?);
+    Ok(memfd_create(name, flags)?)
+}
+
+/// Writes those bytes to an empty memory file and seals it.
+///
+/// # Errors
+/// When there is no memory left, or it is sealed already.
+pub fn fill(file: OwnedFd, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::from(file);
     file.write_all(bytes)?;
-    fcntl_add_seals(&file, unchangeable())?;
-    Ok(file.into())
+    Ok(fcntl_add_seals(&file, unchangeable())?)
 }
 
 /// The bytes of a sealed file, at most `max` of them.

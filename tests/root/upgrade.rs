@@ -130,6 +130,57 @@ fn a_program_that_cannot_take_over_leaves_the_old_one_serving() {
     visitors.end();
 }
 
+/// The next program: ours, in the gateway's own folder, behind a script that does `first`.
+fn replace_with_script(gateway: &Gateway, first: &str) {
+    let real = gateway.path().join("real");
+    copy(Path::new(OURS), &real);
+    let text = format!("#!/bin/sh\n{first}\nexec {} \"$@\"", real.display());
+    gateway.replace_program(|new| write_script(new, &text));
+}
+
+/// The process that is called `deskway-serve` or `deskway-launche`.
+fn role(gateway: &Gateway, name: &str) -> i32 {
+    let title = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/comm"));
+    let is_it = |pid: &i32| title(pid).is_ok_and(|title| title.trim() == name);
+    process::until(name, || gateway.roles().into_iter().find(is_it))
+}
+
+#[test]
+fn a_configuration_that_is_spoilt_in_the_last_moment_stays_as_it_was_checked() {
+    let gateway = Gateway::start(&[]);
+    let config = gateway.path().join("deskway.toml");
+    let right = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{right}\n[brand]\nname = \"Lab 7\"\n")).unwrap();
+    let spoil = format!("echo '[nonsense]' >{}", config.display());
+    replace_with_script(
+        &gateway,
+        &format!("case $DESKWAY_HANDOVER in *go_on*) {spoil};; esac"),
+    );
+    let output = gateway.upgrade();
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        std::fs::read_to_string(&config)
+            .unwrap()
+            .contains("nonsense")
+    );
+    for name in ["deskway-serve", "deskway-launche"] {
+        let ends = role(&gateway, name);
+        process::kill(ends);
+        process::until("another one", || {
+            (gateway.roles().len() == 2 && role(&gateway, name) != ends).then_some(())
+        });
+        let page = gateway.get("/sign-in", "");
+        assert!(page.body.contains("Lab 7"), "{page:?}");
+    }
+    process::until("the complaint", || {
+        gateway.log().contains("the old one stays").then_some(())
+    });
+    std::fs::write(&config, right).unwrap();
+    let output = gateway.upgrade();
+    assert!(output.status.success(), "{output:?}");
+    assert!(!gateway.get("/sign-in", "").body.contains("Lab 7"));
+}
+
 #[test]
 fn a_configuration_that_is_read_again_and_again_fails_nobody() {
     const RELOADS: usize = 200;

@@ -3,7 +3,7 @@
 //! JSON in an environment variable. Both sides may be of different versions: what is added gets a
 //! default, what changes its meaning another protocol number.
 
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -23,6 +23,8 @@ const PROTOCOL: u32 = 1;
 pub(in crate::app) struct Handover {
     protocol: u32,
     pub(in crate::app) step: Step,
+    /// A memory file: what the check found sound, which it writes and every later step uses.
+    pub(in crate::app) sound: RawFd,
     /// Where everything is, which stays however the configuration has changed.
     pub(in crate::app) run: PathBuf,
     pub(in crate::app) state: PathBuf,
@@ -33,7 +35,7 @@ pub(in crate::app) struct Handover {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::app) enum Step {
-    /// Check the configuration, write the version to this descriptor and end.
+    /// Check the configuration, put it into `sound`, write the version to this descriptor and end.
     Check { report: RawFd },
     /// Be the front, and take people in only when told to.
     Serve {
@@ -87,10 +89,11 @@ pub(in crate::app) struct Process {
 }
 
 impl Handover {
-    pub(super) fn new(ground: &Ground, step: Step) -> Self {
+    pub(super) fn new(ground: &Ground, sound: BorrowedFd<'_>, step: Step) -> Self {
         Self {
             protocol: PROTOCOL,
             step,
+            sound: sound.as_raw_fd(),
             run: ground.run.clone(),
             state: ground.state.clone(),
             base_path: ground.base_path.clone(),
@@ -175,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_a_later_version_adds_is_passed_over_and_its_own_protocol_is_refused() {
-        let later = r#"{"protocol": 1, "step": "launcher", "run": "/r", "state": "/s",
+        let later = r#"{"protocol": 1, "step": "launcher", "sound": 7, "run": "/r", "state": "/s",
             "base_path": "/desk", "more": [1]}"#;
         let handover: Handover = serde_json::from_str(later).unwrap();
         assert!(matches!(handover.step, Step::Launcher));

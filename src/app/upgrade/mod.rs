@@ -28,6 +28,8 @@ use super::socket_files::SocketFiles;
 use super::supervisor::{LAUNCHER, PATIENCE, SERVE, State, Supervisor};
 use super::words::{Line, Word};
 use crate::model::{MAX_OUTCOME, UpgradeOutcome};
+use crate::runtime::unseal;
+use crate::templates;
 
 /// How long the new program may take to check what it would be started with, its front to
 /// prepare, and its launcher to be there.
@@ -36,6 +38,8 @@ const PREPARE_WITHIN: Duration = Duration::from_mins(1);
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long a front may take to close its doors or to open them.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
+/// Most bytes of a configuration and its templates, as the check hands them on.
+const MAX_SOUND: usize = templates::MAX_BYTES + 128 * 1024;
 /// Most bytes of a reason that is told.
 const MAX_REASON: usize = 8 * 1024;
 
@@ -74,6 +78,14 @@ pub(super) fn upgrade<'a>(
     }
 }
 
+/// What the check found sound.
+///
+/// # Errors
+/// When it is not there.
+pub(super) fn sound(file: &OwnedFd) -> Result<Vec<u8>> {
+    unseal(file.try_clone()?, MAX_SOUND).context("the checked configuration was not handed over")
+}
+
 /// Tells who asked, if somebody waits for that.
 pub(super) fn tell(asker: Option<&OwnedFd>, outcome: &UpgradeOutcome) {
     if let Some(asker) = asker
@@ -94,6 +106,8 @@ struct Trial {
 /// The new `front.sock`. The old one is moved aside, and back when the upgrade is given up.
 struct Stage<'a> {
     ground: &'a Ground,
+    /// What the check found sound.
+    sound: BorrowedFd<'a>,
     front_socket: OwnedFd,
     stays: bool,
 }
@@ -107,14 +121,14 @@ fn try_it<'a>(
     if supervisor.leaving.is_some() {
         bail!("the upgrade before is not finished: try again in a moment");
     }
-    let version = ground.program.check(ground)?;
-    let mut stage = Stage::set(ground)?;
+    let (version, sound) = ground.program.check(ground)?;
+    let mut stage = Stage::set(ground, sound.as_fd())?;
     let mut front = Trial::front(&stage)?;
     front.expect(Word::Prepared, PREPARE_WITHIN, None, supervisor, signals)?;
 
     let retired = retire_launcher(supervisor, signals);
     let tried = retired.and_then(|()| {
-        let launcher = Trial::launcher(ground)?;
+        let launcher = Trial::launcher(&stage)?;
         let beside = launcher.child.as_ref();
         front.expect(Word::Ready, READY_WITHIN, beside, supervisor, signals)?;
         Ok(launcher)
@@ -145,6 +159,7 @@ fn try_it<'a>(
     let left = say_to_old_front(supervisor, Word::Finish);
     let handover = Handover::new(
         ground,
+        stage.sound,
         Step::GoOn(GoOn {
             from: env!("CARGO_PKG_VERSION").to_owned(),
             lock: ground.lock.as_fd().as_raw_fd(),
@@ -162,6 +177,7 @@ fn try_it<'a>(
         ground.lock.as_fd(),
         ground.upgrades.as_fd(),
         stage.front_socket.as_fd(),
+        stage.sound,
     ];
     keep.extend(ground.entrances.iter().map(Entrance::as_fd));
     keep.extend(
@@ -183,7 +199,7 @@ fn try_it<'a>(
 }
 
 /// Signals that came during the upgrade are sent again, to be heeded after it.
-fn again(signals: &[Signal]) {
+pub(super) fn again(signals: &[Signal]) {
     for signal in signals {
         // To this process, which is there.
         _ = kill_process(getpid(), *signal);
@@ -191,7 +207,7 @@ fn again(signals: &[Signal]) {
 }
 
 impl Stage<'_> {
-    fn set(ground: &Ground) -> Result<Stage<'_>> {
+    fn set<'s>(ground: &'s Ground, sound: BorrowedFd<'s>) -> Result<Stage<'s>> {
         let aside = &ground.leaving_socket;
         let path = ground.run.join(place::FRONT_SOCKET);
         std::fs::rename(&path, aside)
@@ -199,6 +215,7 @@ impl Stage<'_> {
         match place::front_socket(&ground.run) {
             Ok(front_socket) => Ok(Stage {
                 ground,
+                sound,
                 front_socket,
                 stays: false,
             }),
@@ -231,11 +248,10 @@ impl Trial {
             front_socket: stage.front_socket.as_raw_fd(),
             line: theirs.as_raw_fd(),
         };
-        let mut keep = vec![theirs.as_fd(), stage.front_socket.as_fd()];
+        let mut keep = vec![theirs.as_fd(), stage.front_socket.as_fd(), stage.sound];
         keep.extend(ground.entrances.iter().map(Entrance::as_fd));
-        let child = ground
-            .program
-            .start(SERVE, &Handover::new(ground, step), &keep)?;
+        let handover = Handover::new(ground, stage.sound, step);
+        let child = ground.program.start(SERVE, &handover, &keep)?;
         Ok(Self {
             child: Some(child),
             line,
@@ -243,10 +259,11 @@ impl Trial {
     }
 
     /// It has no use for a line, but each role has one.
-    fn launcher(ground: &Ground) -> Result<Self> {
+    fn launcher(stage: &Stage<'_>) -> Result<Self> {
         let (line, _theirs) = Line::pair()?;
-        let handover = Handover::new(ground, Step::Launcher);
-        let child = ground.program.start(LAUNCHER, &handover, &[])?;
+        let handover = Handover::new(stage.ground, stage.sound, Step::Launcher);
+        let program = &stage.ground.program;
+        let child = program.start(LAUNCHER, &handover, &[stage.sound])?;
         Ok(Self {
             child: Some(child),
             line,

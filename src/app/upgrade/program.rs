@@ -13,8 +13,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 
 use super::handover::{Handover, Step, VARIABLE};
-use super::{CHECK_WITHIN, Ground};
+use super::{CHECK_WITHIN, Ground, MAX_SOUND};
 use crate::app::supervisor;
+use crate::runtime::{sealable, unseal};
 
 /// Most bytes of what a new program says when it is checked, and of its version.
 const MAX_SAID: usize = 4 * 1024;
@@ -77,8 +78,9 @@ impl Program {
         })
     }
 
-    /// Has the program at the path check what it would be started with; its version.
-    pub(super) fn check(&self, ground: &Ground) -> Result<String> {
+    /// Has the program at the path check what it would be started with; its version, and the
+    /// sealed file with what it found sound.
+    pub(super) fn check(&self, ground: &Ground) -> Result<(String, OwnedFd)> {
         let (said, says) = io::pipe()?;
         let (version, report) = io::pipe()?;
         for pipe in [said.as_fd(), version.as_fd()] {
@@ -88,15 +90,16 @@ impl Program {
         let step = Step::Check {
             report: report.as_raw_fd(),
         };
-        let handover = Handover::new(ground, step);
-        let keep = [report.as_fd(), says.as_fd()];
+        let sound = sealable("configuration")?;
+        let handover = Handover::new(ground, sound.as_fd(), step);
+        let keep = [report.as_fd(), says.as_fd(), sound.as_fd()];
         let child = run_in_child(&keep, || {
             let told =
                 rustix::stdio::dup2_stdout(&says).and_then(|()| rustix::stdio::dup2_stderr(&says));
             if told.is_err() {
                 return CANNOT_RUN;
             }
-            let error = self.become_it(&handover, &[report.as_fd()]);
+            let error = self.become_it(&handover, &[report.as_fd(), sound.as_fd()]);
             // Where that fails, the exit status has to do.
             _ = writeln!(io::stderr(), "it cannot be started: {error}");
             CANNOT_RUN
@@ -118,10 +121,12 @@ impl Program {
             );
         }
         let version = String::from_utf8_lossy(&version).into_owned();
-        if version.is_empty() || version.len() > MAX_VERSION || version.contains(char::is_control) {
+        let is_version = !version.is_empty() && version.len() <= MAX_VERSION;
+        let is_sealed = unseal(sound.try_clone()?, MAX_SOUND).is_ok();
+        if !is_version || version.contains(char::is_control) || !is_sealed {
             bail!("{} is no Deskway that can take over", self.path.display());
         }
-        Ok(version)
+        Ok((version, sound))
     }
 }
 
