@@ -25,6 +25,11 @@ const CANNOT_BEGIN: i32 = 71;
 /// How long the roles may take to stop before they are killed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a front of before an upgrade may take to finish before it is killed, which is longer
+/// than it waits itself; and the pause until it is looked at again then.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(10);
+const KILLED_PAUSE: Duration = Duration::from_secs(1);
+
 /// The roles' names.
 pub(super) const LAUNCHER: &str = "launcher";
 pub(super) const SERVE: &str = "serve";
@@ -62,9 +67,16 @@ pub(super) struct Supervisor<'a> {
     pub running: Vec<Running<'a>>,
     /// Who connects here asks for an upgrade.
     pub upgrades: BorrowedFd<'a>,
-    /// A front of before the upgrade, which finishes, and its socket.
-    pub leaving: Option<(Child, &'a Path)>,
+    leaving: Option<Leaving<'a>>,
     pub notifier: Notifier,
+}
+
+/// A front of before the upgrade, which finishes.
+struct Leaving<'a> {
+    child: Child,
+    socket: &'a Path,
+    /// When it is killed.
+    until: Instant,
 }
 
 /// What somebody asks of the supervisor besides looking after the roles.
@@ -129,12 +141,22 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Waits for a front of before the upgrade, if it is there still, and then removes its socket.
-    pub(super) fn finishes(&mut self, front: Option<ProcessId>, socket: &'a Path) {
-        self.leaving = front.and_then(|id| Some((Child::adopt(id).ok()?, socket)));
+    pub(super) fn finishes(&mut self, front: Option<Child>, socket: &'a Path) {
+        let until = Instant::now() + LEAVING_PATIENCE;
+        self.leaving = front.map(|child| Leaving {
+            child,
+            socket,
+            until,
+        });
         if self.leaving.is_none() {
             // Where it is not, there is nothing to remove.
             _ = std::fs::remove_file(socket);
         }
+    }
+
+    /// Whether the front of before an upgrade is there still.
+    pub(super) fn is_finishing(&self) -> bool {
+        self.leaving.is_some()
     }
 
     fn add(&mut self, role: Role<'a>, state: State, restarts: u64) {
@@ -160,18 +182,16 @@ impl<'a> Supervisor<'a> {
             match self.asked() {
                 Some(Asked::Stop) => {
                     self.notifier.say("STOPPING=1");
-                    stop_all(&self.signals, &self.running)?;
+                    self.stop_all()?;
                     return Ok(End::Asked);
                 }
                 Some(Asked::Upgrade(asker)) => upgrade(self, asker),
                 None => {}
             }
             self.listen_to_roles();
-            for it in &mut self.running {
-                if let Some(failed) = it.look_after() {
-                    stop_all(&self.signals, &self.running)?;
-                    return Ok(End::Failed { role: failed });
-                }
+            if let Some(failed) = self.running.iter_mut().find_map(Running::look_after) {
+                self.stop_all()?;
+                return Ok(End::Failed { role: failed });
             }
             self.look_after_leaving();
             reap_strangers(&self.running);
@@ -212,9 +232,61 @@ impl<'a> Supervisor<'a> {
     }
 
     fn look_after_leaving(&mut self) {
-        if let Some((_, socket)) = self.leaving.take_if(|(child, _)| child.reap()) {
+        if let Some(left) = self.leaving.take_if(|it| it.child.reap()) {
             // Where it is not, there is nothing to remove.
-            _ = std::fs::remove_file(socket);
+            _ = std::fs::remove_file(left.socket);
+        }
+        let now = Instant::now();
+        if let Some(it) = self.leaving.as_mut().filter(|it| it.until <= now) {
+            tracing::warn!(pid = it.child.id().pid, "the old front hangs; killed");
+            // It may have ended just now.
+            _ = it.child.kill(Signal::KILL);
+            it.until = now + KILLED_PAUSE;
+        }
+    }
+
+    /// Asks all processes to end, waits, and kills those that do not.
+    fn stop_all(&mut self) -> io::Result<()> {
+        pass_on(&self.running, Signal::TERM);
+        if let Some(it) = &self.leaving {
+            // It may have ended just now.
+            _ = it.child.kill(Signal::TERM);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.look_after_leaving();
+            let roles = self.running.iter().filter_map(|it| match &it.state {
+                State::Up { child, .. } => Some(child),
+                State::Down { .. } => None,
+            });
+            let mut left: Vec<&Child> = roles.filter(|child| !child.reap()).collect();
+            left.extend(self.leaving.as_ref().map(|it| &it.child));
+            if left.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                for child in &left {
+                    tracing::warn!(pid = child.id().pid, "does not stop; killed");
+                    _ = child.kill(Signal::KILL);
+                }
+            }
+            let mut polled = vec![PollFd::from_borrowed_fd(
+                self.signals.as_fd(),
+                PollFlags::IN,
+            )];
+            polled.extend(
+                left.iter()
+                    .map(|it| PollFd::from_borrowed_fd(it.handle(), PollFlags::IN)),
+            );
+            let timeout = Timespec {
+                tv_sec: 1,
+                tv_nsec: 0,
+            };
+            match poll(&mut polled, Some(&timeout)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            while self.signals.next().is_some() {}
         }
     }
 
@@ -230,11 +302,12 @@ impl<'a> Supervisor<'a> {
                 polled.extend(line.to_poll());
             }
         }
-        if let Some((child, _)) = &self.leaving {
-            polled.push(PollFd::from_borrowed_fd(child.handle(), PollFlags::IN));
+        if let Some(it) = &self.leaving {
+            polled.push(PollFd::from_borrowed_fd(it.child.handle(), PollFlags::IN));
         }
-        let left =
-            next_start(&self.running).map(|until| until.saturating_duration_since(Instant::now()));
+        let kill = self.leaving.as_ref().map(|it| it.until);
+        let next = next_start(&self.running).into_iter().chain(kill).min();
+        let left = next.map(|until| until.saturating_duration_since(Instant::now()));
         let timeout =
             left.and_then(|left| Timespec::try_from(left + Duration::from_millis(1)).ok());
         match poll(&mut polled, timeout.as_ref()) {
@@ -342,45 +415,6 @@ fn pass_on(running: &[Running<'_>], signal: Signal) {
             // It may have ended just now; that is noticed next.
             _ = child.kill(signal);
         }
-    }
-}
-
-/// Asks all roles to end, waits, and kills those that do not.
-fn stop_all(signals: &Signals, running: &[Running<'_>]) -> io::Result<()> {
-    pass_on(running, Signal::TERM);
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let mut left = Vec::new();
-        for it in running {
-            if let State::Up { child, .. } = &it.state
-                && !child.reap()
-            {
-                left.push(child);
-            }
-        }
-        if left.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            for child in &left {
-                tracing::warn!(pid = child.id().pid, "does not stop; killed");
-                _ = child.kill(Signal::KILL);
-            }
-        }
-        let mut polled = vec![PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)];
-        polled.extend(
-            left.iter()
-                .map(|it| PollFd::from_borrowed_fd(it.handle(), PollFlags::IN)),
-        );
-        let timeout = Timespec {
-            tv_sec: 1,
-            tv_nsec: 0,
-        };
-        match poll(&mut polled, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        while signals.next().is_some() {}
     }
 }
 

@@ -151,7 +151,9 @@ fn go_on(flags: &cli::Up, settings: &Settings, had: GoOn, signals: Signals) -> R
         let line = upgrade::adopt(runs.line).map(Line::from);
         supervisor.adopt(role, runs.process.into(), line.unwrap_or_default());
     }
-    supervisor.finishes(had.leaving.map(ProcessId::from), &ground.leaving_socket);
+    let leaving = had.leaving.map(ProcessId::from);
+    let leaving = leaving.and_then(|id| Child::adopt(id).ok());
+    supervisor.finishes(leaving, &ground.leaving_socket);
     let to = env!("CARGO_PKG_VERSION").to_owned();
     tracing::info!("upgraded from Deskway {} to {to}", had.from);
     let done = UpgradeOutcome::Done {

@@ -1,14 +1,14 @@
 //! `deskway upgrade`: another program takes over, and nobody notices but by a picture that is there
 //! again.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rustix::process::Signal;
 
 use crate::account::Person;
-use crate::gateway::{Gateway, copy};
+use crate::gateway::{Gateway, connect, copy};
 use crate::process;
 use crate::script::write_script;
 use crate::visitors::Visitors;
@@ -179,6 +179,64 @@ fn a_configuration_that_is_spoilt_in_the_last_moment_stays_as_it_was_checked() {
     let output = gateway.upgrade();
     assert!(output.status.success(), "{output:?}");
     assert!(!gateway.get("/sign-in", "").body.contains("Lab 7"));
+}
+
+#[test]
+fn a_front_that_hangs_holds_up_no_upgrade() {
+    let gateway = Gateway::start(&[]);
+    let hangs = role(&gateway, "deskway-serve");
+    process::signal(hangs, Signal::STOP);
+    for _ in 0..2 {
+        gateway.replace_program(|new| copy(Path::new(OURS), new));
+        let output = gateway.upgrade();
+        assert!(output.status.success(), "{output:?}");
+        process::until("the end of the front before", || {
+            (gateway.roles().len() == 2).then_some(())
+        });
+        assert!(!gateway.roles().contains(&hangs));
+        assert_eq!(gateway.get("/sign-in", "").status, 200);
+    }
+}
+
+/// An upgrade after which the front of before hangs while it finishes; its process.
+fn front_that_hangs_while_it_finishes(gateway: &Gateway) -> i32 {
+    let hangs = role(gateway, "deskway-serve");
+    let stop = format!("kill -STOP {hangs}");
+    replace_with_script(
+        gateway,
+        &format!("case $DESKWAY_HANDOVER in *go_on*) {stop};; esac"),
+    );
+    // It waits for the rest of this.
+    let mut visitor = connect(gateway.address).unwrap();
+    let head = "POST /sign-in HTTP/1.1\r\nContent-Length: 9\r\n";
+    write!(visitor, "{head}Host: {}\r\n\r\nn", gateway.address).unwrap();
+    assert_eq!(gateway.get("/sign-in", "").status, 200);
+    let output = gateway.upgrade();
+    assert!(output.status.success(), "{output:?}");
+    let title = std::fs::read_to_string(format!("/proc/{hangs}/comm"));
+    assert_eq!(title.unwrap().trim(), "deskway-serve", "it has finished");
+    hangs
+}
+
+#[test]
+fn a_front_that_hangs_while_it_finishes_is_killed() {
+    let gateway = Gateway::start(&[]);
+    let hangs = front_that_hangs_while_it_finishes(&gateway);
+    assert!(gateway.roles().contains(&hangs));
+    process::until("its end", || {
+        (!gateway.roles().contains(&hangs)).then_some(())
+    });
+    assert!(!gateway.path().join("r/front-leaving.sock").exists());
+    let output = gateway.upgrade();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_stop_ends_a_front_that_hangs_too() {
+    let gateway = Gateway::start(&[]);
+    let hangs = front_that_hangs_while_it_finishes(&gateway);
+    drop(gateway);
+    assert!(!Path::new(&format!("/proc/{hangs}")).exists());
 }
 
 #[test]

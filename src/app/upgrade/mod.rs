@@ -118,7 +118,7 @@ fn try_it<'a>(
     asker: Option<&OwnedFd>,
     signals: &mut Vec<Signal>,
 ) -> Result<()> {
-    if supervisor.leaving.is_some() {
+    if supervisor.is_finishing() {
         bail!("the upgrade before is not finished: try again in a moment");
     }
     let (version, sound) = ground.program.check(ground)?;
@@ -419,6 +419,10 @@ fn close_old_front(supervisor: &mut Supervisor<'_>, signals: &mut Vec<Signal>) {
             signals,
         ) {
             tracing::warn!("the old front does not close its doors: {error:#}");
+            if Instant::now() >= deadline {
+                // It would take people in beside the new one. It may have ended just now.
+                _ = child.kill(Signal::KILL);
+            }
         }
     }
     supervisor.running[index].state = state;
@@ -478,7 +482,7 @@ fn keep_new_roles<'a>(
             if name == SERVE
                 && let State::Up { child, .. } = old
             {
-                supervisor.leaving = Some((child, &ground.leaving_socket));
+                supervisor.finishes(Some(child), &ground.leaving_socket);
             }
         }
     }
