@@ -3,6 +3,7 @@
 //!
 //! One thread and no runtime, so that children can be forked at any time.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -47,6 +48,8 @@ pub(super) const SIGNALS: [Signal; 5] = [
 pub(super) struct Role<'a> {
     pub name: &'static str,
     pub keep: Vec<BorrowedFd<'a>>,
+    /// Another one, which an upgrade may replace.
+    pub keep_now: Option<&'a RefCell<OwnedFd>>,
     /// Runs in the child, told how often the role was started again, with its end of the line to
     /// the supervisor; the result is the child's exit status.
     pub work: Box<dyn Fn(u64, OwnedFd) -> i32 + 'a>,
@@ -318,6 +321,12 @@ impl<'a> Supervisor<'a> {
 }
 
 impl Running<'_> {
+    /// Another process takes the role's part, or none for now; what was there before.
+    pub(super) fn replace(&mut self, state: State) -> State {
+        self.restarts += 1;
+        std::mem::replace(&mut self.state, state)
+    }
+
     /// Notices that the role has ended, and starts it again when it is time.
     fn look_after(&mut self) -> Option<&'static str> {
         let now = Instant::now();
@@ -356,7 +365,9 @@ impl Running<'_> {
 
 fn start(role: &Role<'_>, restarts: u64) -> io::Result<State> {
     let (line, theirs) = Line::pair()?;
+    let now = role.keep_now.map(RefCell::borrow);
     let mut keep = role.keep.clone();
+    keep.extend(now.iter().map(|it| it.as_fd()));
     keep.push(theirs.as_fd());
     let child = run_in_child(&keep, || {
         if let Err(status) = begin(role.name) {

@@ -105,7 +105,7 @@ fn start(flags: &cli::Up) -> Result<()> {
         upgrades: place::upgrade_socket(run)?,
         entrances,
         socket_files,
-        front_socket: place::front_socket(run)?,
+        front_socket: place::front_socket(run)?.into(),
         leaving_socket,
         run: run.clone(),
         state: settings.config.paths.state.clone(),
@@ -134,7 +134,7 @@ fn go_on(flags: &cli::Up, settings: &Settings, had: GoOn, signals: Signals) -> R
         upgrades: upgrade::adopt(had.upgrades)?,
         entrances: upgrade::entrances(&had.entrances)?,
         socket_files: had.socket_files,
-        front_socket: upgrade::adopt(had.front_socket)?,
+        front_socket: upgrade::adopt(had.front_socket)?.into(),
         leaving_socket: run.join(place::LEAVING_SOCKET),
         run: run.clone(),
         state: settings.config.paths.state.clone(),
@@ -225,16 +225,16 @@ fn roles<'a>(
     let launcher = Role {
         name: LAUNCHER,
         keep: Vec::new(),
+        keep_now: None,
         work: Box::new(|restarts, _| {
             let run = || launcher::run(&settings.now(restarts), launcher_options(flags));
             status(LAUNCHER, with_parent().and_then(|()| run()))
         }),
     };
-    let mut keep = vec![ground.front_socket.as_fd()];
-    keep.extend(ground.entrances.iter().map(Entrance::as_fd));
     let front = Role {
         name: SERVE,
-        keep,
+        keep: ground.entrances.iter().map(Entrance::as_fd).collect(),
+        keep_now: Some(&ground.front_socket),
         work: Box::new(move |restarts, line| {
             let to_supervisor = ToSupervisor {
                 announcement: url.filter(|_| restarts == 0).map(announcement),
@@ -242,10 +242,10 @@ fn roles<'a>(
                 waits: false,
             };
             let settings = settings.now(restarts);
-            let (entrances, socket) = (&ground.entrances, &ground.front_socket);
+            let (entrances, socket) = (&ground.entrances, ground.front_socket.borrow());
             status(
                 SERVE,
-                front(settings, service, entrances, socket, to_supervisor),
+                front(settings, service, entrances, &socket, to_supervisor),
             )
         }),
     };

@@ -226,7 +226,10 @@ fn a_front_that_hangs_while_it_finishes_is_killed() {
     process::until("its end", || {
         (!gateway.roles().contains(&hangs)).then_some(())
     });
-    assert!(!gateway.path().join("r/front-leaving.sock").exists());
+    let leaving = gateway.path().join("r/front-leaving.sock");
+    process::until("the end of its socket", || {
+        (!leaving.exists()).then_some(())
+    });
     let output = gateway.upgrade();
     assert!(output.status.success(), "{output:?}");
 }
@@ -237,6 +240,38 @@ fn a_stop_ends_a_front_that_hangs_too() {
     let hangs = front_that_hangs_while_it_finishes(&gateway);
     drop(gateway);
     assert!(!Path::new(&format!("/proc/{hangs}")).exists());
+}
+
+#[test]
+fn a_program_that_vanishes_at_the_end_leaves_roles_that_can_be_started_again() {
+    let alice = Person::new("a");
+    let gateway = Gateway::start(&[]);
+    let cookie = gateway.sign_in(&alice.name);
+    let vanish = "case $DESKWAY_HANDOVER in *'\"step\":\"launcher\"'*) rm \"$0\";; esac";
+    for _ in 0..2 {
+        replace_with_script(&gateway, vanish);
+        let output = gateway.upgrade();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("cannot become it"), "{said}");
+        process::until("the end of the front before", || {
+            (gateway.roles().len() == 2).then_some(())
+        });
+        for name in ["deskway-serve", "deskway-launche"] {
+            let ends = role(&gateway, name);
+            process::kill(ends);
+            process::until("another one", || {
+                (gateway.roles().len() == 2 && role(&gateway, name) != ends).then_some(())
+            });
+            process::until("an answer of the launcher", || {
+                (gateway.get("/api/v1/desktops", &cookie).status == 200).then_some(())
+            });
+        }
+    }
+    gateway.replace_program(|new| copy(Path::new(OURS), new));
+    let output = gateway.upgrade();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(gateway.get("/api/v1/desktops", &cookie).status, 200);
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod handover;
 mod program;
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -52,7 +53,8 @@ pub(super) struct Ground {
     pub(super) upgrades: OwnedFd,
     pub(super) entrances: Vec<Entrance>,
     pub(super) socket_files: SocketFiles,
-    pub(super) front_socket: OwnedFd,
+    /// `RUN/front.sock`: another one when a new front has stayed beside this supervisor.
+    pub(super) front_socket: RefCell<OwnedFd>,
     pub(super) leaving_socket: PathBuf,
     pub(super) run: PathBuf,
     pub(super) state: PathBuf,
@@ -192,6 +194,10 @@ fn try_it<'a>(
     let error = ground.program.become_it(&handover, &keep);
     // The file has been taken away in this very moment. Its roles serve; they are looked after, and
     // started again as this version should they end.
+    std::mem::swap(
+        &mut *ground.front_socket.borrow_mut(),
+        &mut stage.front_socket,
+    );
     keep_new_roles(supervisor, ground, launcher, front);
     Err(error).with_context(|| {
         format!("Deskway {version} serves, but the supervisor cannot become it; try again")
@@ -448,7 +454,7 @@ fn bring_back(supervisor: &mut Supervisor<'_>, role: &str) {
             end_child(child);
         }
         let until = Instant::now();
-        it.state = State::Down { until };
+        it.replace(State::Down { until });
     }
 }
 
@@ -478,7 +484,7 @@ fn keep_new_roles<'a>(
     for (name, trial) in [(LAUNCHER, launcher), (SERVE, front)] {
         let new = trial.into_state();
         if let Some(it) = supervisor.role(name) {
-            let old = std::mem::replace(&mut it.state, new);
+            let old = it.replace(new);
             if name == SERVE
                 && let State::Up { child, .. } = old
             {
