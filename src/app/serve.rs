@@ -122,7 +122,12 @@ pub fn serve(
         .transpose()?;
     let certificates = Certificates::new(own.as_ref());
     certificates.set(configured);
-    let doctor_key = DoctorKey::make(&state).with_context(|| {
+    let doctor_key = if inherited.waits {
+        DoctorKey::keep(&state)
+    } else {
+        DoctorKey::make(&state)
+    };
+    let doctor_key = doctor_key.with_context(|| {
         format!(
             "cannot write the key of `deskway doctor` in {}",
             state.display()

@@ -1,5 +1,6 @@
 //! The key with which `deskway doctor` shows the front that it may ask: a file that only the
-//! front's own user and root can read, made anew at each start of the front.
+//! front's own user and root can read, made anew at each start of the front. Only a front that is
+//! tried beside another, for an upgrade, takes the key that is there: the other may stay.
 //!
 //! The key itself never travels. What does is a pass: the time, and its HMAC under the key, good
 //! for a few minutes.
@@ -52,6 +53,19 @@ impl DoctorKey {
         file.write_all(BASE64.encode(bytes.as_slice()).as_bytes())?;
         fs::rename(&half, front.join(DOCTOR_KEY_FILE))?;
         Ok(Self::of(bytes.as_slice()))
+    }
+
+    /// The key that is in `front` already, if nobody else can have seen it; else a new one.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep(front: &Path) -> io::Result<Self> {
+        let private = fs::symlink_metadata(front.join(DOCTOR_KEY_FILE))
+            .is_ok_and(|found| found.is_file() && found.mode() & 0o777 == 0o600);
+        match Self::read(front) {
+            Ok(key) if private => Ok(key),
+            _ => Self::make(front),
+        }
     }
 
     /// The key of the front that runs with the directory `front`. What the front's user could
@@ -136,6 +150,20 @@ mod tests {
         }
         let next = DoctorKey::make(front.path()).unwrap();
         assert!(!next.admits(&pass, 10_000), "the key is new at each start");
+    }
+
+    #[test]
+    fn a_key_is_kept_unless_others_could_read_it() {
+        let front = tempfile::tempdir().unwrap();
+        let pass = DoctorKey::keep(front.path()).unwrap().pass(10_000);
+        let kept = DoctorKey::keep(front.path()).unwrap();
+        assert!(kept.admits(&pass, 10_000));
+        let file = front.path().join(DOCTOR_KEY_FILE);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        let new = DoctorKey::keep(front.path()).unwrap();
+        assert!(!new.admits(&pass, 10_000), "others could read it");
+        fs::write(&file, "no key").unwrap();
+        assert!(DoctorKey::keep(front.path()).is_ok());
     }
 
     #[test]

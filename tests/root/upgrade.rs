@@ -74,12 +74,16 @@ fn a_program_that_cannot_take_over_leaves_the_old_one_serving() {
     let visitors = Visitors::start(gateway.address);
     let front = |gateway: &Gateway| *gateway.roles().last().unwrap();
     let (serves, runs) = (front(&gateway), gateway.program());
+    // With which `deskway doctor --url` is known to the front that serves.
+    let key = || std::fs::read(gateway.path().join("s/front/doctor-key")).unwrap();
+    let doctor_key = key();
     let refused = |because: &str| {
         let output = gateway.upgrade();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains("goes on") && said.contains(because), "{said}");
         assert!(gateway.roles().contains(&serves), "another front");
+        assert_eq!(key(), doctor_key, "another key");
         // The launcher answers too.
         assert_eq!(gateway.get("/api/v1/desktops", &cookie).status, 200);
         visitors.serve_more(20);
