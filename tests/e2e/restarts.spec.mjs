@@ -9,6 +9,9 @@ import { insideDesktop, pidOf } from './support/people.mjs';
 const X_SERVER = /^\S*Xtigervnc /;
 const AGENT = /deskway agent|\/proc\/self\/exe agent/;
 
+// A program that is upgraded has to be root's alone.
+test.use({ copied: true });
+
 for (const roles of [['serve'], ['launcher'], ['launcher', 'serve']]) {
   test(`killing ${roles.join(' and ')} leaves the desktop and its page finds back`, async ({
     page,

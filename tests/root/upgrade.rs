@@ -101,6 +101,14 @@ fn a_program_that_cannot_take_over_leaves_the_old_one_serving() {
     refused("Permission denied");
     std::fs::remove_file(gateway.path().join("deskway")).unwrap();
     refused("No such file");
+    let mode = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(gateway.path(), mode).unwrap();
+    };
+    gateway.replace_program(|new| copy(Path::new(OURS), new));
+    mode(0o777);
+    refused("writable by them (mode 777)");
+    mode(0o711);
     // Which pass the check, and fail as front, as launcher.
     for good in ["*check*", "*check*|*serve*"] {
         script(&format!(

@@ -9,6 +9,7 @@
 
 mod handover;
 mod program;
+mod trust;
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -122,6 +123,9 @@ fn try_it<'a>(
 ) -> Result<()> {
     if supervisor.is_finishing() {
         bail!("the upgrade before is not finished: try again in a moment");
+    }
+    if deskway_osuser::is_root() {
+        trust::only_roots(ground.program.path())?;
     }
     let (version, sound) = ground.program.check(ground)?;
     let mut stage = Stage::set(ground, sound.as_fd())?;

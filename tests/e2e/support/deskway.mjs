@@ -2,7 +2,16 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
@@ -15,7 +24,8 @@ export class Deskway {
    * With an empty `listen` it listens where `config` says.
    * `config` may be a function of what is given to it: the folder, in which it may put files.
    * `spawn` starts the program, in place of Node's own.
-   * @param {{ config?: string | ((at: { folder: string }) => string), flags?: string[], listen?: string, spawn?: typeof spawn }} options
+   * With `copied` it runs a copy of the program where only root can write, as an upgrade wants it.
+   * @param {{ config?: string | ((at: { folder: string }) => string), flags?: string[], listen?: string, spawn?: typeof spawn, copied?: boolean }} options
    */
   static async start(options = {}) {
     const folder = `/run/dwt-${randomBytes(4).toString('hex')}`;
@@ -23,6 +33,12 @@ export class Deskway {
     const self = new Deskway();
     self.folder = folder;
     self.options = options;
+    if (options.copied) {
+      // Not below /run, where programs may be forbidden.
+      self.programFolder = mkdtempSync('/var/tmp/dwt-');
+      chmodSync(self.programFolder, 0o755);
+      copyFileSync(PROGRAM, join(self.programFolder, 'deskway'));
+    }
     const { config = '' } = options;
     const text = typeof config === 'function' ? config({ folder }) : config;
     writeFileSync(join(folder, 'deskway.toml'), text);
@@ -34,12 +50,16 @@ export class Deskway {
     return join(this.folder, 'run');
   }
 
+  get program() {
+    return this.programFolder ? join(this.programFolder, 'deskway') : PROGRAM;
+  }
+
   async up(listen) {
     const { flags = [], spawn: start = spawn } = this.options;
     const args = ['up', '--config', join(this.folder, 'deskway.toml')];
     if (listen) args.push('--listen', listen);
     args.push('--run-dir', this.runDir, '--state-dir', join(this.folder, 'state'), ...flags);
-    this.process = start(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = start(this.program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.log = '';
     this.ended = new Promise((resolve) => this.process.once('exit', resolve));
     this.process.stderr.on('data', (data) => (this.log += data));
@@ -93,6 +113,7 @@ export class Deskway {
     }
     await this.stop();
     rmSync(this.folder, { recursive: true, force: true });
+    if (this.programFolder) rmSync(this.programFolder, { recursive: true, force: true });
   }
 
   /** The run directories of the desktops that there are. */

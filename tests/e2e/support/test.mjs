@@ -11,9 +11,12 @@ export const test = base.extend({
   /** What `deskway.toml` of this file's Deskway says; set with `test.use`. */
   config: ['', { option: true, scope: 'worker' }],
 
+  /** Whether this file's Deskway runs a copy of the program; set with `test.use`. */
+  copied: [false, { option: true, scope: 'worker' }],
+
   deskway: [
-    async ({ config }, use) => {
-      const deskway = await Deskway.start({ config });
+    async ({ config, copied }, use) => {
+      const deskway = await Deskway.start({ config, copied });
       await use(deskway);
       await deskway.remove();
     },
