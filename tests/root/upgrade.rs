@@ -92,6 +92,8 @@ fn a_program_that_cannot_take_over_leaves_the_old_one_serving() {
 
     script("#!/bin/sh\necho 'it is broken' >&2\nexit 1");
     refused("it is broken");
+    script("#!/bin/sh\nhead -c 4000 /dev/zero | tr '\\0' '\\1' >&2\nexit 1");
+    refused("does not start");
     script("#!/bin/sh\nexit 0");
     refused("no Deskway");
     gateway.replace_program(|new| {

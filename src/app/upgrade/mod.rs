@@ -29,7 +29,7 @@ use super::place::{self, Lock};
 use super::socket_files::SocketFiles;
 use super::supervisor::{LAUNCHER, PATIENCE, SERVE, State, Supervisor};
 use super::words::{Line, Word};
-use crate::model::{MAX_OUTCOME, UpgradeOutcome};
+use crate::model::UpgradeOutcome;
 use crate::runtime::unseal;
 use crate::templates;
 
@@ -42,8 +42,6 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 const TURN_WITHIN: Duration = Duration::from_secs(5);
 /// Most bytes of a configuration and its templates, as the check hands them on.
 const MAX_SOUND: usize = templates::MAX_BYTES + 128 * 1024;
-/// Most bytes of a reason that is told.
-const MAX_REASON: usize = 8 * 1024;
 
 /// What the supervisor holds for its roles, and what an upgrade hands on.
 #[derive(Debug)]
@@ -74,10 +72,8 @@ pub(super) fn upgrade<'a>(
     again(&signals);
     if let Err(error) = done {
         tracing::error!("not upgraded, this version goes on: {error:#}");
-        let mut reason = format!("{error:#}");
-        reason.truncate(reason.floor_char_boundary(MAX_REASON));
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        tell(asker, &UpgradeOutcome::Kept { version, reason });
+        let version = env!("CARGO_PKG_VERSION");
+        tell(asker, &UpgradeOutcome::kept(version, &format!("{error:#}")));
     }
 }
 
@@ -91,12 +87,9 @@ pub(super) fn sound(file: &OwnedFd) -> Result<Vec<u8>> {
 
 /// Tells who asked, if somebody waits for that.
 pub(super) fn tell(asker: Option<&OwnedFd>, outcome: &UpgradeOutcome) {
-    if let Some(asker) = asker
-        && let Ok(message) = serde_json::to_vec(outcome)
-    {
-        debug_assert!(message.len() <= MAX_OUTCOME);
+    if let Some(asker) = asker {
         // Who has gone does not want to know.
-        _ = deskway_osuser::send(asker.as_fd(), &message);
+        _ = deskway_osuser::send(asker.as_fd(), &outcome.to_message());
     }
 }
 
