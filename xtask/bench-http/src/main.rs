@@ -27,7 +27,7 @@ const ROUNDS: usize = 5;
 /// How long each figure of each round is measured.
 const SPAN: Duration = Duration::from_secs(4);
 const QUICK_SPAN: Duration = Duration::from_secs(1);
-/// As issue and goal have it.
+/// What the goal asks for.
 const RELOADS: usize = 2000;
 const QUICK_RELOADS: usize = 100;
 
@@ -123,6 +123,18 @@ fn run(options: &Options) -> Result<()> {
     };
     let reloaded = reloads::under_load(&ours, count)?;
     say(&format!("{table}\n{reloaded}"));
+    judge(&table.missed(), reloaded.failed)
+}
+
+/// An error when a goal is missed: a figure of NGINX's is not come near to, or somebody was not
+/// served while the configuration was read again.
+fn judge(missed: &[String], failed: u64) -> Result<()> {
+    if failed > 0 {
+        bail!("{failed} requests failed while the configuration was read again");
+    }
+    if !missed.is_empty() {
+        bail!("goals missed: {}", missed.join("; "));
+    }
     Ok(())
 }
 
@@ -158,4 +170,17 @@ fn say(text: &str) {
 /// To standard error: how it goes.
 fn note(text: &str) {
     _ = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_goal_or_a_failed_request_is_an_error() {
+        assert!(judge(&[], 0).is_ok());
+        assert!(judge(&[], 1).is_err());
+        let error = judge(&["pages".to_owned()], 0).unwrap_err();
+        assert!(error.to_string().contains("pages"), "{error}");
+    }
 }

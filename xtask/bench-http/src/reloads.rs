@@ -1,5 +1,6 @@
 //! The configuration read again and again while people are served.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -12,8 +13,16 @@ use crate::page::Page;
 /// How long one reload may take until a page shows it.
 const RELOAD_WITHIN: Duration = Duration::from_secs(20);
 
+/// What became of the load.
+pub(crate) struct Reloaded {
+    count: usize,
+    seconds: f64,
+    answered: u64,
+    pub(crate) failed: u64,
+}
+
 /// Reloads `count` times, each seen on a page before the next, and says what became of the load.
-pub(crate) fn under_load(ours: &Ours, count: usize) -> Result<String> {
+pub(crate) fn under_load(ours: &Ours, count: usize) -> Result<Reloaded> {
     let pid = i32::try_from(ours.pid()).ok().and_then(Pid::from_raw);
     let pid = pid.context("no process")?;
     let load = Load::start(ours.ports.http, "/sign-in")?;
@@ -29,12 +38,25 @@ pub(crate) fn under_load(ours: &Ours, count: usize) -> Result<String> {
             }
         }
     }
-    let took = began.elapsed().as_secs_f64();
+    let seconds = began.elapsed().as_secs_f64();
     let (answered, failed) = load.end()?;
-    Ok(format!(
-        "{count} reloads of the configuration in {took:.1} s, each seen on a page, under load: \
-         {answered} requests answered, {failed} failed"
-    ))
+    Ok(Reloaded {
+        count,
+        seconds,
+        answered,
+        failed,
+    })
+}
+
+impl fmt::Display for Reloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} reloads of the configuration in {:.1} s, each seen on a page, under load: {} requests \
+             answered, {} failed",
+            self.count, self.seconds, self.answered, self.failed
+        )
+    }
 }
 
 fn shows(ours: &Ours, name: &str) -> Result<bool> {
