@@ -402,6 +402,8 @@ fn version_and_help_are_told() {
         out(&version),
         format!("deskway {}\n", env!("CARGO_PKG_VERSION"))
     );
+    let help = out(&run(&["upgrade", "--help"]));
+    assert!(help.contains("that Deskway was started with"), "{help}");
     let help = out(&run(&["--help"]));
     for command in [
         "up",

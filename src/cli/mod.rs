@@ -242,10 +242,10 @@ pub struct PasswordFrom {
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct RunPlace {
-    /// The configuration file that the launcher was started with
+    /// The configuration file that Deskway was started with
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The run directory that the launcher was started with [default: your own Deskway's when
+    /// The run directory that Deskway was started with [default: your own Deskway's when
     /// one runs, else /run/deskway]
     #[arg(long, value_name = "DIR", value_parser = config::parse_run_dir)]
     pub run_dir: Option<PathBuf>,
