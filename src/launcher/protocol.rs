@@ -62,7 +62,8 @@ pub struct Envelope {
 /// Everything that can be asked of the launcher.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
-    /// Is this the person's password? `peer` is where the browser is, for the throttle and PAM.
+    /// Is this the person's password? `peer` is where the browser is, for the throttle and PAM;
+    /// `0.0.0.0` where a proxy hides it.
     SignIn {
         name: String,
         password: Secret<String>,

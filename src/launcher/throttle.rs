@@ -1,5 +1,6 @@
 //! Slows down who guesses passwords: by name and by address, whatever the front says. This
-//! machine's own address is everybody's on it, and is no reason to keep one waiting for another.
+//! machine's own address is everybody's on it, and is no reason to keep one waiting for another. Those
+//! whom a proxy hides are `0.0.0.0` to the front, and one address.
 //!
 //! Up to `tries_per_minute` wrong passwords within a minute are answered as they come. From
 //! then on each further one doubles a wait (1, 2, 4, … 60 s) during which no try is looked at.
@@ -189,9 +190,11 @@ fn network(peer: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     /// A throttle for five wrong passwords a minute and a clock that the test moves.
     struct Door {
@@ -274,6 +277,17 @@ mod tests {
             assert!(door.wrong("alice", here).is_err());
             assert!(door.wrong("bob", here).is_ok());
         }
+    }
+
+    #[test]
+    fn all_who_come_by_a_proxy_that_hides_them_are_slowed_down_together() {
+        let mut door = Door::new();
+        let hidden = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        for number in 0..5 {
+            door.wrong(&format!("n{number}"), hidden).unwrap();
+        }
+        assert!(door.wrong("alice", hidden).is_err());
+        assert!(door.wrong("alice", HERE).is_ok());
     }
 
     #[test]

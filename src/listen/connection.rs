@@ -24,10 +24,21 @@ pub struct Connection {
     pub client_name: Option<Arc<str>>,
     /// What a trusted proxy tells of this request in headers.
     pub forwarded: Option<Forwarded>,
+    /// Why nobody knows where the browser is, though its address seems to be this machine's.
+    pub hidden: Option<Hidden>,
     /// The peer may be a proxy whose headers count.
     hears_headers: bool,
     /// Counts for the browser's address while anybody has this.
     place: Option<Arc<Place>>,
+}
+
+/// Why somebody who comes by this machine's own address need not be on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// Headers of a proxy are there, and it is not trusted.
+    Untrusted,
+    /// A trusted proxy does not say where the browser is.
+    Untold,
 }
 
 impl Connection {
@@ -39,6 +50,7 @@ impl Connection {
             scheme: Scheme::Http,
             client_name: None,
             forwarded: None,
+            hidden: None,
             hears_headers: true,
             place: None,
         }
@@ -57,6 +69,15 @@ impl Connection {
         address.map_or_else(|| "unix".to_owned(), |address| address.to_string())
     }
 
+    /// What the browser's tries to sign in are counted for: its address, or `0.0.0.0` for all whose
+    /// address a proxy hides, since this machine's own is not slowed down.
+    pub fn counted_address(&self) -> IpAddr {
+        match self.hidden {
+            Some(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            None => self.address(),
+        }
+    }
+
     /// What the browser called the server, if a trusted proxy tells.
     pub fn forwarded_host(&self) -> Option<&str> {
         self.forwarded.as_ref()?.host.as_deref()
@@ -69,6 +90,12 @@ impl Connection {
 
     fn peer_address(&self) -> Option<IpAddr> {
         Some(self.peer?.ip().to_canonical())
+    }
+
+    /// `why`, where its other end is on this machine and that means more than another address.
+    fn hides(&self, why: Hidden) -> Option<Hidden> {
+        let is_here = self.peer_address().is_none_or(|it| it.is_loopback());
+        is_here.then_some(why)
     }
 
     /// Whether its other end is a proxy whose headers count.
@@ -99,10 +126,20 @@ impl Connection {
         limits: &Limits,
     ) -> Result<Self, Full> {
         let mut connection = self.clone();
+        let by_proxy = forwarded::is_by_proxy(headers);
         if !self.is_trusted(trusted) {
+            connection.hidden = match self.hears_headers {
+                true if by_proxy => self.hides(Hidden::Untrusted),
+                true => None,
+                false => self.hides(Hidden::Untold),
+            };
             return Ok(connection);
         }
         connection.forwarded = forwarded::told(headers, |address| trusted.has(Some(address)));
+        let told = connection.forwarded.as_ref();
+        if by_proxy && told.is_none_or(|told| told.address.is_none()) {
+            connection.hidden = self.hides(Hidden::Untold);
+        }
         let Some(told) = &connection.forwarded else {
             return Ok(connection);
         };

@@ -15,6 +15,7 @@ use crate::model::Scheme;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Most proxies in a row that are followed.
 const MAX_HOPS: usize = 16;
@@ -60,6 +61,19 @@ pub(super) fn told(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> 
     } else {
         None
     }
+}
+
+/// Whether a proxy has brought the request, as it seems: whoever speaks for themselves has no need
+/// of such headers.
+pub(super) fn is_by_proxy(headers: &HeaderMap) -> bool {
+    let names = [
+        X_FORWARDED_FOR,
+        X_FORWARDED_PROTO,
+        X_FORWARDED_HOST,
+        FORWARDED,
+        X_REAL_IP,
+    ];
+    names.iter().any(|name| headers.contains_key(name))
 }
 
 fn by_three_headers(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Forwarded {

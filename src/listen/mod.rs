@@ -26,7 +26,7 @@ mod upgraded;
 pub use accept::{Listen, Plain, listen, serve_one};
 pub use certificates::Certificates;
 pub use challenges::{ChallengeError, Challenges};
-pub use connection::Connection;
+pub use connection::{Connection, Hidden};
 pub use forwarded::Forwarded;
 pub use limits::Limits;
 pub use listener::Listener;

@@ -12,6 +12,7 @@ use tracing::info;
 use super::api::json_body;
 use super::error::Error;
 use super::looks::Theirs;
+use super::sign_in::source;
 use super::site::Site;
 use crate::listen::Connection;
 use crate::model::Secret;
@@ -36,7 +37,7 @@ pub(super) async fn submit(
     let first: FirstAccount = json_body(&headers, &body)?;
     let bad_name = |error| Error::BadRequest(super::error::sentence(&format!("{error}")));
     let name: crate::model::UserName = first.name.parse().map_err(bad_name)?;
-    let peer = connection.address();
+    let peer = source(&connection);
     let made = site
         .launcher
         .set_up(first.token, name.clone(), first.password, peer)

@@ -1,13 +1,15 @@
 //! The sign-in page and its form.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Extension, Form, FromRequest as _, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::error::{Error, sentence};
 use super::guard::{SignedIn, presented};
@@ -18,7 +20,7 @@ use super::site::Site;
 use crate::auth::set_cookie;
 use crate::desktop::LauncherError;
 use crate::launcher::protocol::{Account, Handle, Refusal};
-use crate::listen::Connection;
+use crate::listen::{Connection, Hidden, Seldom};
 use crate::model::Secret;
 
 /// Longest password, in bytes.
@@ -75,7 +77,7 @@ pub(super) async fn submit(
         fields.map_err(|_| Error::BadRequest("The form is not filled in.".to_owned()))?;
     let next = safe_next(site.base(), &fields.next);
     let name: String = fields.name.trim().chars().take(MAX_NAME).collect();
-    let peer = connection.address();
+    let peer = source(&connection);
 
     let answer = if fields.password.expose().len() > MAX_PASSWORD {
         Err(LauncherError::Refused(Refusal::WrongPassword))
@@ -98,6 +100,32 @@ pub(super) async fn submit(
     signed_in(&site, &connection, &handle, account, &next).await
 }
 
+/// What the tries of whoever is connected are counted for. Where a proxy leaves that in the dark, the
+/// log says what to do.
+pub(super) fn source(connection: &Connection) -> IpAddr {
+    static IN_THE_DARK: Seldom = Seldom::new();
+    let peer = connection.counted_address();
+    if let Some(hidden) = connection.hidden
+        && let Some(left_out) = IN_THE_DARK.at(Instant::now())
+    {
+        let trust = match connection.peer {
+            Some(_) => format!("\"{}\"", connection.address()),
+            None => "\"unix\"".to_owned(),
+        };
+        match hidden {
+            Hidden::Untrusted => warn!(
+                left_out,
+                "a proxy brings people, and is not believed who they are: all who sign in by it are slowed down together, as {peer}. Write trusted_proxies = [{trust}] below [server] in deskway.toml"
+            ),
+            Hidden::Untold => warn!(
+                left_out,
+                "the trusted proxy {trust} does not say where people come from: all who sign in by it are slowed down together, as {peer}. Have it send X-Forwarded-For, or their address by the PROXY protocol"
+            ),
+        }
+    }
+    peer
+}
+
 /// Where somebody who wants to see `path` signs in first.
 pub(super) fn address(site: &Site, path: &str) -> String {
     if path == site.url("/") {
@@ -114,7 +142,7 @@ async fn signed_in(
     account: Account,
     next: &str,
 ) -> Result<Response, Error> {
-    let peer = connection.address();
+    let peer = connection.counted_address();
     info!(user = %account.name, %peer, "signed in");
     let identity = site.sign_ins.begin(handle.clone(), account, peer).await?;
     let lifetime = site.sign_ins.seconds_left(&identity);

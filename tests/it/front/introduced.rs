@@ -70,8 +70,8 @@ async fn a_connection_is_of_whom_the_proxy_introduces() {
         (LINE, "203.0.113.9"),
         (BINARY, "203.0.113.9"),
         (b"PROXY TCP6 2001:db8::1 ::1 1 1\r\n", "2001:db8::1"),
-        (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
-        (LOCAL, "127.0.0.1"),
+        (b"PROXY UNKNOWN\r\n", "0.0.0.0"),
+        (LOCAL, "0.0.0.0"),
     ] {
         let stream = after(header, house.address).await;
         // Whoever was introduced is no proxy: their headers do not count.

@@ -1,12 +1,15 @@
 //! What trusted proxies tell in headers, and what anybody else does.
 
+use std::os::unix::net::UnixListener;
+
+use deskway::app::entrances::{Entrance, Speaks};
 use deskway::config::Config;
 use deskway::launcher::protocol::FromLauncher;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::browser::Response;
-use super::{Browser, House};
+use super::{Browser, House, entrance};
 use crate::support::soon;
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
@@ -91,7 +94,7 @@ async fn what_anybody_else_tells_is_not_heard() {
     ];
     let answer = sign_in(&browser, &own, &told).await;
     assert_eq!(answer.status, 303);
-    assert_eq!(house.world.peers(), ["127.0.0.1"]);
+    assert_eq!(house.world.peers(), ["0.0.0.0"], "slowed down, as one");
     let cookie = answer.header("set-cookie").unwrap();
     assert!(cookie.starts_with("deskway_local="), "{cookie}");
     assert!(answer.header("strict-transport-security").is_none());
@@ -99,6 +102,40 @@ async fn what_anybody_else_tells_is_not_heard() {
     assert_eq!(forged.status, 403);
     browser.host = "upstream".to_owned();
     assert_eq!(browser.ask("GET", "/healthz", &told, "").await.status, 421);
+}
+
+#[tokio::test]
+async fn a_proxy_that_nobody_trusts_is_no_way_around_the_throttle() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("proxy.sock");
+    let unix = Entrance {
+        socket: UnixListener::bind(&path).unwrap().into(),
+        speaks: Speaks::Http,
+        proxy_protocol: false,
+    };
+    let doors = vec![entrance(Speaks::Http), unix];
+    let house = House::at(doors, trusting(&[]), None).await;
+    let browser = house.browser();
+    let headers = [&browser.origin_header(), FORM];
+    for told in [
+        "X-Forwarded-For: 203.0.113.9",
+        "X-Forwarded-Proto: http",
+        "Forwarded: for=203.0.113.9",
+        "X-Real-IP: 203.0.113.9",
+    ] {
+        let headers = [&headers[..], &[told]].concat();
+        let answer = browser.ask("POST", "/sign-in", &headers, ALICE).await;
+        assert_eq!(answer.status, 303, "{told}");
+        let stream = UnixStream::connect(&path).await.unwrap();
+        let answer = browser
+            .ask_over(stream, "POST", "/sign-in", &headers, ALICE)
+            .await;
+        assert_eq!(answer.status, 303, "{told}");
+        assert_eq!(house.world.peers(), ["0.0.0.0", "0.0.0.0"], "{told}");
+    }
+    let answer = browser.ask("POST", "/sign-in", &headers, ALICE).await;
+    assert_eq!(answer.status, 303);
+    assert_eq!(house.world.peers(), ["127.0.0.1"], "nobody between");
 }
 
 #[tokio::test]
@@ -131,7 +168,7 @@ async fn what_a_proxy_tells_wrongly_is_passed_over() {
     ] {
         let answer = sign_in(&browser, &own, &[told]).await;
         assert_eq!(answer.status, 303, "{told}");
-        assert_eq!(house.world.peers(), ["127.0.0.1"], "{told}");
+        assert_eq!(house.world.peers(), ["0.0.0.0"], "{told}");
     }
 }
 
