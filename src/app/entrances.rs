@@ -156,16 +156,14 @@ pub(super) fn url(config: &Config, entrances: &[Entrance]) -> Result<Option<Stri
 /// Says where people's passwords would travel in the clear: where http was asked for, others can
 /// come, and there is no proxy that they would come by.
 fn warn_of_clear_text(config: &Config, opened: &[(&config::Listener, Listener)]) -> Result<()> {
-    if !config.server.trusted_proxies.is_empty() {
-        return Ok(());
-    }
     for (listener, socket) in opened {
-        if let Some(address) = socket.address()?
-            && listener.protocol == Protocol::Http
-            && !address.ip().to_canonical().is_loopback()
-        {
+        let Some(address) = socket.address()? else {
+            continue;
+        };
+        let is_local = address.ip().to_canonical().is_loopback();
+        if config::is_in_the_clear(listener, is_local, &config.server.trusted_proxies) {
             tracing::warn!(
-                "plain http on {address}: passwords and screens travel in the clear; give `protocol = \"https\"`, or name the proxy in front in `trusted_proxies`"
+                "plain http on {address}: passwords and screens travel in the clear; give `protocol = \"https\"`, or listen where the proxy in front comes alone"
             );
         }
     }

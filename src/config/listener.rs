@@ -79,6 +79,26 @@ impl Listener {
     }
 }
 
+impl TrustedProxy {
+    /// Whether it is on this machine, so that nobody beyond it comes by it over the network.
+    fn is_local(self) -> bool {
+        match self {
+            Self::Network(network) => network.network().to_canonical().is_loopback(),
+            Self::Unix => true,
+        }
+    }
+}
+
+/// Whether people's passwords travel in the clear on `listener`: http was asked for where others
+/// can come (`is_local` says when not), and no proxy is named that would come there.
+pub fn is_in_the_clear(listener: &Listener, is_local: bool, trusted: &[TrustedProxy]) -> bool {
+    // Where the PROXY protocol is spoken, nobody comes but by a proxy.
+    listener.protocol == Protocol::Http
+        && !is_local
+        && !listener.proxy_protocol
+        && trusted.iter().all(|proxy| proxy.is_local())
+}
+
 impl FromStr for ListenAt {
     type Err = String;
 

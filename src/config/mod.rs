@@ -26,7 +26,7 @@ use std::time::Duration;
 
 pub use colour::Colour;
 pub use error::{Error, Problem};
-pub use listener::{ListenAt, Listener, Protocol, TrustedProxy};
+pub use listener::{ListenAt, Listener, Protocol, TrustedProxy, is_in_the_clear};
 pub use load::{MAX_FILE, file, from_text, load, over, usual_file};
 pub use logo::{Logo, LogoError, LogoKind, Logos, MAX_LOGOS_PACKED};
 pub use overrides::Overrides;

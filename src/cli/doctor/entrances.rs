@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use deskway_osuser as osuser;
 
 use super::finding::Finding;
-use crate::config::{ListenAt, Listener, Protocol, Server, TrustedProxy};
+use crate::config::{self, ListenAt, Listener, Server, TrustedProxy};
 
 const ENTRANCE: &str = "entrance";
 const PROXIES: &str = "trusted proxies";
@@ -28,15 +28,15 @@ pub(super) fn examine(server: &Server) -> Vec<Finding> {
 }
 
 fn in_the_clear(listener: &Listener, server: &Server) -> Option<Finding> {
-    let unencrypted = listener.protocol == Protocol::Http && !listener.is_local();
-    (unencrypted && server.trusted_proxies.is_empty()).then(|| {
+    let trusted = &server.trusted_proxies;
+    config::is_in_the_clear(listener, listener.is_local(), trusted).then(|| {
         Finding::note(
             ENTRANCE,
             format!(
                 "plain http on {}: passwords and screens travel in the clear",
                 listener.at
             ),
-            "write protocol = \"https\", or the proxy in front into trusted_proxies",
+            "write protocol = \"https\", or an address where the proxy in front comes alone; one on another machine, into trusted_proxies",
         )
     })
 }
@@ -94,7 +94,7 @@ fn believed_neighbours(server: &Server) -> Option<Finding> {
 mod tests {
     use super::super::finding::State;
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Protocol};
 
     fn found(listen: &str, change: impl Fn(&mut Listener), trusted: &[&str]) -> Vec<Finding> {
         let mut server = Config::default_for(0).server;
@@ -120,6 +120,18 @@ mod tests {
         assert_eq!(notes[0].state, State::Note);
         assert!(found("0.0.0.0:80", http, &["192.0.2.1"]).is_empty());
         assert!(found("127.0.0.1:80", http, &[]).is_empty());
+        // A proxy on this machine is no reason for others to come.
+        for local in ["127.0.0.1", "127.0.0.0/8", "::1", "unix"] {
+            let notes = found("0.0.0.0:80", http, &[local]);
+            assert!(notes[0].found.contains("in the clear"), "{local}");
+        }
+        let mixed = found("0.0.0.0:80", http, &["127.0.0.1", "10.0.0.0/8"]);
+        assert!(!mixed[0].found.contains("in the clear"), "{}", mixed[0]);
+        let introduced = |listener: &mut Listener| {
+            http(listener);
+            listener.proxy_protocol = true;
+        };
+        assert!(found("0.0.0.0:80", introduced, &["unix"]).is_empty());
     }
 
     #[test]
