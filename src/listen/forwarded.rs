@@ -19,6 +19,8 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Most proxies in a row that are followed.
 const MAX_HOPS: usize = 16;
+/// Most `name=value` of one proxy in `Forwarded`, of which its RFC knows four.
+const MAX_PAIRS: usize = 16;
 /// A name of DNS, brackets, a port.
 const MAX_HOST: usize = 253 + 2 + 6;
 
@@ -141,7 +143,7 @@ fn elements(headers: &HeaderMap) -> impl Iterator<Item = Option<Element>> {
         std::iter::from_fn(move || {
             let (before, last) = last_part(rest?, b',');
             rest = before;
-            Some(element(last))
+            Some(element(pairs(last)))
         })
     })
 }
@@ -162,31 +164,43 @@ fn last_part(text: &[u8], separator: u8) -> (Option<&[u8]>, &[u8]) {
     (None, text)
 }
 
-fn element(text: &[u8]) -> Option<Element> {
-    let mut element = Element::default();
-    let mut seen = Vec::new();
-    let mut rest = Some(text);
-    while let Some(pairs) = rest {
-        let (before, pair) = last_part(pairs, b';');
+/// The parts between semicolons, the last first.
+fn pairs(element: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(element);
+    std::iter::from_fn(move || {
+        let (before, last) = last_part(rest?, b';');
         rest = before;
-        let pair = std::str::from_utf8(pair).ok()?.trim();
+        Some(last)
+    })
+}
+
+fn element(pairs: impl Iterator<Item: AsRef<[u8]>>) -> Option<Element> {
+    let mut element = Element::default();
+    for (index, pair) in pairs.enumerate() {
+        if index >= MAX_PAIRS {
+            return None;
+        }
+        let pair = std::str::from_utf8(pair.as_ref()).ok()?.trim();
         if pair.is_empty() {
             continue;
         }
         let (name, value) = pair.split_once('=')?;
-        let (name, value) = (name.to_ascii_lowercase(), unquoted(value)?);
-        match name.as_str() {
-            "for" => element.client = Some(node(&value)?),
-            "proto" => element.scheme = Some(scheme(&value)?),
-            "host" => element.host = Some(host(&value)?),
-            _ => {}
+        let value = unquoted(value)?;
+        // None may stand there twice (RFC 7239 §4); of others nothing is taken.
+        if name.eq_ignore_ascii_case("for") {
+            only(&mut element.client, node(&value)?)?;
+        } else if name.eq_ignore_ascii_case("proto") {
+            only(&mut element.scheme, scheme(&value)?)?;
+        } else if name.eq_ignore_ascii_case("host") {
+            only(&mut element.host, host(&value)?)?;
         }
-        if seen.contains(&name) {
-            return None;
-        }
-        seen.push(name);
     }
     Some(element)
+}
+
+/// Sets what has not been set before.
+fn only<T>(slot: &mut Option<T>, value: T) -> Option<()> {
+    slot.replace(value).is_none().then_some(())
 }
 
 /// A token, or what stands in a quoted string (RFC 9110 §5.6).
@@ -426,6 +440,23 @@ mod tests {
                 assert!(tell(&[(name, &text)]).is_some());
             }
         }
+    }
+
+    #[test]
+    fn of_very_many_pairs_few_are_looked_at() {
+        let names = (0..3_000).map(|number| format!("x{number}=1"));
+        let text: Vec<String> = std::iter::once("for=203.0.113.9".to_owned())
+            .chain(names)
+            .collect();
+        let text = text.join(";");
+        assert!(text.len() > 16 * 1024);
+        let mut looked_at = 0;
+        let counted = pairs(text.as_bytes()).inspect(|_| looked_at += 1);
+        assert!(element(counted).is_none());
+        assert_eq!(looked_at, MAX_PAIRS + 1);
+        assert_eq!(address(&[("forwarded", &text)]), None);
+        let unknown_twice = "x=1;x=2;for=203.0.113.9";
+        assert!(address(&[("forwarded", unknown_twice)]).is_some());
     }
 
     #[test]
