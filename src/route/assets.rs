@@ -228,7 +228,7 @@ fn matches_etag(request: &HeaderMap, etag: &str) -> bool {
         })
 }
 
-fn accepts(request: &HeaderMap, coding: &str) -> bool {
+pub(super) fn accepts(request: &HeaderMap, coding: &str) -> bool {
     let values = request.get_all(ACCEPT_ENCODING).iter();
     let mut codings = values
         .filter_map(|value| value.to_str().ok())

@@ -4,8 +4,14 @@
 //! an answer beside what a stranger can choose, so that its length tells nothing; see
 //! `docs/decisions.md`.
 
-use http::header::{CONTENT_TYPE, ETAG};
-use http::{Extensions, HeaderMap, StatusCode, Version};
+use std::convert::Infallible;
+
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, ETAG};
+use http::{Extensions, HeaderMap, HeaderValue, Request, StatusCode, Version};
+use http_body_util::BodyExt as _;
+use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{And, Predicate as _, SizeAbove};
@@ -22,6 +28,22 @@ pub(super) fn on_the_fly() -> CompressionLayer<And<SizeAbove, IsText>> {
     CompressionLayer::new()
         .quality(LEVEL)
         .compress_when(predicate)
+}
+
+/// `answer` as it travels to who offers `coding`, for one that is sent to many.
+pub(super) async fn packed(
+    answer: Response,
+    coding: &'static str,
+) -> Result<http::Response<Bytes>, axum::Error> {
+    let as_it_is =
+        service_fn(|asked: Request<Response>| async { Ok::<_, Infallible>(asked.into_body()) });
+    let mut request = Request::new(answer);
+    let offer = HeaderValue::from_static(coding);
+    request.headers_mut().insert(ACCEPT_ENCODING, offer);
+    let Ok(packed) = on_the_fly().layer(as_it_is).oneshot(request).await;
+    let (parts, body) = packed.into_parts();
+    let body = body.collect().await.map_err(axum::Error::new)?;
+    Ok(http::Response::from_parts(parts, body.to_bytes()))
 }
 
 /// What has an entity tag is a file, whose packed form would be another entity.

@@ -85,7 +85,7 @@ impl Looks {
     }
 
     /// That of the person's group; else that of the name by which the server is called.
-    fn find(&self, group: Option<&str>, host: Option<&Host>) -> Arc<Look> {
+    pub(super) fn find(&self, group: Option<&str>, host: Option<&Host>) -> Arc<Look> {
         let of_group = |known: &&GroupLook| Some(known.group.as_str()) == group;
         let of_host = |known: &&GroupLook| {
             host.is_some_and(|host| known.hosts.iter().any(|name| name == host.without_port()))

@@ -58,6 +58,11 @@ impl Pages {
         *current = Arc::new(templates);
     }
 
+    pub(super) fn templates(&self) -> Arc<Templates> {
+        let templates = self.templates.read();
+        Arc::clone(&templates.unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(super) fn sign_in(&self, look: &Look, form: &SignInForm) -> Response {
         let boot = self.boot(look, None, None);
         let more = sign_in(
@@ -143,9 +148,10 @@ impl Pages {
             js: &js,
             title,
         };
-        let templates = self.templates.read();
-        let templates = Arc::clone(&templates.unwrap_or_else(PoisonError::into_inner));
-        match templates.page(template, &merged(more, every_page.values())) {
+        match self
+            .templates()
+            .page(template, &merged(more, every_page.values()))
+        {
             Ok(page) => Html(page).into_response(),
             Err(error) => {
                 error!(%template, %error, "a page cannot be made");

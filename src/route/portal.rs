@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::response::{Redirect, Response};
+use http::HeaderMap;
 
 use super::error::Error;
 use super::guard::SignedIn;
-use super::index::{self, Search, Shown};
+use super::index::{self, Search};
 use super::looks::Theirs;
 use super::site::Site;
 
@@ -15,6 +16,7 @@ pub(super) async fn page(
     State(site): State<Arc<Site>>,
     person: Option<SignedIn>,
     Theirs(look): Theirs,
+    headers: HeaderMap,
     search: Result<Query<Search>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Error> {
     if let Some(SignedIn(person)) = person {
@@ -22,8 +24,7 @@ pub(super) async fn page(
     }
     let index = index::index(&site).await.ok_or(Error::SignedOut)?;
     let Query(search) = search.unwrap_or_default();
-    let shown = Shown::new(&site, &index, &search);
-    Ok(site.pages.index(&look, &shown))
+    index::page(&site, index, look, &search, &headers).await
 }
 
 /// `/desk` means `/desk/`.

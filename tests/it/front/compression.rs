@@ -35,6 +35,29 @@ async fn pages_and_json_are_packed_as_the_browser_can_unpack_them() {
 }
 
 #[tokio::test]
+async fn the_index_that_is_kept_for_all_is_packed_for_each() {
+    let house = House::with(|config| config.portal.public_index = true, None).await;
+    house.world.show(&["alice"], false);
+    let guest = house.browser();
+    for path in ["/", "/", "/?q=alice"] {
+        for (offer, coding) in [
+            (BOTH, Some("br")),
+            ("Accept-Encoding: gzip", Some("gzip")),
+            ("Accept-Encoding: br;q=0, gzip;q=0", None),
+        ] {
+            let answer = guest.ask("GET", path, &[offer], "").await;
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.header("content-encoding"), coding, "{path} {offer}");
+            let vary = answer.headers.iter().filter(|(name, _)| name == "vary");
+            assert_eq!(vary.count(), 1, "{answer:?}");
+            let is_plain = answer.body.contains("<!doctype html>");
+            assert_eq!(is_plain, coding.is_none(), "{path} {offer}");
+            assert!(answer.header("content-security-policy").is_some());
+        }
+    }
+}
+
+#[tokio::test]
 async fn files_of_the_build_are_not_packed_again() {
     let house = House::open().await;
     let browser = house.browser();
