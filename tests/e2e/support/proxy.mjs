@@ -2,8 +2,16 @@
 // prints and nothing else. It keeps what it writes in a folder of its own.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import {
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,6 +19,9 @@ import { PROGRAM } from './deskway.mjs';
 
 /** How long a proxy may take to listen. */
 const START = 15_000;
+/** A port that is free may be somebody else's a moment later: then another one is tried. */
+const TRIES = 5;
+const TAKEN = /address already in use/i;
 
 /** How each is started in the foreground: `{ argv, env }`, and ended where not by SIGTERM: `end`. */
 const PROGRAMS = {
@@ -57,7 +68,17 @@ export class Proxy {
    * @param {{ upstream?: string, certificate?: string }} options where it reaches Deskway, and a
    *   file with its own certificate and key
    */
-  static async start(kind, deskway, { upstream, certificate } = {}) {
+  static async start(kind, deskway, options = {}) {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await Proxy.#tryOnce(kind, deskway, options);
+      } catch (error) {
+        if (tries === TRIES || !TAKEN.test(error.message)) throw error;
+      }
+    }
+  }
+
+  static async #tryOnce(kind, deskway, { upstream, certificate }) {
     const self = new Proxy();
     self.kind = kind;
     self.folder = mkdtempSync(join(tmpdir(), `dwt-${kind}-`));
@@ -91,20 +112,29 @@ export class Proxy {
     return self;
   }
 
-  /** Resolves when it takes connections. */
+  /** Resolves when it takes connections, it and nobody else. */
   #listening(port) {
     const { process } = this;
     return new Promise((resolve, reject) => {
-      const giveUp = (why) => reject(new Error(`${this.kind} ${why}:\n${this.log}`));
+      const giveUp = (why) => {
+        clearTimeout(late);
+        reject(new Error(`${this.kind} ${why}:\n${this.log}`));
+      };
       const late = setTimeout(() => giveUp('is not there'), START);
       this.ended.then((code) => giveUp(`ended with ${code}`));
       const attempt = () => {
-        const socket = connect(port, '127.0.0.1', () => {
+        if (process.exitCode !== null || process.signalCode !== null) return;
+        const listeners = listenersAt(port);
+        const own = listeners.length > 0 ? socketsOf(process.pid) : new Set();
+        const ours = listeners.filter((socket) => own.has(socket));
+        if (ours.length === 0) {
+          setTimeout(attempt, 20); // an other's: then it ends by itself
+        } else if (ours.length < listeners.length) {
+          giveUp('shares its port: address already in use'); // some say SO_REUSEPORT
+        } else {
           clearTimeout(late);
-          socket.destroy();
           resolve();
-        });
-        socket.once('error', () => process.exitCode === null && setTimeout(attempt, 20));
+        }
       };
       attempt();
     });
@@ -118,6 +148,34 @@ export class Proxy {
     await this.ended;
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** The inodes of the sockets that listen on a port of IPv4 (proc(5), /proc/net/tcp). */
+function listenersAt(port) {
+  const at = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local, , state]) => state === '0A' && local.endsWith(at))
+    .map((columns) => columns[9]);
+}
+
+/** The inodes of the sockets that a process has. */
+function socketsOf(pid) {
+  const folder = `/proc/${pid}/fd`;
+  const inodes = new Set();
+  try {
+    for (const name of readdirSync(folder)) {
+      try {
+        inodes.add(readlinkSync(join(folder, name)).match(/^socket:\[(\d+)\]$/)?.[1]);
+      } catch {
+        // closed meanwhile
+      }
+    }
+  } catch {
+    // it has ended, which its exit tells
+  }
+  return inodes;
 }
 
 function freePort() {

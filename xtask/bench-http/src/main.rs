@@ -24,6 +24,8 @@ use crate::page::Page;
 use crate::table::Table;
 
 const ROUNDS: usize = 5;
+/// Of starting a server on free ports.
+const TRIES: usize = 5;
 /// How long each figure of each round is measured.
 const SPAN: Duration = Duration::from_secs(4);
 const QUICK_SPAN: Duration = Duration::from_secs(1);
@@ -152,6 +154,18 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// What `start` starts on free ports: such a port may be somebody else's a moment later.
+fn retried<T>(start: impl Fn() -> Result<T>) -> Result<T> {
+    let mut tries = 1;
+    loop {
+        match start() {
+            Err(error) if tries < TRIES => note(&format!("once more: {error:#}")),
+            done => return done,
+        }
+        tries += 1;
     }
 }
 

@@ -2,16 +2,17 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::page::Page;
-use crate::{Ports, free_port};
+use crate::{Ports, free_port, retried};
 
 const START_WITHIN: Duration = Duration::from_secs(10);
 
@@ -22,6 +23,10 @@ pub(crate) struct Nginx {
 
 impl Nginx {
     pub(crate) fn start(folder: &Path, pages: &[&Page]) -> Result<Self> {
+        retried(|| Self::try_once(folder, pages))
+    }
+
+    fn try_once(folder: &Path, pages: &[&Page]) -> Result<Self> {
         let ports = Ports {
             http: free_port()?,
             https: free_port()?,
@@ -45,7 +50,7 @@ impl Nginx {
         }
         // Tuned as its makers do for static files: all else is as it comes.
         let text = format!(
-            "daemon off; worker_processes 2; pid {0}/nginx.pid; error_log {0}/nginx.log;\n\
+            "daemon off; worker_processes 2; pid {0}/nginx.pid; error_log stderr notice;\n\
              events {{ worker_connections 1024; }}\n\
              http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;\n\
              open_file_cache max=100;\n\
@@ -66,19 +71,36 @@ impl Nginx {
         fs::write(&file, text)?;
         let mut command = Command::new("nginx");
         command.arg("-p").arg(folder).arg("-c").arg(file);
-        command.arg("-e").arg(folder.join("nginx.log"));
+        command.arg("-e").arg("stderr").stderr(Stdio::piped());
         let mut process = command.spawn().context("cannot start nginx")?;
-        let deadline = Instant::now() + START_WITHIN;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, ports.https)).is_err() {
-            if let Some(status) = process.try_wait()? {
-                bail!("nginx ended with {status}");
-            }
-            if Instant::now() > deadline {
-                bail!("nginx does not listen");
-            }
-            std::thread::yield_now();
+        if let Err(error) = until_ready(&mut process) {
+            end(&mut process);
+            return Err(error);
         }
         Ok(Self { process, ports })
+    }
+}
+
+/// Waits until this very process has its ports and starts its workers. Its log is read on after
+/// that, so that it is never held up.
+fn until_ready(process: &mut Child) -> Result<()> {
+    let output = process.stderr.take().context("no standard error")?;
+    let (sender, log) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // Nobody may listen any more.
+            drop(sender.send(line));
+        }
+    });
+    let deadline = Instant::now() + START_WITHIN;
+    let mut said = String::new();
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match log.recv_timeout(left) {
+            Ok(line) if line.contains("start worker process ") => return Ok(()),
+            Ok(line) => said = said + &line + "\n",
+            Err(_) => bail!("nginx does not start: {said}"),
+        }
     }
 }
 

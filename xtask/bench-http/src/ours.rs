@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context as _, Result};
 
 use crate::nginx::end;
-use crate::{Ports, free_port};
+use crate::{Ports, free_port, retried};
 
 pub(crate) struct Ours {
     process: Child,
@@ -19,6 +19,10 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) fn start(program: &Path, folder: &Path) -> Result<Self> {
+        retried(|| Self::try_once(program, folder))
+    }
+
+    fn try_once(program: &Path, folder: &Path) -> Result<Self> {
         let ports = Ports {
             http: free_port()?,
             https: free_port()?,
@@ -41,6 +45,7 @@ impl Ours {
         let output = process.stdout.take().context("no standard output")?;
         let mut lines = BufReader::new(output).lines().map_while(Result::ok);
         if !lines.any(|line| line.starts_with("Deskway is at ")) {
+            end(&mut process);
             let log = fs::read_to_string(folder.join("deskway.log")).unwrap_or_default();
             return Err(anyhow::anyhow!("Deskway does not start: {log}"));
         }
