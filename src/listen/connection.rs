@@ -145,7 +145,7 @@ impl Connection {
         };
         connection.scheme = told.scheme.unwrap_or(self.scheme);
         if let Some(address) = told.address {
-            connection.place = Some(Arc::new(limits.enter_by_proxy(address)?));
+            connection.place = Some(Arc::new(limits.enter_request(address)?));
         }
         Ok(connection)
     }

@@ -24,7 +24,7 @@ use super::deadline::{Deadlines, Phase, WRITE_TIMEOUT};
 use super::http::{MAX_HEAD, MAX_HEADERS, answer, last_call, refusal};
 use super::limits::Place;
 use super::refusal::Refusal;
-use super::streams::{Fault, Streams};
+use super::streams::{Fault, Open, Streams};
 use crate::runtime::{Stream, Tasks};
 
 /// Most requests of one connection at once.
@@ -86,7 +86,8 @@ where
         let connection = connection.clone();
         let open = counted.open();
         async move {
-            let response = match as_http1(request) {
+            let admitted = admit(&open, &connection, &listen);
+            let response = match admitted.and_then(|()| as_http1(request)) {
                 Ok(request) => answer(request, &connection, &mut listen).await,
                 Err(status) => status.into_response(),
             };
@@ -132,6 +133,22 @@ fn builder(tasks: &Tasks) -> http2::Builder<Spawner> {
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
     builder
+}
+
+/// Takes a place for a request that is not the only one of its connection: many on one are as much
+/// work as many connections. Those that a trusted proxy brings take one where its headers are read.
+fn admit<S>(open: &Open, connection: &Connection, listen: &Listen<S>) -> Result<(), StatusCode> {
+    if open.is_only || connection.is_trusted(&listen.trusted) {
+        return Ok(());
+    }
+    match listen.limits.enter_request(connection.address()) {
+        Ok(place) => open.hold(place),
+        Err(full) => {
+            (listen.refused)(connection, &full.into());
+            return Err(StatusCode::TOO_MANY_REQUESTS);
+        }
+    }
+    Ok(())
 }
 
 fn late() -> Refusal {

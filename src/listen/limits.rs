@@ -10,8 +10,8 @@ pub struct Limits {
     counts: Arc<Mutex<Counts>>,
 }
 
-/// What counts for one connection, or for one request that a proxy has brought; dropping it frees
-/// the place.
+/// What counts for one connection, or for one request that a proxy has brought or that is not the
+/// only one of its connection; dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Place {
     limits: Limits,
@@ -94,7 +94,7 @@ impl Limits {
     }
 
     /// A place for a request from `address` on a connection that has one already.
-    pub(super) fn enter_by_proxy(&self, address: IpAddr) -> Result<Place, Full> {
+    pub(super) fn enter_request(&self, address: IpAddr) -> Result<Place, Full> {
         let mut place = self.place(false);
         place.count_for(address)?;
         Ok(place)
@@ -187,8 +187,8 @@ mod tests {
         let limits = Limits::new(2, 1);
         let alice: IpAddr = "192.0.2.1".parse().unwrap();
         let mut proxy = limits.enter_from_proxy().unwrap();
-        let first = limits.enter_by_proxy(alice).unwrap();
-        let second = limits.enter_by_proxy(alice);
+        let first = limits.enter_request(alice).unwrap();
+        let second = limits.enter_request(alice);
         assert_eq!(second.unwrap_err(), Full::ThisAddress);
         assert_eq!(proxy.count_for(alice), Err(Full::ThisAddress));
         drop(first);

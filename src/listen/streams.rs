@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::deadline::{HEAD_TIMEOUT, WRITE_TIMEOUT};
 use super::http::IDLE_TIMEOUT;
+use super::limits::Place;
 
 /// Most bytes of a body that the peer is offered at once: while it has not taken the last of them
 /// the answer counts as under way.
@@ -30,6 +31,8 @@ struct Inner {
     /// of; `None`: we are to go on. As many as there may be at once.
     open: HashMap<u64, Option<Instant>>,
     next: u64,
+    /// Of the requests beside one, for which the connection's place is.
+    places: Vec<Place>,
     /// Since when there is none.
     idle_since: Instant,
 }
@@ -48,6 +51,8 @@ pub(super) enum Fault {
 pub(super) struct Open {
     streams: Streams,
     number: u64,
+    /// There was none when it came: its place is the connection's.
+    pub(super) is_only: bool,
 }
 
 /// The answer to it, in parts that are handed on as the peer takes them.
@@ -64,6 +69,7 @@ impl Streams {
         Self(Arc::new(Mutex::new(Inner {
             open: HashMap::new(),
             next: 0,
+            places: Vec::new(),
             idle_since: Instant::now(),
         })))
     }
@@ -72,10 +78,12 @@ impl Streams {
         let mut inner = self.lock();
         inner.next += 1;
         let number = inner.next;
+        let is_only = inner.open.is_empty();
         inner.open.insert(number, None);
         Open {
             streams: self.clone(),
             number,
+            is_only,
         }
     }
 
@@ -98,6 +106,11 @@ impl Streams {
 }
 
 impl Open {
+    /// Keeps `place` while there are so many requests.
+    pub(super) fn hold(&self, place: Place) {
+        self.streams.lock().places.push(place);
+    }
+
     /// The body of the answer, watched.
     pub(super) fn answer(self, body: Body) -> Body {
         self.offered();
@@ -122,6 +135,8 @@ impl Drop for Open {
     fn drop(&mut self) {
         let mut inner = self.streams.lock();
         inner.open.remove(&self.number);
+        let beside_one = inner.open.len().saturating_sub(1);
+        inner.places.truncate(beside_one);
         if inner.open.is_empty() {
             inner.idle_since = Instant::now();
         }

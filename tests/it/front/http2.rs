@@ -1,16 +1,19 @@
 //! HTTP/2, where it differs from HTTP/1.1 for the front: names, cookies, bodies, many at once.
 
 use bytes::Bytes;
+use deskway::app::entrances::{Entrance, Speaks};
 use deskway::config::Config;
+use deskway::listen::{Certificates, self_signed};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use super::tls::{connect_for, house, house_with};
-use super::{Browser, House};
+use super::tls::{connect_for, house, house_with, secured_for};
+use super::{Browser, House, entrance};
 use crate::support::soon;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -24,8 +27,13 @@ struct Visitor {
 
 impl Visitor {
     async fn new(house: &House, fingerprint: &str) -> Self {
+        let stream = TcpStream::connect(house.address).await.unwrap();
+        Self::over(stream, house, fingerprint).await
+    }
+
+    async fn over(stream: TcpStream, house: &House, fingerprint: &str) -> Self {
         let browser = house.browser();
-        let stream = connect_for(&browser, fingerprint, &[b"h2", b"http/1.1"]).await;
+        let stream = secured_for(stream, fingerprint, &[b"h2", b"http/1.1"]).await;
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
         let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
             .await
@@ -143,6 +151,54 @@ async fn behind_a_trusted_proxy_each_request_on_one_connection_is_its_own_browse
     assert_eq!(proxy.ask("GET", &url, &[there], "").await.status(), 200);
     drop(events);
     let free = async { while proxy.ask("GET", &url, &[here], "").await.status() != 200 {} };
+    soon(free).await;
+}
+
+#[tokio::test]
+async fn whom_the_proxy_protocol_introduces_is_no_proxy_and_has_a_place_for_each_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = self_signed(&dir.path().join("own.pem"), &["localhost".to_owned()]).unwrap();
+    let door = Entrance {
+        proxy_protocol: true,
+        ..entrance(Speaks::Https)
+    };
+    let change = |config: &mut Config| {
+        config.server.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        config.server.max_connections_per_address = 2;
+    };
+    let certificates = Certificates::new(Some(&own));
+    let house = House::at(vec![door], change, Some(certificates)).await;
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    let line = b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n";
+    stream.write_all(line).await.unwrap();
+    let mut visitor = Visitor::over(stream, &house, &own.fingerprint).await;
+
+    let (origin, url) = (visitor.url(""), visitor.url("/sign-in"));
+    let forged = [
+        ("x-forwarded-for", "127.0.0.1"),
+        ("forwarded", "for=127.0.0.1"),
+    ];
+    let headers = [&[("origin", origin.as_str()), FORM][..], &forged].concat();
+    let answer = visitor.ask("POST", &url, &headers, ALICE).await;
+    assert_eq!(answer.status(), 303);
+    assert_eq!(house.world.peers(), ["203.0.113.9"]);
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    drop(answer);
+
+    let url = visitor.url("/api/v1/events");
+    let headers = [&[("cookie", cookie.as_str())][..], &forged].concat();
+    // The connection's own place, and one beside it.
+    let first = visitor.ask("GET", &url, &headers, "").await;
+    let second = visitor.ask("GET", &url, &headers, "").await;
+    assert_eq!(
+        (first.status().as_u16(), second.status().as_u16()),
+        (200, 200)
+    );
+    let third = visitor.ask("GET", &url, &headers, "").await;
+    assert_eq!(third.status(), 429);
+    drop((first, third));
+    let free = async { while visitor.ask("GET", &url, &headers, "").await.status() != 200 {} };
     soon(free).await;
 }
 

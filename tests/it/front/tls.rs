@@ -52,7 +52,7 @@ pub(crate) async fn secured(stream: TcpStream, fingerprint: &str) -> TlsStream<T
     secured_for(stream, fingerprint, &[]).await
 }
 
-async fn secured_for(
+pub(super) async fn secured_for(
     stream: TcpStream,
     fingerprint: &str,
     protocols: &[&[u8]],
