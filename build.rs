@@ -9,7 +9,7 @@ fn main() -> anyhow::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=web/dist");
     println!("cargo:rerun-if-changed=src/store/migrations");
-    println!("cargo:rerun-if-changed=src/route/templates");
+    println!("cargo:rerun-if-changed=src/templates/pages");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?).join("web");
     if out.exists() {
         fs::remove_dir_all(&out)?;

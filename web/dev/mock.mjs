@@ -19,7 +19,7 @@ const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; " +
   "font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const WEB = join(import.meta.dirname, '..');
-const TEMPLATES = join(WEB, '../src/route/templates');
+const TEMPLATES = join(WEB, '../src/templates/pages');
 const TYPES = { js: 'text/javascript', css: 'text/css', txt: 'text/plain; charset=utf-8' };
 const ALICE = { name: 'alice', full_name: 'Alice Liddell' };
 /** How long the stages of a start last here. */
