@@ -81,6 +81,7 @@ impl Settings {
     /// For the process that talks to the network.
     pub(super) fn for_front(mut self) -> Self {
         self.config = self.config.for_front();
+        self.sources.text.clear();
         self
     }
 

@@ -166,7 +166,7 @@ mod tests {
         let (mut client, echo) = echo(256);
         let echo = timeout(LASTS * 2, echo);
         // Binary, masked with nothing, 1000 bytes: more than fits on the way back.
-        let mut frame = vec![0x82, 0x80 | 126, 0x03, 0xe8, 0, 0, 0, 0];
+        let mut frame = vec![0x82, 0x80 | 0x7e, 0x03, 0xe8, 0, 0, 0, 0];
         frame.resize(frame.len() + 1000, b'x');
         let (ended, sent) = tokio::join!(echo, async { client.write_all(&frame).await });
         let ended = ended.expect("it holds its place for ever");
