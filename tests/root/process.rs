@@ -24,6 +24,20 @@ pub fn of_user(uid: u32) -> Vec<(i32, String)> {
         .collect()
 }
 
+/// Those of a user's desktops: the agents and all below them. The launcher's children that are
+/// the user for a moment, to connect somewhere, are left out.
+pub fn of_desktops(uid: u32) -> Vec<(i32, String)> {
+    let all = of_user(uid);
+    let is_below = |pid: i32| {
+        let line = std::iter::successors(Some(pid), |pid| deskway_osuser::parent(*pid).ok());
+        line.take_while(|pid| *pid > 1)
+            .any(|pid| command_line(pid).starts_with("deskway agent"))
+    };
+    all.into_iter()
+        .filter(|(pid, command)| !command.is_empty() && is_below(*pid))
+        .collect()
+}
+
 /// The one process of a user whose command line has `part` in it.
 pub fn one(uid: u32, part: &str) -> i32 {
     let found: Vec<(i32, String)> = of_user(uid)

@@ -15,7 +15,8 @@ fn a_killed_launcher_finds_its_desktops_and_sign_ins_again() {
     let (mut site, mut front) = Site::new();
     let handle = front.sign_in(&alice);
     front.start(&handle);
-    let before = process::of_user(alice.uid);
+    let before = process::of_desktops(alice.uid);
+    assert!(!before.is_empty());
     let session_child = process::parent(process::one(alice.uid, "deskway agent"));
     site.kill();
     front.hang_up();
@@ -24,7 +25,7 @@ fn a_killed_launcher_finds_its_desktops_and_sign_ins_again() {
     front.settled(&handle);
     let stream = front.open(&handle, &alice.name).unwrap();
     assert_eq!(greeting(stream), "RFB 003.008\n");
-    assert_eq!(process::of_user(alice.uid), before);
+    assert_eq!(process::of_desktops(alice.uid), before);
     let agent = process::one(alice.uid, "deskway agent");
     assert_eq!(process::parent(agent), session_child);
     front.stop(&handle);
@@ -37,7 +38,8 @@ fn a_desktop_whose_agent_cannot_be_reached_is_not_given_up_by_a_new_launcher() {
     let (mut site, mut front) = Site::new();
     let handle = front.sign_in(&alice);
     front.start(&handle);
-    let before = process::of_user(alice.uid);
+    let before = process::of_desktops(alice.uid);
+    assert!(!before.is_empty());
     site.kill();
     front.hang_up();
     let socket = site.desktop_dir().join("agent.sock");
@@ -55,7 +57,7 @@ fn a_desktop_whose_agent_cannot_be_reached_is_not_given_up_by_a_new_launcher() {
     });
     std::fs::rename(&aside, &socket).unwrap();
     front.settled(&handle);
-    assert_eq!(process::of_user(alice.uid), before);
+    assert_eq!(process::of_desktops(alice.uid), before);
     front.stop(&handle);
     site.assert_nothing_is_left(&[&alice]);
 }

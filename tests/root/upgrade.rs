@@ -26,7 +26,8 @@ fn a_new_program_takes_over_while_people_come_and_desktops_stay() {
     let gateway = Gateway::start(&["--stop-desktops-on-exit"]);
     let cookie = gateway.sign_in(&alice.name);
     gateway.start_desktop(&alice.name, &cookie);
-    let desktop = process::of_user(alice.uid);
+    let desktop = process::of_desktops(alice.uid);
+    assert!(!desktop.is_empty());
     let mut viewer = gateway.watch(&alice.name, &cookie);
     let visitors = Visitors::start(gateway.address);
     visitors.serve_more(50);
@@ -57,7 +58,7 @@ fn a_new_program_takes_over_while_people_come_and_desktops_stay() {
     let mut greeting = [0; 14];
     viewer.read_exact(&mut greeting).unwrap();
     assert_eq!(&greeting[2..], b"RFB 003.008\n");
-    assert_eq!(process::of_user(alice.uid), desktop);
+    assert_eq!(process::of_desktops(alice.uid), desktop);
     visitors.end();
     let leaving = gateway.path().join("r/front-leaving.sock");
     process::until("the end of its socket", || {
