@@ -204,12 +204,20 @@ impl Start {
             _ => None,
         };
         let listening = until("listening", || {
-            let ended = !self.in_background && !process.is_running();
+            let ended = !process.is_running();
+            // Whoever goes into the background says by how it ends whether it got the address,
+            // where somebody else may listen.
+            if self.in_background && !ended {
+                return None;
+            }
+            if ended && !(self.in_background && process.ended().success()) {
+                return Some(false);
+            }
             let there = match &unix {
                 Some(path) => listens_on_unix(path),
                 None => listens_on_port(port),
             };
-            (there || ended).then_some(there)
+            there.then_some(true)
         });
         if !listening {
             process.ended();
