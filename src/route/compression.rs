@@ -15,6 +15,9 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{And, Predicate as _, SizeAbove};
+use tracing::error;
+
+use super::error::Error;
 
 /// Shorter answers stay as they are, in bytes: they fit into a packet either way.
 const WORTH_IT: u64 = 256;
@@ -34,7 +37,7 @@ pub(super) fn on_the_fly() -> CompressionLayer<And<SizeAbove, IsText>> {
 pub(super) async fn packed(
     answer: Response,
     coding: &'static str,
-) -> Result<http::Response<Bytes>, axum::Error> {
+) -> Result<http::Response<Bytes>, Error> {
     let as_it_is =
         service_fn(|asked: Request<Response>| async { Ok::<_, Infallible>(asked.into_body()) });
     let mut request = Request::new(answer);
@@ -42,7 +45,10 @@ pub(super) async fn packed(
     request.headers_mut().insert(ACCEPT_ENCODING, offer);
     let Ok(packed) = on_the_fly().layer(as_it_is).oneshot(request).await;
     let (parts, body) = packed.into_parts();
-    let body = body.collect().await.map_err(axum::Error::new)?;
+    let body = body.collect().await.map_err(|error| {
+        error!(%error, "a page cannot be packed");
+        Error::Internal
+    })?;
     Ok(http::Response::from_parts(parts, body.to_bytes()))
 }
 

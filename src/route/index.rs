@@ -5,22 +5,21 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
-use tracing::{error, warn};
+use tracing::warn;
 
-use super::assets::accepts;
 use super::compression::packed;
 use super::error::Error;
+use super::kept::{Makings, Shows, coding};
 use super::looks::Look;
 use super::site::Site;
 use super::viewer;
 use crate::launcher::protocol::Index;
 use crate::model::DesktopId;
-use crate::templates::{IndexRow, Templates};
+use crate::templates::IndexRow;
 
 /// For so long an index, or that there is none, is told again without asking: a flood of guests
 /// costs root nothing.
@@ -35,28 +34,11 @@ const SEARCHES: usize = 1;
 /// How long one waits for its turn.
 const SEARCH_WAIT: Duration = Duration::from_secs(5);
 
-/// What was told last, and the pages that show it.
+/// What was told last, and whose turn it is to search.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct Asked {
     told: Mutex<Option<(Instant, Option<Arc<Index>>)>>,
-    pages: Mutex<Vec<Page>>,
     searches: Semaphore,
-}
-
-/// One that is the same for everybody.
-#[derive(Debug)]
-struct Page {
-    of: Makings,
-    answer: http::Response<Bytes>,
-}
-
-/// What a page is made of.
-#[derive(Clone, Debug)]
-struct Makings {
-    index: Arc<Index>,
-    look: Arc<Look>,
-    templates: Arc<Templates>,
-    coding: &'static str,
 }
 
 /// What a guest is looking for.
@@ -115,82 +97,39 @@ pub(super) async fn page(
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let of = Makings {
-        index,
-        look,
+        shows: Shows::Index(Arc::clone(&index)),
+        look: Arc::clone(&look),
         templates: site.pages.templates(),
-        coding: ["br", "gzip"]
-            .into_iter()
-            .find(|coding| accepts(headers, coding))
-            .unwrap_or("identity"),
+        coding: coding(headers),
     };
-    let made = of.clone();
+    let coding = of.coding;
     let make = async || {
-        let shown = Shown::new(site, &made.index, search);
-        let page = packed(site.pages.index(&made.look, &shown), made.coding);
-        page.await.map_err(|error| {
-            error!(%error, "the index cannot be packed");
-            Error::Internal
-        })
+        let shown = Shown::new(site, &index, search);
+        packed(site.pages.index(&look, &shown), coding).await
     };
-    let kept = &site.index;
     let page = if search.q.trim().is_empty() {
-        kept.page(of, make).await?
+        site.kept.page(of, make).await?
     } else {
-        let _turn = kept.turn().await?;
+        let _turn = site.index.turn().await?;
         make().await?
     };
     Ok(page.map(Body::from))
 }
 
-impl Default for Kept {
+impl Default for Asked {
     fn default() -> Self {
         Self {
             told: Mutex::default(),
-            pages: Mutex::default(),
             searches: Semaphore::new(SEARCHES),
         }
     }
 }
 
-impl Kept {
-    /// The page that was made of these things, made now if there is none. Who comes meanwhile
-    /// waits for it.
-    async fn page(
-        &self,
-        of: Makings,
-        make: impl AsyncFnOnce() -> Result<http::Response<Bytes>, Error>,
-    ) -> Result<http::Response<Bytes>, Error> {
-        let mut pages = self.pages.lock().await;
-        if let Some(page) = pages.iter().find(|page| page.of.are(&of)) {
-            return Ok(page.answer.clone());
-        }
-        // Of older lists there is nothing to show any more, so that there are at most as many as
-        // looks and codings.
-        pages.retain(|page| page.of.are_of_now(&of));
-        let answer = make().await?;
-        pages.push(Page {
-            of,
-            answer: answer.clone(),
-        });
-        Ok(answer)
-    }
-
+impl Asked {
     /// The turn to search.
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
         let turn = timeout(SEARCH_WAIT, self.searches.acquire()).await;
         turn.map_err(|_| Error::Busy)?.map_err(|_| Error::Busy)
-    }
-}
-
-impl Makings {
-    fn are(&self, others: &Self) -> bool {
-        self.are_of_now(others)
-            && Arc::ptr_eq(&self.look, &others.look)
-            && self.coding == others.coding
-    }
-
-    fn are_of_now(&self, now: &Self) -> bool {
-        Arc::ptr_eq(&self.index, &now.index) && Arc::ptr_eq(&self.templates, &now.templates)
     }
 }
 
@@ -223,71 +162,14 @@ impl Shown {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
-    use futures_util::future::join_all;
-
-    use super::super::looks::Looks;
     use super::*;
-    use crate::config::{Config, Logos};
-
-    fn makings() -> Makings {
-        let index = Index {
-            desktops: Vec::new(),
-            more: false,
-        };
-        Makings {
-            index: Arc::new(index),
-            look: look(),
-            templates: Arc::new(Templates::built_in().unwrap()),
-            coding: "br",
-        }
-    }
-
-    fn look() -> Arc<Look> {
-        let config = Config::default_for(1000);
-        Looks::new(&config, &Logos::default(), None).find(None, None)
-    }
-
-    #[tokio::test]
-    async fn one_page_is_made_for_many_guests_of_a_list_a_look_and_a_coding() {
-        let (kept, first) = (Kept::default(), makings());
-        let made = Cell::new(0);
-        let get = async |of: &Makings| {
-            let make = async || {
-                made.set(made.get() + 1);
-                tokio::task::yield_now().await;
-                Ok(http::Response::new(Bytes::from(made.get().to_string())))
-            };
-            kept.page(of.clone(), make).await.unwrap().into_body()
-        };
-        let pages = join_all((0..50).map(|_| get(&first))).await;
-        assert!(pages.iter().all(|page| page == "1"));
-        let plain = Makings {
-            coding: "identity",
-            ..first.clone()
-        };
-        let of_group = Makings {
-            look: look(),
-            ..first.clone()
-        };
-        assert_eq!(get(&plain).await, "2");
-        assert_eq!(get(&of_group).await, "3");
-        assert_eq!(get(&first).await, "1");
-        let next = Makings {
-            index: makings().index,
-            ..first
-        };
-        assert_eq!(get(&next).await, "4");
-        assert_eq!(kept.pages.lock().await.len(), 1, "of the list of now alone");
-    }
 
     #[tokio::test(start_paused = true)]
     async fn searches_wait_for_their_turn_and_not_for_ever() {
-        let kept = Kept::default();
-        let turn = kept.turn().await.unwrap();
-        assert!(matches!(kept.turn().await, Err(Error::Busy)));
+        let asked = Asked::default();
+        let turn = asked.turn().await.unwrap();
+        assert!(matches!(asked.turn().await, Err(Error::Busy)));
         drop(turn);
-        assert!(kept.turn().await.is_ok());
+        assert!(asked.turn().await.is_ok());
     }
 }

@@ -13,6 +13,7 @@ mod guard;
 mod headers;
 mod health;
 mod index;
+mod kept;
 mod looks;
 mod pages;
 mod portal;

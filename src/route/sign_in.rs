@@ -4,15 +4,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::extract::{Extension, Form, FromRequest as _, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{RETRY_AFTER, SET_COOKIE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use tracing::{info, warn};
 
+use super::compression::packed;
 use super::error::{Error, sentence};
 use super::guard::{SignedIn, presented};
+use super::kept::{Makings, Shows, coding};
 use super::looks::{Look, Theirs};
 use super::pages::SignInForm;
 use super::sign_out::sign_out;
@@ -50,17 +53,30 @@ pub(super) async fn page(
     wish: Result<Query<Wish>, axum::extract::rejection::QueryRejection>,
     person: Option<SignedIn>,
     Theirs(look): Theirs,
-) -> Response {
+    headers: HeaderMap,
+) -> Result<Response, Error> {
     let wish = wish.map(|Query(wish)| wish).unwrap_or_default();
     let next = safe_next(site.base(), &wish.next);
     if person.is_some() {
-        return Redirect::to(&next).into_response();
+        return Ok(Redirect::to(&next).into_response());
     }
+    let leads_to_portal = next == site.url("/");
     let form = SignInForm {
         next,
         ..SignInForm::default()
     };
-    site.pages.sign_in(&look, &form)
+    if !leads_to_portal {
+        return Ok(site.pages.sign_in(&look, &form));
+    }
+    let of = Makings {
+        shows: Shows::SignIn,
+        look: Arc::clone(&look),
+        templates: site.pages.templates(),
+        coding: coding(&headers),
+    };
+    let coding = of.coding;
+    let make = async || packed(site.pages.sign_in(&look, &form), coding).await;
+    Ok(site.kept.page(of, make).await?.map(Body::from))
 }
 
 /// A try. Whatever name is given, the launcher is asked, so that an answer's time tells nothing.

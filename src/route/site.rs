@@ -7,7 +7,8 @@ use tracing::{info, warn};
 use super::assets::Assets;
 use super::doctor::Practice;
 use super::error::Error;
-use super::index::Kept;
+use super::index::Asked;
+use super::kept::Kept;
 use super::looks::Looks;
 use super::pages::Pages;
 use crate::auth::{Hosts, Identity, SignIns};
@@ -52,7 +53,8 @@ pub struct Site {
     pub(super) sign_ins: SignIns,
     pub(super) practice: Practice,
     pub(super) tasks: Tasks,
-    pub(super) index: Kept,
+    pub(super) index: Asked,
+    pub(super) kept: Kept,
     /// Of the configuration that is in use, or comes next.
     logos: Mutex<Logos>,
     live: RwLock<Arc<Live>>,
@@ -78,7 +80,8 @@ impl Site {
             sign_ins: parts.sign_ins,
             practice: Practice::new(parts.doctor_key, parts.clock),
             tasks: parts.tasks,
-            index: Kept::default(),
+            index: Asked::default(),
+            kept: Kept::default(),
             live: RwLock::new(Arc::new(Live {
                 hosts: parts.hosts,
                 looks: Looks::new(&parts.config, &parts.logos, None),
