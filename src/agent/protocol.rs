@@ -66,6 +66,11 @@ pub enum Status {
         stage: Stage,
     },
     Ready,
+    /// The answer to [`Command::TellIdle`]: so long nobody has typed or moved a pointer, by the X
+    /// server's own clock. It changes nothing of where the desktop is.
+    Idle {
+        millis: u64,
+    },
     Stopping,
     /// The last one. `log` is the end of the log, made printable.
     Ended {
@@ -79,4 +84,12 @@ pub enum Status {
 pub enum Command {
     /// Ask the session to end, then end it.
     Stop,
+    /// Ask every window to close, as a person would by its button, so that programs can save; what
+    /// is left after so many seconds is ended as with [`Command::Stop`].
+    Close { seconds: u16 },
+    /// Say [`Status::Idle`], to whoever asks alone.
+    TellIdle,
+    /// Show this inside the desktop. With `keep`, there is a button to say that it is in use;
+    /// whatever it does, to press it is input.
+    Show { text: String, keep: bool },
 }

@@ -232,6 +232,7 @@ mod tests {
 
     fn account(until: u64) -> Account {
         Account {
+            is_admin: false,
             name: "alice".parse().unwrap(),
             full_name: "Alice".to_owned(),
             group: None,

@@ -89,7 +89,10 @@ fn nearest(own: PathBuf, machines: PathBuf, runs: impl Fn(&Path) -> bool) -> Pat
 
 fn is_running(state: &DesktopState) -> bool {
     match state {
-        DesktopState::Starting { .. } | DesktopState::Ready { .. } | DesktopState::Stopping => true,
+        DesktopState::Starting { .. }
+        | DesktopState::Ready { .. }
+        | DesktopState::Frozen { .. }
+        | DesktopState::Stopping => true,
         DesktopState::Absent | DesktopState::Gone { .. } | DesktopState::Failed { .. } => false,
     }
 }
@@ -121,6 +124,7 @@ impl<'a> Row<'a> {
                 ("starting", Some(stage_name(*stage)), Some(*since), None)
             }
             DesktopState::Ready { since } => ("ready", None, Some(*since), None),
+            DesktopState::Frozen { since, .. } => ("frozen", None, Some(*since), None),
             DesktopState::Stopping => ("stopping", None, None, None),
             DesktopState::Gone { cause, at } => ("gone", None, Some(*at), Some(cause.to_string())),
             DesktopState::Failed { cause, at, .. } => {
@@ -176,6 +180,7 @@ fn told(state: &DesktopState) -> String {
         DesktopState::Absent => "not running".to_owned(),
         DesktopState::Starting { stage, .. } => format!("starting the {}", stage_name(*stage)),
         DesktopState::Ready { .. } => "ready".to_owned(),
+        DesktopState::Frozen { .. } => "frozen".to_owned(),
         DesktopState::Stopping => "stopping".to_owned(),
         DesktopState::Gone { cause, .. } => format!("gone: {cause}"),
         DesktopState::Failed { cause, .. } => format!("failed: {cause}"),
@@ -220,6 +225,8 @@ mod tests {
             id: id.parse().unwrap(),
             profile: profile.map(|id| id.parse().unwrap()),
             state,
+            active: None,
+            notices: Vec::new(),
         };
         states.map(info).to_vec()
     }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Access, Brand, Colours, Config, Desktops, ListenAt, Listener, Log, Paths, Portal, Server,
-    SignIn, Tls,
+    Access, Admin, Audit, Brand, Colours, Config, Desktops, Idle, Limits, ListenAt, Listener, Log,
+    Metrics, Paths, Portal, Restart, Server, SignIn, Tls,
 };
 use crate::model::Geometry;
 
@@ -93,7 +93,16 @@ pub(super) fn config(place: &Place<'_>) -> Config {
             min_uid: min_uid(place.login_defs),
             groups: Vec::new(),
         },
+        admin: Admin::default(),
         desktops: desktops(),
+        limits: Limits::default(),
+        idle: Idle {
+            warn_after: None,
+            freeze_after: None,
+            stop_after: None,
+            busy_cpu: 5,
+            grace: Duration::from_mins(1),
+        },
         attach: Vec::new(),
         brand: Brand {
             name: "Deskway".to_owned(),
@@ -110,6 +119,18 @@ pub(super) fn config(place: &Place<'_>) -> Config {
         log: Log {
             filter: "info".to_owned(),
             json: false,
+        },
+        audit: Audit {
+            keep: Duration::from_hours(365 * 24),
+            max_size: 256 << 20,
+            syslog: false,
+        },
+        metrics: Metrics {
+            allow: vec![
+                IpAddr::from(Ipv4Addr::LOCALHOST).into(),
+                IpAddr::from(Ipv6Addr::LOCALHOST).into(),
+            ],
+            token_file: None,
         },
     }
 }
@@ -130,6 +151,7 @@ fn desktops() -> Desktops {
         max_per_person: 3,
         screen_timeout: Duration::from_secs(10),
         session_timeout: Duration::from_secs(20),
+        restart: Restart::default(),
     }
 }
 

@@ -13,6 +13,7 @@ mod load;
 mod logo;
 mod overrides;
 mod parse;
+mod policy;
 mod problems;
 mod raw;
 mod restart;
@@ -30,6 +31,7 @@ pub use listener::{ListenAt, Listener, Protocol, TrustedProxy, is_in_the_clear};
 pub use load::{MAX_FILE, file, from_text, load, over, usual_file};
 pub use logo::{Logo, LogoError, LogoKind, Logos, MAX_LOGOS_PACKED};
 pub use overrides::Overrides;
+pub use policy::{Admin, Audit, Idle, Limits, Metrics, Restart};
 pub use restart::diff_needs_restart;
 pub use told::text_for_front;
 pub use trust::distrust;
@@ -47,7 +49,11 @@ pub struct Config {
     pub tls: Tls,
     pub sign_in: SignIn,
     pub access: Access,
+    pub admin: Admin,
     pub desktops: Desktops,
+    /// Of everybody who is in none of the groups that have their own.
+    pub limits: Limits,
+    pub idle: Idle,
     pub attach: Vec<Attach>,
     pub brand: Brand,
     /// In the order of the file: the first that fits somebody is theirs.
@@ -55,6 +61,8 @@ pub struct Config {
     pub portal: Portal,
     pub paths: Paths,
     pub log: Log,
+    pub audit: Audit,
+    pub metrics: Metrics,
 }
 
 /// Where and how the front listens.
@@ -172,6 +180,7 @@ pub struct Desktops {
     pub screen_timeout: Duration,
     /// After which a session that draws nothing counts as ready. Default 20 s.
     pub session_timeout: Duration,
+    pub restart: Restart,
 }
 
 /// A session from the configuration.
@@ -252,6 +261,8 @@ pub struct Group {
     pub hosts: Vec<String>,
     /// Whole: what the group does not say itself is the place's.
     pub brand: Brand,
+    /// Whole: what the group does not say itself is everybody's.
+    pub limits: Limits,
 }
 
 /// What everybody's start page shows.

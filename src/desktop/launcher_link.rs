@@ -19,7 +19,8 @@ use zeroize::Zeroizing;
 use super::datagrams::{Datagrams, Listener};
 use crate::config::{Logos, MAX_LOGOS_PACKED};
 use crate::launcher::protocol::{
-    Answer, Envelope, FromLauncher, Handle, MAX_ANSWER, MAX_REQUEST, Request, decode, encode,
+    Answer, Envelope, FromLauncher, Handle, MAX_ANSWER, MAX_REQUEST, Measure, Request, Totals,
+    decode, encode,
 };
 use crate::model::{Challenge, DesktopInfo, UserName};
 use crate::runtime::{Tasks, unseal};
@@ -58,6 +59,14 @@ pub enum LinkEvent {
         account: UserName,
         group: Option<String>,
     },
+    /// Somebody became an admin, or is none any more.
+    Admin {
+        account: UserName,
+        is_admin: bool,
+    },
+    /// For the metrics.
+    Measured(Measure),
+    Totals(Totals),
     /// The logos of the configuration that comes next.
     Logos(Logos),
     Config {
@@ -365,6 +374,11 @@ impl Connection {
                 }
                 Ok(FromLauncher::SignedOut { handle_hash }) => LinkEvent::SignedOut { handle_hash },
                 Ok(FromLauncher::Group { account, group }) => LinkEvent::Group { account, group },
+                Ok(FromLauncher::Admin { account, is_admin }) => {
+                    LinkEvent::Admin { account, is_admin }
+                }
+                Ok(FromLauncher::Measured(measure)) => LinkEvent::Measured(measure),
+                Ok(FromLauncher::Totals(totals)) => LinkEvent::Totals(totals),
                 Ok(FromLauncher::Logos) => match descriptor.map(logos).transpose() {
                     Ok(logos) => LinkEvent::Logos(logos.unwrap_or_default()),
                     Err(error) => {

@@ -243,7 +243,10 @@ fn why_ended(known: &Known, desktop: &DesktopId) -> Option<Ended> {
     let desktops = known.desktops.as_ref()?;
     match &desktops.iter().find(|info| info.id == *desktop)?.state {
         // On its way out the cause is not known yet.
-        DesktopState::Starting { .. } | DesktopState::Ready { .. } | DesktopState::Stopping => None,
+        DesktopState::Starting { .. }
+        | DesktopState::Ready { .. }
+        | DesktopState::Frozen { .. }
+        | DesktopState::Stopping => None,
         DesktopState::Absent => Some(Ended::Stopped),
         DesktopState::Gone { cause, .. } | DesktopState::Failed { cause, .. } => {
             Some(match cause {
@@ -284,6 +287,8 @@ mod tests {
             id: "alice".parse().unwrap(),
             profile: None,
             state,
+            active: None,
+            notices: Vec::new(),
         }]
     }
 

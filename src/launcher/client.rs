@@ -126,7 +126,9 @@ impl Client {
             let desktops = self.list(Some(desktop.owner.clone()))?;
             let state = desktops.into_iter().find(|info| info.id == *desktop);
             match state.map_or(DesktopState::Absent, |info| info.state) {
-                DesktopState::Starting { .. } | DesktopState::Stopping => {}
+                DesktopState::Starting { .. }
+                | DesktopState::Frozen { .. }
+                | DesktopState::Stopping => {}
                 state => return Ok(state),
             }
             let pause = Timespec::try_from(LOOK).map_err(io::Error::other)?;

@@ -60,6 +60,7 @@ impl Lifecycle {
             Event::Start => self.start(now),
             Event::Agent(Status::Starting { stage }) => self.reach(stage),
             Event::Agent(Status::Ready) => self.ready(now),
+            Event::Agent(Status::Idle { .. }) => self,
             Event::Agent(Status::Stopping) | Event::StopAsked => self.stop(None),
             Event::Agent(Status::Ended { cause, log }) => self.stop(Some(End { cause, log })),
             Event::Refused(end) => self.stop(Some(end)),
@@ -165,7 +166,10 @@ impl Lifecycle {
             Self::Absent | Self::Gone { .. } | Self::Failed { .. } => return self,
         };
         match end.cause {
-            EndCause::Stopped | EndCause::LoggedOut => Self::Gone {
+            EndCause::Stopped
+            | EndCause::LoggedOut
+            | EndCause::Unused { .. }
+            | EndCause::HoursUsedUp => Self::Gone {
                 cause: end.cause,
                 at: now,
             },
@@ -173,6 +177,7 @@ impl Lifecycle {
             | EndCause::SessionDied { .. }
             | EndCause::ScreenDied { .. }
             | EndCause::ScreenFailed { .. }
+            | EndCause::OutOfMemory { .. }
             | EndCause::AgentDied
             | EndCause::AccountFailed { .. } => Self::Failed {
                 cause: end.cause,

@@ -39,6 +39,8 @@ pub(crate) struct Login {
     /// The first of the configured groups that the OS account is in.
     #[serde(default)]
     pub(crate) group: Option<String>,
+    #[serde(default)]
+    pub(crate) is_admin: bool,
     pub(crate) peer: IpAddr,
     pub(crate) since: u64,
     pub(crate) until: u64,
@@ -50,6 +52,7 @@ impl Login {
             name: self.account.clone(),
             full_name: self.full_name.clone(),
             group: self.group.clone(),
+            is_admin: self.is_admin,
             until: self.until,
         }
     }
@@ -222,6 +225,7 @@ mod tests {
             os_name: name.to_owned(),
             uid: 1000,
             group: None,
+            is_admin: false,
             peer: IpAddr::from([192, 0, 2, 1]),
             since,
             until: 0,

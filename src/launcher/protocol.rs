@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serializer};
 
 use crate::model::{
-    Challenge, DesktopId, DesktopInfo, DesktopName, Geometry, ProfileId, ProfileInfo, Secret,
-    UserName,
+    Act, Census, Challenge, DesktopId, DesktopInfo, DesktopName, DesktopReport, EndCause, Geometry,
+    ProfileId, ProfileInfo, Secret, SignInReport, Stage, UserName,
 };
 
 /// Most bytes of a request: a name, a password of 1 kB and what is around them.
@@ -22,6 +22,8 @@ pub const MAX_REQUEST: usize = 4096;
 pub const MAX_ANSWER: usize = 128 * 1024;
 /// Most desktops of the public index.
 pub const MAX_INDEX: usize = 500;
+/// Most desktops or sign-ins of one page of [`Answer::Overview`] or [`Answer::People`].
+pub const MAX_PAGE: usize = 100;
 /// Most bytes of the end of a log that travels with a failed desktop.
 pub const MAX_LOG_TAIL: usize = 8 * 1024;
 
@@ -98,6 +100,36 @@ pub enum Request {
         handle: Handle,
         desktop: DesktopName,
     },
+    /// Do something to a desktop: one's own, or as an admin anybody's.
+    Act {
+        handle: Handle,
+        desktop: DesktopId,
+        act: Act,
+    },
+    /// How many viewers look at a desktop now. The front says it whenever that changes, and for
+    /// every desktop with viewers to a launcher that is new. Nobody is given anything for it: it
+    /// keeps a desktop from being frozen.
+    Watched {
+        desktop: DesktopId,
+        viewers: u32,
+    },
+    /// Every desktop, in the order of their names from beyond `after` on, at most [`MAX_PAGE`].
+    /// Admins alone. Answered by [`Answer::Overview`].
+    Overview {
+        handle: Handle,
+        after: Option<DesktopId>,
+    },
+    /// Every sign-in, beyond the first `skip` of them, at most [`MAX_PAGE`]. Admins alone.
+    /// Answered by [`Answer::People`].
+    People {
+        handle: Handle,
+        skip: u32,
+    },
+    /// End every sign-in of an account. Admins alone.
+    EndSignIns {
+        handle: Handle,
+        account: UserName,
+    },
     /// Whose desktops there are, for everybody to see: only where the configuration says
     /// `portal.public_index`. Answered by [`Answer::Index`].
     Index,
@@ -125,6 +157,17 @@ pub enum Request {
     StopAs {
         desktop: DesktopId,
     },
+    /// Root, and the user of an unprivileged launcher, are admins.
+    ActAs {
+        desktop: DesktopId,
+        act: Act,
+    },
+    OverviewAs {
+        after: Option<DesktopId>,
+    },
+    PeopleAs {
+        skip: u32,
+    },
     /// End every sign-in of an account that was changed or removed. Root alone may ask it, and
     /// the user of an unprivileged launcher.
     ForgetAs {
@@ -144,12 +187,20 @@ impl Request {
             | Self::Check { handle }
             | Self::Desktops { handle }
             | Self::Profiles { handle }
+            | Self::Act { handle, .. }
+            | Self::Overview { handle, .. }
+            | Self::People { handle, .. }
+            | Self::EndSignIns { handle, .. }
             | Self::Start { handle, .. }
             | Self::Stop { handle, .. }
             | Self::Open { handle, .. } => Some(handle),
             Self::SignIn { .. }
             | Self::Index
             | Self::SetUp { .. }
+            | Self::Watched { .. }
+            | Self::ActAs { .. }
+            | Self::OverviewAs { .. }
+            | Self::PeopleAs { .. }
             | Self::ListAs { .. }
             | Self::StartAs { .. }
             | Self::StopAs { .. }
@@ -176,6 +227,12 @@ pub enum FromLauncher {
         account: UserName,
         group: Option<String>,
     },
+    /// Somebody became an admin, or is none any more.
+    Admin { account: UserName, is_admin: bool },
+    /// Something that is counted has happened.
+    Measured(Measure),
+    /// How many desktops there are and how scarce things are for them; every ten seconds.
+    Totals(Totals),
     /// The logos of the configuration that comes next travel with this message: a
     /// [`Logos`](crate::config::Logos) in postcard, in a sealed file.
     Logos,
@@ -208,6 +265,15 @@ pub enum Answer {
     Desktops(Vec<DesktopInfo>),
     Profiles(Vec<ProfileInfo>),
     Index(Index),
+    Overview {
+        desktops: Vec<DesktopReport>,
+        /// There are more beyond the last.
+        more: bool,
+    },
+    People {
+        sign_ins: Vec<SignInReport>,
+        more: bool,
+    },
     /// A connected socket to the VNC server travels with this message.
     Stream {
         greeting: Greeting,
@@ -223,8 +289,53 @@ pub struct Account {
     pub full_name: String,
     /// The first of the configured groups that the account is in, if it is in any.
     pub group: Option<String>,
+    /// Whether this person may see and do what admins may.
+    pub is_admin: bool,
     /// When the sign-in runs out: seconds since 1970.
     pub until: u64,
+}
+
+/// What the metrics count, and the launcher alone sees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Measure {
+    /// A starting desktop has got through a stage: `Screen` until it could be looked at, `Session`
+    /// from there on until it was drawn.
+    Started { stage: Stage, millis: u32 },
+    /// A desktop ended: `cause` is one of the words of [`cause_word`].
+    Ended { cause: String },
+    /// A sign-in was refused: `wrong`, `slow`, `denied`, `busy` or `failed`.
+    SignInRefused { why: String },
+}
+
+/// What there is at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    pub desktops: Census,
+    pub sign_ins: u32,
+    /// Bytes that all desktops take, where cgroups say so.
+    pub memory: Option<u64>,
+    /// Thousandths of the last ten seconds in which something of the desktops waited, as the
+    /// kernel's pressure stall information says it, where it does.
+    pub cpu_pressure: Option<u32>,
+    pub memory_pressure: Option<u32>,
+    pub io_pressure: Option<u32>,
+}
+
+/// An end as one word for the metrics.
+pub fn cause_word(cause: &EndCause) -> &'static str {
+    match cause {
+        EndCause::Stopped => "stopped",
+        EndCause::Unused { .. } => "unused",
+        EndCause::HoursUsedUp => "hours_used_up",
+        EndCause::OutOfMemory { .. } => "out_of_memory",
+        EndCause::LoggedOut => "logged_out",
+        EndCause::SessionMissing { .. } => "session_missing",
+        EndCause::SessionDied { .. } => "session_died",
+        EndCause::ScreenDied { .. } => "screen_died",
+        EndCause::ScreenFailed { .. } => "screen_failed",
+        EndCause::AgentDied => "agent_died",
+        EndCause::AccountFailed { .. } => "account_failed",
+    }
 }
 
 /// Whose desktops there are: names alone, in order.

@@ -13,6 +13,49 @@ pub struct DesktopInfo {
     /// The session it runs; `None` for an attached VNC server.
     pub profile: Option<ProfileId>,
     pub state: DesktopState,
+    /// The last sign of life (input, a busy processor, a visit), seconds since 1970; as of this
+    /// message, for a new one is not told by itself.
+    pub active: Option<u64>,
+    /// What its owner should know, the newest last; at most [`MAX_NOTICES`].
+    pub notices: Vec<Notice>,
+}
+
+/// Most notices of a desktop that are kept; beyond it the oldest is dropped.
+pub const MAX_NOTICES: usize = 4;
+
+/// Something that its owner should know of a running desktop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Counts up from 1 in one desktop's life, so that a page shows each but once.
+    pub number: u32,
+    /// Seconds since 1970.
+    pub at: u64,
+    pub what: NoticeKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoticeKind {
+    /// Nobody uses it: it will be frozen, or ended, at `when` (seconds since 1970).
+    Idle { next: IdleStep, when: u64 },
+    /// The kernel ended a program because the desktop had reached its memory limit (bytes).
+    OutOfMemory { program: String, limit: u64 },
+    /// It has as many processes as it may.
+    TooManyProcesses { limit: u32 },
+    /// There is little room left (bytes) where its home is.
+    DiskAlmostFull { left: u64 },
+    /// The hours of the day are used up at `when` (seconds since 1970), and it ends then.
+    HoursRunOut { when: u64 },
+    /// It crashed and was started again; `cause` is what happened.
+    StartedAgain { cause: EndCause },
+    /// An admin says this.
+    Message { from: String, text: String },
+}
+
+/// What becomes of a desktop that nobody uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdleStep {
+    Freeze,
+    Stop,
 }
 
 /// Where a desktop is in its life. Times are seconds since 1970.
@@ -24,6 +67,8 @@ pub enum DesktopState {
     Starting { stage: Stage, since: u64 },
     /// The session is drawn and can be used.
     Ready { since: u64 },
+    /// All its processes stand still since `at`; it goes on where it was with the next visit.
+    Frozen { since: u64, at: u64 },
     /// Asked to end; its processes are going.
     Stopping,
     /// Ended as somebody wished: `cause` says how.
@@ -50,6 +95,12 @@ pub enum Stage {
 pub enum EndCause {
     /// Its owner or an admin stopped it.
     Stopped,
+    /// Nobody used it for that many seconds.
+    Unused { seconds: u64 },
+    /// Its owner's hours of the day were used up.
+    HoursUsedUp,
+    /// The kernel ended what it cannot do without, because it had reached its memory limit.
+    OutOfMemory { program: String, limit: u64 },
     /// The session ended by itself without an error: the person logged out inside it.
     LoggedOut,
     /// The session's command could not be run.
@@ -88,6 +139,20 @@ impl fmt::Display for EndCause {
         match self {
             Self::Stopped => f.write_str("The desktop was stopped."),
             Self::LoggedOut => f.write_str("You logged out of the desktop."),
+            Self::Unused { seconds } => write!(
+                f,
+                "The desktop was ended because nobody had used it for {}.",
+                super::usage::span(*seconds)
+            ),
+            Self::HoursUsedUp => {
+                f.write_str("The desktop was ended because the hours for today are used up.")
+            }
+            Self::OutOfMemory { program, limit } => write!(
+                f,
+                "The desktop reached its {} of memory; the kernel ended `{program}`, without \
+                 which it cannot run.",
+                super::usage::bytes(*limit)
+            ),
             Self::SessionMissing { command, error } => {
                 write!(
                     f,

@@ -215,6 +215,8 @@ fn absent(site: &Site, id: &DesktopId) -> Desktop {
         id: id.clone(),
         profile: None,
         state: DesktopState::Absent,
+        active: None,
+        notices: Vec::new(),
     };
     Desktop {
         kind: "session",
@@ -253,6 +255,10 @@ fn shown_one(site: &Site, info: &DesktopInfo) -> Desktop {
         }
         DesktopState::Ready { since } => {
             desktop.state = "ready";
+            desktop.since = Some(*since);
+        }
+        DesktopState::Frozen { since, .. } => {
+            desktop.state = "frozen";
             desktop.since = Some(*since);
         }
         DesktopState::Stopping => desktop.state = "stopping",

@@ -208,6 +208,7 @@ mod tests {
             logo: None,
         };
         let account = Account {
+            is_admin: false,
             name: "alice".parse().unwrap(),
             full_name: hostile.to_owned(),
             group: None,

@@ -9,7 +9,7 @@ use super::place::{Fault, Field, absolute};
 use crate::config::colour::{Colour, READABLE};
 use crate::config::problems::Problems;
 use crate::config::raw::Value;
-use crate::config::{Brand, Group, Link, raw, value};
+use crate::config::{Brand, Group, Limits, Link, raw, value};
 
 /// Most groups with looks of their own.
 pub(in crate::config) const MAX_GROUPS: usize = 32;
@@ -102,7 +102,12 @@ pub(super) fn groups(
             links: raw.links,
         };
         apply(looks, field, &mut brand, problems);
-        groups.extend(name.map(|name| Group { name, hosts, brand }));
+        groups.extend(name.map(|name| Group {
+            name,
+            hosts,
+            brand,
+            limits: Limits::default(),
+        }));
     }
     groups
 }

@@ -95,6 +95,8 @@ impl Registry {
                 id: desktop.clone(),
                 profile: Some(profile.clone()),
                 state: life.state(),
+                active: None,
+                notices: Vec::new(),
             })
             .collect();
         infos.sort_by(|one, other| one.id.cmp(&other.id));

@@ -317,7 +317,10 @@ fn clean(status: Status) -> Status {
             let log = log.get(kept..).unwrap_or_default().to_owned();
             Status::Ended { cause, log }
         }
-        other @ (Status::Starting { .. } | Status::Ready | Status::Stopping) => other,
+        other @ (Status::Starting { .. }
+        | Status::Ready
+        | Status::Idle { .. }
+        | Status::Stopping) => other,
     }
 }
 

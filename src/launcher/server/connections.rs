@@ -97,7 +97,10 @@ impl Kind {
             FromLauncher::Answer { .. }
             | FromLauncher::Desktops { .. }
             | FromLauncher::SignedOut { .. }
-            | FromLauncher::Group { .. } => None,
+            | FromLauncher::Group { .. }
+            | FromLauncher::Admin { .. }
+            | FromLauncher::Measured(_)
+            | FromLauncher::Totals(_) => None,
         }
     }
 }
@@ -536,6 +539,8 @@ mod tests {
                     log: "ä".repeat(4096),
                     at: 1,
                 },
+                active: None,
+                notices: Vec::new(),
             })
             .collect();
         let bytes = fitting(7, Answer::Desktops(desktops));

@@ -81,6 +81,11 @@ impl Server {
                 }
                 self.open(asker, &desktop, login.uid)
             }
+            Request::Act { .. }
+            | Request::Watched { .. }
+            | Request::Overview { .. }
+            | Request::People { .. }
+            | Request::EndSignIns { .. } => Err(Refusal::Busy),
             Request::Index => self.index(asker),
             Request::Shows { number } => {
                 self.front_shows(asker, number);
@@ -95,6 +100,9 @@ impl Server {
             Request::ListAs { .. }
             | Request::StartAs { .. }
             | Request::StopAs { .. }
+            | Request::ActAs { .. }
+            | Request::OverviewAs { .. }
+            | Request::PeopleAs { .. }
             | Request::ForgetAs { .. } => Err(Refusal::BadRequest(
                 "only this machine's users may ask that".to_owned(),
             )),
@@ -125,7 +133,15 @@ impl Server {
                 self.forget_account(&owner);
                 Ok(Some(Answer::Done))
             }
+            Request::ActAs { .. } | Request::OverviewAs { .. } | Request::PeopleAs { .. } => {
+                Err(Refusal::Busy)
+            }
             Request::SignIn { .. }
+            | Request::Act { .. }
+            | Request::Watched { .. }
+            | Request::Overview { .. }
+            | Request::People { .. }
+            | Request::EndSignIns { .. }
             | Request::SignOut { .. }
             | Request::Check { .. }
             | Request::Desktops { .. }
@@ -237,6 +253,8 @@ impl Server {
             id: attach.desktop.clone(),
             profile: None,
             state: DesktopState::Ready { since: self.since },
+            active: None,
+            notices: Vec::new(),
         }));
         infos
     }

@@ -119,6 +119,7 @@ impl Server {
             os_name: person.os_name,
             uid: person.uid,
             group: person.group,
+            is_admin: false,
             peer,
             since,
             until: since,

@@ -93,6 +93,8 @@ impl World {
             id: id.clone(),
             profile: Some(xfce()),
             state,
+            active: None,
+            notices: Vec::new(),
         };
         self.facts().desktops.insert(id, info);
     }
@@ -286,8 +288,16 @@ impl Facts {
                 let stage = Stage::Screen;
                 let state = DesktopState::Starting { stage, since: 5 };
                 let profile = Some(profile);
-                self.desktops
-                    .insert(id.clone(), DesktopInfo { id, profile, state });
+                self.desktops.insert(
+                    id.clone(),
+                    DesktopInfo {
+                        id,
+                        profile,
+                        state,
+                        active: None,
+                        notices: Vec::new(),
+                    },
+                );
                 Answer::Done
             }
             Request::Stop { handle, desktop } => {
@@ -332,6 +342,7 @@ impl Facts {
         let handle = [self.next_handle; 32];
         self.next_handle += 1;
         let account = Account {
+            is_admin: false,
             name: known(name),
             full_name: format!("The good {name}"),
             group: self.groups.get(name).cloned(),
@@ -366,6 +377,8 @@ impl Facts {
             id: id.clone(),
             profile: None,
             state: DesktopState::Ready { since: 1 },
+            active: None,
+            notices: Vec::new(),
         });
         own.cloned().chain(attached).collect()
     }
