@@ -3,6 +3,7 @@
 
 mod clock;
 mod log;
+mod one_request;
 mod random;
 #[cfg(test)]
 mod script;
@@ -14,6 +15,7 @@ mod workers;
 
 pub use clock::Clock;
 pub use log::start_log;
+pub use one_request::exchange;
 pub use random::random_bytes;
 #[cfg(test)]
 pub(crate) use script::write_script;

@@ -1,8 +1,6 @@
 //! One request from outside, each on a connection of its own, bounded in time and length.
 
-use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,20 +8,17 @@ use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, SERVER, UPGRADE, USER
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 use url::{Position, Url};
 
 use super::door::{self, DoorError, Entered, Facts};
-use crate::runtime::Stream;
+use crate::runtime::exchange;
 
 /// For one request and its whole answer.
 const ASK_TIMEOUT: Duration = Duration::from_secs(15);
-/// Most bytes of an answer's body, and of its head.
+/// Most bytes of an answer's body.
 const MAX_BODY: usize = 256 << 10;
-const MAX_HEAD: usize = 64 << 10;
 /// Most bytes of the answer to what is no request.
 const MAX_COMPLAINT: u64 = 4 << 10;
 
@@ -139,35 +134,6 @@ pub(super) async fn complaint(url: &Url, bytes: &[u8]) -> Result<String, Failure
 /// What stands in `Host`, and behind `://` in `Origin`.
 pub(super) fn authority(url: &Url) -> &str {
     &url[Position::BeforeHost..Position::AfterPort]
-}
-
-async fn exchange<T>(
-    stream: Stream,
-    request: Request<Empty<Bytes>>,
-    read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(MAX_HEAD)
-        .handshake(TokioIo::new(stream))
-        .await?;
-    let answer = pin!(async { read(sender.send_request(request).await?).await });
-    alongside(connection, answer).await
-}
-
-/// Waits for the answer while the connection is worked. When the connection ends, what it has
-/// read is still there for the answer.
-async fn alongside<T>(
-    connection: impl Future<Output = hyper::Result<()>>,
-    mut answer: impl Future<Output = Result<T, Failure>> + Unpin,
-) -> Result<T, Failure> {
-    tokio::select! {
-        biased;
-        answer = &mut answer => answer,
-        ended = connection => {
-            ended?;
-            answer.await
-        }
-    }
 }
 
 /// Reads the whole answer.

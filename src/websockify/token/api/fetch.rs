@@ -1,8 +1,6 @@
 //! One GET request: bounded in what it reads, and in how often it is sent elsewhere.
 
-use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -12,20 +10,18 @@ use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, LOCATION, USER_AGENT
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tracing::warn;
 use url::{Host, Origin, Position, Url};
 
-/// Most bytes of an answer's body, and of its head.
+use crate::runtime::exchange;
+
+/// Most bytes of an answer's body.
 const MAX_BODY: usize = 64 << 10;
-const MAX_HEAD: usize = 64 << 10;
 /// How often a service may send us on.
 const MAX_REDIRECTS: usize = 5;
 
@@ -112,14 +108,14 @@ impl Fetcher {
         let request = request.body(Empty::new())?;
         let stream = connect(url).await.map_err(FetchError::Connect)?;
         if url.scheme() != "https" {
-            return exchange(stream, request).await;
+            return exchange(stream, request, read).await;
         }
         let name = server_name(url).map_err(FetchError::Connect)?;
         let stream = TlsConnector::from(Arc::clone(&self.tls))
             .connect(name, stream)
             .await
             .map_err(FetchError::Connect)?;
-        Box::pin(exchange(stream, request)).await
+        Box::pin(exchange(stream, request, read)).await
     }
 }
 
@@ -144,35 +140,6 @@ fn server_name(url: &Url) -> io::Result<ServerName<'static>> {
         Some(Host::Ipv4(address)) => Ok(ServerName::IpAddress(address.into())),
         Some(Host::Ipv6(address)) => Ok(ServerName::IpAddress(address.into())),
         None => Err(io::Error::other("the address has no host")),
-    }
-}
-
-/// Sends the request and reads the whole answer.
-async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Answer, FetchError>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(MAX_HEAD)
-        .handshake(TokioIo::new(stream))
-        .await?;
-    let answer = pin!(async { read(sender.send_request(request).await?).await });
-    alongside(connection, answer).await
-}
-
-/// Waits for the answer while the connection is worked. When the connection ends, what it has
-/// read is still there for the answer.
-async fn alongside<T>(
-    connection: impl Future<Output = hyper::Result<()>>,
-    mut answer: impl Future<Output = Result<T, FetchError>> + Unpin,
-) -> Result<T, FetchError> {
-    tokio::select! {
-        biased;
-        answer = &mut answer => answer,
-        ended = connection => {
-            ended?;
-            answer.await
-        }
     }
 }
 
