@@ -2,6 +2,7 @@
 //! randomness, the log, words for people.
 
 mod clock;
+pub mod confine;
 mod log;
 mod one_request;
 mod random;
