@@ -35,6 +35,8 @@ pub mod certificates;
 
 pub mod acme;
 
+pub mod cgroup;
+
 pub mod store;
 
 pub mod runtime;

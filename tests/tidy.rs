@@ -19,11 +19,12 @@ const LAYERS: &[(&str, &str)] = &[
     ("certificates", "config runtime"),
     ("acme", "certificates config model runtime"),
     ("store", "config model runtime"),
+    ("cgroup", "config"),
     ("templates", "config model runtime"),
     ("agent", "model runtime"),
     (
         "launcher",
-        "acme agent certificates config model relay runtime store templates",
+        "acme agent certificates cgroup config model relay runtime store templates",
     ),
     ("listen", "certificates config model runtime"),
     ("bridge", "model runtime"),
@@ -37,7 +38,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("relay", "bridge runtime websockify"),
     (
         "cli",
-        "acme certificates config launcher model runtime store templates websockify",
+        "acme certificates cgroup config launcher model runtime store templates websockify",
     ),
     ("app", "*"),
 ];

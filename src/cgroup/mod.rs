@@ -1,0 +1,387 @@
+//! What the kernel lets a desktop take, and how it says what a desktop takes: one control group
+//! (cgroup) for each, by version 1 or 2 of the interface, made here or by systemd.
+//!
+//! Sources: the kernel's `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/`.
+//! Everything blocks no longer than the kernel takes for a file of its own, except where a function
+//! says otherwise.
+
+mod files;
+mod mounts;
+mod pressure;
+mod v1;
+mod v2;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use sha2::{Digest as _, Sha256};
+
+use crate::config::Limits;
+
+pub use pressure::Pressure;
+
+use mounts::Found;
+
+/// Under this name in every hierarchy are the groups of all Deskways of the machine.
+const PARENT: &str = "deskway";
+
+/// Where one Deskway makes groups; found once, at the start.
+#[derive(Clone, Debug)]
+pub struct Cgroups {
+    way: Way,
+    /// Of this Deskway alone: others on the machine have other run directories.
+    instance: String,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    V1(v1::Mounts),
+    V2 { root: PathBuf },
+    None { why: String },
+}
+
+/// Which interface there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    V1,
+    V2,
+    /// None that may be written: no group is made.
+    None,
+}
+
+/// Which limits hold, and whether a desktop can be frozen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holds {
+    pub memory: bool,
+    pub cpu: bool,
+    pub processes: bool,
+    pub freezing: bool,
+}
+
+/// The memory of a group in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Without what the kernel could drop at once.
+    pub used: u64,
+    pub max: Option<u64>,
+}
+
+/// The group of one desktop.
+#[derive(Debug)]
+pub struct Group(Box<dyn Controls>);
+
+/// What both versions of the interface can do.
+trait Controls: fmt::Debug + Send + Sync {
+    fn limit(&self, limits: &Limits) -> io::Result<()>;
+    /// Takes in the process that calls.
+    fn enter(&self) -> io::Result<()>;
+    fn set_frozen(&self, frozen: bool) -> io::Result<()>;
+    fn is_frozen(&self) -> io::Result<bool>;
+    fn reclaim(&self) -> io::Result<()>;
+    fn cpu_time(&self) -> io::Result<Duration>;
+    fn throttled(&self) -> io::Result<u64>;
+    fn memory(&self) -> io::Result<Memory>;
+    fn process_ids(&self) -> io::Result<Vec<i32>>;
+    fn processes(&self) -> io::Result<u32>;
+    fn refused_processes(&self) -> io::Result<u64>;
+    fn oom_kills(&self) -> io::Result<u64>;
+    fn pressure(&self) -> Pressure;
+    /// Kills all at once where the kernel can; else nothing is done and the answer is `false`.
+    fn kill_at_once(&self) -> io::Result<bool>;
+    /// The directories, to be removed.
+    fn directories(&self) -> Vec<&Path>;
+}
+
+impl Cgroups {
+    /// Looks what this machine has, for the Deskway with that run directory.
+    pub fn find(run: &Path) -> Self {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let way = match Found::in_text(&mounts) {
+            Found::V1(mounts) => match v1::Mounts::writable(mounts) {
+                Some(mounts) => Way::V1(mounts),
+                None => Way::none("the version 1 hierarchies cannot be written"),
+            },
+            Found::V2(root) => match files::may_write(&root) {
+                Ok(()) => Way::V2 { root },
+                Err(error) => Way::none(&format!("{} cannot be written: {error}", root.display())),
+            },
+            Found::Nothing => Way::none("no cgroup file system is mounted"),
+        };
+        let instance = instance(run);
+        Self { way, instance }
+    }
+
+    pub fn kind(&self) -> Kind {
+        match &self.way {
+            Way::V1(_) => Kind::V1,
+            Way::V2 { .. } => Kind::V2,
+            Way::None { .. } => Kind::None,
+        }
+    }
+
+    /// Why no group can be made, in words.
+    pub fn why_none(&self) -> Option<&str> {
+        match &self.way {
+            Way::None { why } => Some(why),
+            Way::V1(_) | Way::V2 { .. } => None,
+        }
+    }
+
+    /// Which limits a group would hold to.
+    pub fn holds(&self) -> Holds {
+        match &self.way {
+            Way::V1(mounts) => mounts.holds(),
+            Way::V2 { root } => v2::holds(root),
+            Way::None { .. } => Holds::default(),
+        }
+    }
+
+    /// Makes the group of a desktop, `name` being a part of a path that nobody else uses. `None`
+    /// where there are no groups.
+    ///
+    /// # Errors
+    /// When a limit cannot be set though the kernel has its controller; nothing is left then.
+    pub fn create(&self, name: &str, limits: &Limits) -> io::Result<Option<Group>> {
+        let Some(group) = self.at(name) else {
+            return Ok(None);
+        };
+        let made = match &self.way {
+            Way::V2 { root } => v2::prepare(root, &self.parent()),
+            Way::V1(_) | Way::None { .. } => Ok(()),
+        };
+        let made = made
+            .and_then(|()| group.make())
+            .and_then(|()| group.0.limit(limits));
+        if let Err(error) = made {
+            // What is wrong is said; a directory that stays takes nothing.
+            drop(group.remove());
+            return Err(error);
+        }
+        Ok(Some(group))
+    }
+
+    /// The group of that name, when there is one.
+    pub fn open(&self, name: &str) -> Option<Group> {
+        let is_there = |group: &Group| group.0.directories().iter().any(|path| path.is_dir());
+        self.at(name).filter(is_there)
+    }
+
+    /// How scarce things are for all desktops of this Deskway together.
+    pub fn pressure(&self) -> Pressure {
+        self.all().map(|group| group.pressure()).unwrap_or_default()
+    }
+
+    /// Bytes that all desktops of this Deskway take together.
+    pub fn memory(&self) -> Option<u64> {
+        self.all()?.memory().ok().map(|memory| memory.used)
+    }
+
+    /// The name of a group as of its path in the kernel's log; of any Deskway's.
+    pub fn name_in(path: &str) -> Option<&str> {
+        let mut parts = path.strip_prefix('/')?.rsplit('/');
+        let name = parts.next()?;
+        parts.any(|part| part == PARENT).then_some(name)
+    }
+
+    fn parent(&self) -> PathBuf {
+        Path::new(PARENT).join(&self.instance)
+    }
+
+    fn at(&self, name: &str) -> Option<Group> {
+        self.group(&self.parent().join(name))
+    }
+
+    fn all(&self) -> Option<Group> {
+        self.group(&self.parent())
+    }
+
+    fn group(&self, path: &Path) -> Option<Group> {
+        match &self.way {
+            Way::V1(mounts) => Some(Group(Box::new(mounts.group(path)))),
+            Way::V2 { root } => Some(Group(Box::new(v2::Files::new(root.join(path))))),
+            Way::None { .. } => None,
+        }
+    }
+}
+
+impl Way {
+    fn none(why: &str) -> Self {
+        let why = why.to_owned();
+        Self::None { why }
+    }
+}
+
+impl Group {
+    /// Takes in the process that calls, and whatever it starts from now on.
+    ///
+    /// # Errors
+    /// When the group is gone, or full.
+    pub fn enter(&self) -> io::Result<()> {
+        self.0.enter()
+    }
+
+    /// Has all processes stand still, those too that come later. They do so in a moment:
+    /// [`Group::is_frozen`].
+    ///
+    /// # Errors
+    /// When the group is gone or has no freezer.
+    pub fn freeze(&self) -> io::Result<()> {
+        self.0.set_frozen(true)
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Errors
+    /// As [`Group::freeze`].
+    pub fn thaw(&self) -> io::Result<()> {
+        self.0.set_frozen(false)
+    }
+
+    /// Whether all of them stand still now.
+    ///
+    /// # Errors
+    /// As [`Group::freeze`].
+    pub fn is_frozen(&self) -> io::Result<bool> {
+        self.0.is_frozen()
+    }
+
+    /// Has the kernel write out and drop as much of the memory as it can. May take seconds: for a
+    /// child of the launcher.
+    ///
+    /// # Errors
+    /// When the kernel cannot. Having got less than all is none.
+    pub fn reclaim(&self) -> io::Result<()> {
+        self.0.reclaim()
+    }
+
+    /// Processor time that all processes have had so far.
+    ///
+    /// # Errors
+    /// When the kernel does not count it here.
+    pub fn cpu_time(&self) -> io::Result<Duration> {
+        self.0.cpu_time()
+    }
+
+    /// In how many periods of the processor quota there was none left.
+    ///
+    /// # Errors
+    /// When the kernel does not count it here.
+    pub fn throttled(&self) -> io::Result<u64> {
+        self.0.throttled()
+    }
+
+    /// # Errors
+    /// When the kernel does not count it here.
+    pub fn memory(&self) -> io::Result<Memory> {
+        self.0.memory()
+    }
+
+    /// How many processes and threads there are.
+    ///
+    /// # Errors
+    /// When the kernel does not count them here.
+    pub fn processes(&self) -> io::Result<u32> {
+        self.0.processes()
+    }
+
+    /// How often a process was not started because there were as many as there may be.
+    ///
+    /// # Errors
+    /// When the kernel does not count it here.
+    pub fn refused_processes(&self) -> io::Result<u64> {
+        self.0.refused_processes()
+    }
+
+    /// How many processes the kernel has ended for lack of memory.
+    ///
+    /// # Errors
+    /// When the kernel does not count them here.
+    pub fn oom_kills(&self) -> io::Result<u64> {
+        self.0.oom_kills()
+    }
+
+    /// How scarce things are for its processes.
+    pub fn pressure(&self) -> Pressure {
+        self.0.pressure()
+    }
+
+    /// Kills all processes; they may be frozen.
+    ///
+    /// # Errors
+    /// When the group is gone.
+    pub fn kill_all(&self) -> io::Result<()> {
+        let killed = self.0.kill_at_once()?;
+        if !killed {
+            for pid in self.0.process_ids()? {
+                if let Some(pid) = Pid::from_raw(pid) {
+                    // It may have ended meanwhile.
+                    _ = rustix::process::kill_process(pid, Signal::KILL);
+                }
+            }
+        }
+        // Version 1: a frozen process does not hear that it was killed.
+        self.thaw_if_frozen()
+    }
+
+    /// Removes the group, whose processes have ended, and what is above it when it was the last.
+    ///
+    /// # Errors
+    /// When there still is a process in it.
+    pub fn remove(&self) -> io::Result<()> {
+        let directories = self.0.directories();
+        let removed = directories.iter().map(|path| files::remove(path));
+        let removed: io::Result<()> = removed.collect();
+        for directory in directories {
+            for above in directory.ancestors().skip(1).take(2) {
+                // Others may have theirs in it.
+                drop(std::fs::remove_dir(above));
+            }
+        }
+        removed
+    }
+
+    fn thaw_if_frozen(&self) -> io::Result<()> {
+        match self.thaw() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            thawed => thawed,
+        }
+    }
+
+    fn make(&self) -> io::Result<()> {
+        let mut directories = self.0.directories().into_iter();
+        directories.try_for_each(files::make)
+    }
+}
+
+/// Eight hex digits that tell the Deskways of one machine apart.
+fn instance(run: &Path) -> String {
+    let digest = Sha256::digest(run.as_os_str().as_encoded_bytes());
+    let bytes = digest.iter().take(4);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_group_is_known_again_in_the_kernels_log() {
+        let name = Cgroups::name_in("/deskway/0a1b2c3d/00112233aabbccdd");
+        assert_eq!(name, Some("00112233aabbccdd"));
+        let name = Cgroups::name_in("/docker/x/deskway/0a1b2c3d/00112233aabbccdd");
+        assert_eq!(name, Some("00112233aabbccdd"));
+        assert_eq!(Cgroups::name_in("/user.slice/00112233aabbccdd"), None);
+        assert_eq!(Cgroups::name_in(""), None);
+    }
+
+    #[test]
+    fn two_run_directories_have_two_places() {
+        assert_ne!(
+            instance(Path::new("/run/deskway")),
+            instance(Path::new("/run/b"))
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! Control groups of version 1: a directory for each controller.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::mounts::V1;
+use super::{Controls, Holds, Memory, Pressure, files, pressure};
+use crate::config::Limits;
+
+/// The period of the processor quota in microseconds.
+const PERIOD: u64 = 100_000;
+/// What everybody's share is.
+const SHARES: u64 = 1024;
+/// Larger ones mean that there is no limit.
+const NO_LIMIT: u64 = 1 << 60;
+
+/// Hierarchies that may be written.
+#[derive(Clone, Debug)]
+pub(super) struct Mounts(V1);
+
+/// One group: where it is in each hierarchy.
+#[derive(Clone, Debug)]
+pub(super) struct Files(V1);
+
+impl Mounts {
+    /// Those of `mounts` that may be written, if there is any.
+    pub(super) fn writable(mounts: V1) -> Option<Self> {
+        let check = |mount: Option<PathBuf>| mount.filter(|path| files::may_write(path).is_ok());
+        // systemd has that hierarchy for itself.
+        let own = !Path::new("/run/systemd/system").exists();
+        let found = V1 {
+            memory: check(mounts.memory),
+            cpu: check(mounts.cpu),
+            cpuacct: check(mounts.cpuacct),
+            pids: check(mounts.pids),
+            freezer: check(mounts.freezer),
+            unified: check(mounts.unified).filter(|_| own),
+        };
+        (found != V1::default()).then_some(Self(found))
+    }
+
+    pub(super) fn holds(&self) -> Holds {
+        Holds {
+            memory: self.0.memory.is_some(),
+            cpu: self.0.cpu.is_some(),
+            processes: self.0.pids.is_some(),
+            freezing: self.0.unified.is_some() || self.0.freezer.is_some(),
+        }
+    }
+
+    pub(super) fn group(&self, path: &Path) -> Files {
+        let at = |mount: &Option<PathBuf>| mount.as_ref().map(|mount| mount.join(path));
+        Files(V1 {
+            memory: at(&self.0.memory),
+            cpu: at(&self.0.cpu),
+            cpuacct: at(&self.0.cpuacct),
+            pids: at(&self.0.pids),
+            freezer: at(&self.0.freezer),
+            unified: at(&self.0.unified),
+        })
+    }
+}
+
+impl Files {
+    fn set(&self, at: Option<&PathBuf>, file: &str, value: Option<u64>) -> io::Result<()> {
+        match (at, value) {
+            (Some(directory), Some(value)) => files::write(directory, file, &value.to_string()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn has(directory: Option<&PathBuf>) -> io::Result<&Path> {
+    let directory = directory.map(PathBuf::as_path);
+    directory.ok_or_else(|| io::ErrorKind::Unsupported.into())
+}
+
+impl Controls for Files {
+    fn limit(&self, limits: &Limits) -> io::Result<()> {
+        let V1 {
+            memory, cpu, pids, ..
+        } = &self.0;
+        let (memory, cpu, pids) = (memory.as_ref(), cpu.as_ref(), pids.as_ref());
+        let max = limits.memory_max;
+        self.set(memory, "memory.limit_in_bytes", max)?;
+        // A kernel without accounting of swap has no such file.
+        let both = max.map(|max| max.saturating_mul(2));
+        drop(self.set(memory, "memory.memsw.limit_in_bytes", both));
+        // No more than a hint in this version.
+        self.set(memory, "memory.soft_limit_in_bytes", limits.memory_high)?;
+        let shares = limits
+            .cpu_weight
+            .map(|weight| u64::from(weight) * SHARES / 100);
+        self.set(cpu, "cpu.shares", shares.map(|shares| shares.max(2)))?;
+        let quota = limits
+            .cpu_quota
+            .map(|quota| u64::from(quota) * PERIOD / 100);
+        self.set(cpu, "cpu.cfs_period_us", quota.map(|_| PERIOD))?;
+        self.set(cpu, "cpu.cfs_quota_us", quota)?;
+        self.set(pids, "pids.max", limits.processes.map(u64::from))
+    }
+
+    fn enter(&self) -> io::Result<()> {
+        let mut all = self.directories().into_iter();
+        all.try_for_each(|directory| files::write(directory, "cgroup.procs", "0"))
+    }
+
+    fn set_frozen(&self, frozen: bool) -> io::Result<()> {
+        if let Some(unified) = &self.0.unified {
+            return files::write(unified, "cgroup.freeze", if frozen { "1" } else { "0" });
+        }
+        let state = if frozen { "FROZEN" } else { "THAWED" };
+        files::write(has(self.0.freezer.as_ref())?, "freezer.state", state)
+    }
+
+    fn is_frozen(&self) -> io::Result<bool> {
+        if let Some(unified) = &self.0.unified {
+            return Ok(files::value(unified, "cgroup.events", "frozen")? == 1);
+        }
+        let state = files::read(has(self.0.freezer.as_ref())?, "freezer.state")?;
+        Ok(state.trim() == "FROZEN")
+    }
+
+    fn reclaim(&self) -> io::Result<()> {
+        files::write(has(self.0.memory.as_ref())?, "memory.force_empty", "0")
+    }
+
+    fn cpu_time(&self) -> io::Result<Duration> {
+        files::number(has(self.0.cpuacct.as_ref())?, "cpuacct.usage").map(Duration::from_nanos)
+    }
+
+    fn throttled(&self) -> io::Result<u64> {
+        files::value(has(self.0.cpu.as_ref())?, "cpu.stat", "nr_throttled")
+    }
+
+    fn memory(&self) -> io::Result<Memory> {
+        let directory = has(self.0.memory.as_ref())?;
+        let used = files::number(directory, "memory.usage_in_bytes")?;
+        let stat = files::read(directory, "memory.stat")?;
+        let droppable = files::value_in(&stat, "total_inactive_file")?;
+        let max = files::value_in(&stat, "hierarchical_memory_limit")?;
+        Ok(Memory {
+            used: used.saturating_sub(droppable),
+            max: (max < NO_LIMIT).then_some(max),
+        })
+    }
+
+    fn process_ids(&self) -> io::Result<Vec<i32>> {
+        let directories = self.directories();
+        files::process_ids(directories.first().ok_or(io::ErrorKind::Unsupported)?)
+    }
+
+    fn processes(&self) -> io::Result<u32> {
+        let found = files::number(has(self.0.pids.as_ref())?, "pids.current")?;
+        u32::try_from(found).map_err(io::Error::other)
+    }
+
+    fn refused_processes(&self) -> io::Result<u64> {
+        files::value(has(self.0.pids.as_ref())?, "pids.events", "max")
+    }
+
+    fn oom_kills(&self) -> io::Result<u64> {
+        files::value(
+            has(self.0.memory.as_ref())?,
+            "memory.oom_control",
+            "oom_kill",
+        )
+    }
+
+    fn pressure(&self) -> Pressure {
+        self.0
+            .unified
+            .as_deref()
+            .map(pressure::of)
+            .unwrap_or_default()
+    }
+
+    fn kill_at_once(&self) -> io::Result<bool> {
+        match &self.0.unified {
+            Some(unified) if unified.join("cgroup.kill").exists() => {
+                files::write(unified, "cgroup.kill", "1").map(|()| true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn directories(&self) -> Vec<&Path> {
+        let V1 {
+            memory,
+            cpu,
+            cpuacct,
+            pids,
+            freezer,
+            unified,
+        } = &self.0;
+        let all = [memory, cpu, cpuacct, pids, freezer, unified];
+        let mut all: Vec<&Path> = all.into_iter().flatten().map(PathBuf::as_path).collect();
+        // `cpu` and `cpuacct` are often one hierarchy.
+        all.dedup();
+        all
+    }
+}

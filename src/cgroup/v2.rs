@@ -1,0 +1,166 @@
+//! Control groups of version 2: one directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Controls, Holds, Memory, Pressure, files, pressure};
+use crate::config::Limits;
+
+/// The period of the processor quota in microseconds.
+const PERIOD: u64 = 100_000;
+/// What the groups need, as `cgroup.subtree_control` takes it.
+const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
+
+/// Which controllers the kernel has for groups below `root`.
+pub(super) fn holds(root: &Path) -> Holds {
+    let found = files::read(root, "cgroup.controllers").unwrap_or_default();
+    let has = |name| {
+        found
+            .split_whitespace()
+            .any(|controller| controller == name)
+    };
+    Holds {
+        memory: has("memory"),
+        cpu: has("cpu"),
+        processes: has("pids"),
+        freezing: true,
+    }
+}
+
+/// Hands the controllers on from `root` to the groups that are made in `root`/`parent`.
+///
+/// # Errors
+/// When the directories cannot be made, or `root` does not hand a controller on that it has: it
+/// is no root, and processes are in it.
+pub(super) fn prepare(root: &Path, parent: &Path) -> io::Result<()> {
+    files::make(&root.join(parent))?;
+    let mut at = root.to_owned();
+    hand_on(&at)?;
+    for part in parent {
+        at.push(part);
+        hand_on(&at)?;
+    }
+    Ok(())
+}
+
+fn hand_on(directory: &Path) -> io::Result<()> {
+    let found = files::read(directory, "cgroup.controllers")?;
+    let on = files::read(directory, "cgroup.subtree_control")?;
+    let is_in = |list: &str, name: &str| list.split_whitespace().any(|word| word == name);
+    for name in CONTROLLERS {
+        if is_in(&found, name) && !is_in(&on, name) {
+            files::write(directory, "cgroup.subtree_control", &format!("+{name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// One group.
+#[derive(Clone, Debug)]
+pub(super) struct Files(PathBuf);
+
+impl Files {
+    pub(super) fn new(directory: PathBuf) -> Self {
+        Self(directory)
+    }
+
+    /// A controller that the kernel has not is no error: [`holds`] has told.
+    fn set(&self, file: &str, value: Option<String>) -> io::Result<()> {
+        match value {
+            Some(value) if self.0.join(file).exists() => files::write(&self.0, file, &value),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Controls for Files {
+    fn limit(&self, limits: &Limits) -> io::Result<()> {
+        let text = |number: Option<u64>| number.map(|number| number.to_string());
+        self.set("memory.high", text(limits.memory_high))?;
+        self.set("memory.max", text(limits.memory_max))?;
+        // As much once more on disk, where what is frozen can go.
+        self.set("memory.swap.max", text(limits.memory_max))?;
+        self.set("cpu.weight", text(limits.cpu_weight.map(u64::from)))?;
+        let quota = limits
+            .cpu_quota
+            .map(|quota| u64::from(quota) * PERIOD / 100);
+        self.set("cpu.max", quota.map(|quota| format!("{quota} {PERIOD}")))?;
+        self.set("pids.max", text(limits.processes.map(u64::from)))
+    }
+
+    fn enter(&self) -> io::Result<()> {
+        files::write(&self.0, "cgroup.procs", "0")
+    }
+
+    fn set_frozen(&self, frozen: bool) -> io::Result<()> {
+        files::write(&self.0, "cgroup.freeze", if frozen { "1" } else { "0" })
+    }
+
+    fn is_frozen(&self) -> io::Result<bool> {
+        Ok(files::value(&self.0, "cgroup.events", "frozen")? == 1)
+    }
+
+    fn reclaim(&self) -> io::Result<()> {
+        let used = files::number(&self.0, "memory.current")?;
+        let path = self.0.join("memory.reclaim");
+        match std::fs::OpenOptions::new().write(true).open(path) {
+            // Having got less than asked for is EAGAIN.
+            Ok(mut file) => match io::Write::write_all(&mut file, used.to_string().as_bytes()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+                reclaimed => reclaimed,
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    fn cpu_time(&self) -> io::Result<Duration> {
+        files::value(&self.0, "cpu.stat", "usage_usec").map(Duration::from_micros)
+    }
+
+    fn throttled(&self) -> io::Result<u64> {
+        files::value(&self.0, "cpu.stat", "nr_throttled")
+    }
+
+    fn memory(&self) -> io::Result<Memory> {
+        let used = files::number(&self.0, "memory.current")?;
+        let droppable = files::value(&self.0, "memory.stat", "inactive_file")?;
+        Ok(Memory {
+            used: used.saturating_sub(droppable),
+            max: files::number_or_max(&self.0, "memory.max")?,
+        })
+    }
+
+    fn process_ids(&self) -> io::Result<Vec<i32>> {
+        files::process_ids(&self.0)
+    }
+
+    fn processes(&self) -> io::Result<u32> {
+        let found = files::number(&self.0, "pids.current")?;
+        u32::try_from(found).map_err(io::Error::other)
+    }
+
+    fn refused_processes(&self) -> io::Result<u64> {
+        files::value(&self.0, "pids.events", "max")
+    }
+
+    fn oom_kills(&self) -> io::Result<u64> {
+        files::value(&self.0, "memory.events", "oom_kill")
+    }
+
+    fn pressure(&self) -> Pressure {
+        pressure::of(&self.0)
+    }
+
+    fn kill_at_once(&self) -> io::Result<bool> {
+        if self.0.join("cgroup.kill").exists() {
+            files::write(&self.0, "cgroup.kill", "1").map(|()| true)
+        } else {
+            Ok(false)
+        }
+    }
+
+    fn directories(&self) -> Vec<&Path> {
+        vec![&self.0]
+    }
+}
