@@ -1,5 +1,5 @@
 //! The life of one desktop as a pure state machine:
-//! Absent → Starting → Ready → Stopping → Gone or Failed.
+//! Absent → Starting → Ready ⇄ Frozen → Stopping → Gone or Failed.
 
 use crate::agent::protocol::Status;
 use crate::model::{DesktopState, EndCause, Stage};
@@ -14,6 +14,11 @@ pub enum Lifecycle {
     },
     Ready {
         since: u64,
+    },
+    /// Its processes stand still since `at`.
+    Frozen {
+        since: u64,
+        at: u64,
     },
     /// Its processes are going; `end` is why, when the agent has said so.
     Stopping {
@@ -44,8 +49,12 @@ pub enum Event {
     Start,
     /// The agent says where it is.
     Agent(Status),
-    /// Somebody wants it to end.
-    StopAsked,
+    /// It was made to stand still.
+    Froze,
+    /// It goes on.
+    Thawed,
+    /// It is to end. With a cause, that is why, whatever the agent says later.
+    StopAsked(Option<EndCause>),
     /// It cannot be run for this account.
     Refused(End),
     /// Nothing of it is left. `otherwise` is the reason when nobody gave one.
@@ -61,7 +70,13 @@ impl Lifecycle {
             Event::Agent(Status::Starting { stage }) => self.reach(stage),
             Event::Agent(Status::Ready) => self.ready(now),
             Event::Agent(Status::Idle { .. }) => self,
-            Event::Agent(Status::Stopping) | Event::StopAsked => self.stop(None),
+            Event::Froze => self.freeze(now),
+            Event::Thawed => self.thaw(),
+            Event::Agent(Status::Stopping) | Event::StopAsked(None) => self.stop(None),
+            Event::StopAsked(Some(cause)) => self.stop(Some(End {
+                cause,
+                log: String::new(),
+            })),
             Event::Agent(Status::Ended { cause, log }) => self.stop(Some(End { cause, log })),
             Event::Refused(end) => self.stop(Some(end)),
             Event::Over { otherwise } => self.over(otherwise, now),
@@ -71,12 +86,15 @@ impl Lifecycle {
     /// Whether processes of it may be running.
     pub fn is_running(&self) -> bool {
         match self {
-            Self::Starting { .. } | Self::Ready { .. } | Self::Stopping { .. } => true,
+            Self::Starting { .. }
+            | Self::Ready { .. }
+            | Self::Frozen { .. }
+            | Self::Stopping { .. } => true,
             Self::Absent | Self::Gone { .. } | Self::Failed { .. } => false,
         }
     }
 
-    /// Whether a viewer can connect: `None` when that is still to come.
+    /// Whether a viewer can connect, once it is thawed: `None` when that is still to come.
     pub fn screen_is_up(&self) -> Option<bool> {
         match self {
             Self::Starting {
@@ -87,7 +105,8 @@ impl Lifecycle {
                 stage: Stage::Session,
                 ..
             }
-            | Self::Ready { .. } => Some(true),
+            | Self::Ready { .. }
+            | Self::Frozen { .. } => Some(true),
             Self::Absent | Self::Stopping { .. } | Self::Gone { .. } | Self::Failed { .. } => {
                 Some(false)
             }
@@ -100,6 +119,7 @@ impl Lifecycle {
             Self::Absent => DesktopState::Absent,
             Self::Starting { stage, since } => DesktopState::Starting { stage, since },
             Self::Ready { since } => DesktopState::Ready { since },
+            Self::Frozen { since, at } => DesktopState::Frozen { since, at },
             Self::Stopping { .. } => DesktopState::Stopping,
             Self::Gone { cause, at } => DesktopState::Gone { cause, at },
             Self::Failed { cause, log, at } => DesktopState::Failed { cause, log, at },
@@ -112,7 +132,24 @@ impl Lifecycle {
                 stage: Stage::Screen,
                 since: now,
             },
-            Self::Starting { .. } | Self::Ready { .. } | Self::Stopping { .. } => self,
+            Self::Starting { .. }
+            | Self::Ready { .. }
+            | Self::Frozen { .. }
+            | Self::Stopping { .. } => self,
+        }
+    }
+
+    fn freeze(self, now: u64) -> Self {
+        match self {
+            Self::Ready { since } => Self::Frozen { since, at: now },
+            other => other,
+        }
+    }
+
+    fn thaw(self) -> Self {
+        match self {
+            Self::Frozen { since, .. } => Self::Ready { since },
+            other => other,
         }
     }
 
@@ -125,6 +162,7 @@ impl Lifecycle {
             },
             Self::Absent
             | Self::Ready { .. }
+            | Self::Frozen { .. }
             | Self::Stopping { .. }
             | Self::Gone { .. }
             | Self::Failed { .. } => self,
@@ -136,6 +174,7 @@ impl Lifecycle {
             Self::Starting { .. } => Self::Ready { since: now },
             Self::Absent
             | Self::Ready { .. }
+            | Self::Frozen { .. }
             | Self::Stopping { .. }
             | Self::Gone { .. }
             | Self::Failed { .. } => self,
@@ -145,9 +184,10 @@ impl Lifecycle {
     /// The first reason that was given counts.
     fn stop(self, end: Option<End>) -> Self {
         match self {
-            Self::Starting { .. } | Self::Ready { .. } | Self::Stopping { end: None } => {
-                Self::Stopping { end }
-            }
+            Self::Starting { .. }
+            | Self::Ready { .. }
+            | Self::Frozen { .. }
+            | Self::Stopping { end: None } => Self::Stopping { end },
             Self::Stopping { end: Some(_) }
             | Self::Absent
             | Self::Gone { .. }
@@ -157,7 +197,7 @@ impl Lifecycle {
 
     fn over(self, otherwise: End, now: u64) -> Self {
         let end = match self {
-            Self::Starting { .. } | Self::Ready { .. } => otherwise,
+            Self::Starting { .. } | Self::Ready { .. } | Self::Frozen { .. } => otherwise,
             Self::Stopping { end: Some(end) } => end,
             Self::Stopping { end: None } => End {
                 cause: EndCause::Stopped,
@@ -223,7 +263,7 @@ mod tests {
             Event::Start,
             stage(Stage::Session),
             Event::Agent(Status::Ready),
-            Event::StopAsked,
+            Event::StopAsked(None),
             ended(EndCause::Stopped),
             died(),
         ]);
@@ -248,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_stop_that_had_to_kill_is_still_a_stop() {
-        let life = after([Event::Start, Event::StopAsked, died()]);
+        let life = after([Event::Start, Event::StopAsked(None), died()]);
         assert!(matches!(life, Lifecycle::Gone { .. }), "{life:?}");
     }
 
@@ -257,7 +297,7 @@ mod tests {
         let life = after([Event::Start, stage(Stage::Session), stage(Stage::Screen)]);
         assert_eq!(life.screen_is_up(), Some(true));
         let life = life
-            .on(Event::StopAsked, 9)
+            .on(Event::StopAsked(None), 9)
             .on(Event::Agent(Status::Ready), 9);
         assert_eq!(life.state(), DesktopState::Stopping);
     }
@@ -267,7 +307,7 @@ mod tests {
         let over = after([Event::Start, died()]).on(Event::Start, 9);
         let stage = Stage::Screen;
         assert_eq!(over, Lifecycle::Starting { stage, since: 9 });
-        let stopping = after([Event::Start, Event::StopAsked]);
+        let stopping = after([Event::Start, Event::StopAsked(None)]);
         assert_eq!(stopping.clone().on(Event::Start, 9), stopping);
     }
 
@@ -276,7 +316,7 @@ mod tests {
         for event in [
             stage(Stage::Session),
             Event::Agent(Status::Ready),
-            Event::StopAsked,
+            Event::StopAsked(None),
             died(),
         ] {
             assert_eq!(Lifecycle::Absent.on(event, 1), Lifecycle::Absent);

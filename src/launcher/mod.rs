@@ -27,6 +27,7 @@ pub mod set_up;
 mod sign_in;
 mod throttle;
 mod user_child;
+mod viewing;
 
 use std::io;
 use std::path::PathBuf;

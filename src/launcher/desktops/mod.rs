@@ -1,5 +1,6 @@
 //! The desktops of this machine: those that run, and how those that ended came to their end.
 
+mod notices;
 mod running;
 mod start;
 
@@ -10,6 +11,7 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 
+pub(crate) use notices::Notices;
 pub(crate) use running::{Running, Source};
 pub(crate) use start::Request;
 
@@ -78,25 +80,31 @@ impl Registry {
     pub(crate) fn infos(&self, owner: Option<&UserName>, uid: Option<u32>) -> Vec<DesktopInfo> {
         let running = self.running.values().map(|running| {
             let uid = running.owner.os.uid;
-            (&running.desktop, uid, &running.profile, running.life())
+            (
+                &running.desktop,
+                uid,
+                &running.profile,
+                running.life(),
+                running.notices.list(),
+            )
         });
         let ended = self
             .ended
             .iter()
             .filter(|(desktop, _)| self.find(desktop).is_none())
-            .map(|(desktop, past)| (desktop, past.uid, &past.profile, &past.life));
+            .map(|(desktop, past)| (desktop, past.uid, &past.profile, &past.life, &[][..]));
         let mut infos: Vec<DesktopInfo> = running
             .chain(ended)
             .filter(|(desktop, runs_as, ..)| {
                 owner.is_none_or(|owner| desktop.owner == *owner)
                     && uid.is_none_or(|uid| *runs_as == uid)
             })
-            .map(|(desktop, _, profile, life)| DesktopInfo {
+            .map(|(desktop, _, profile, life, notices)| DesktopInfo {
                 id: desktop.clone(),
                 profile: Some(profile.clone()),
                 state: life.state(),
                 active: None,
-                notices: Vec::new(),
+                notices: notices.to_vec(),
             })
             .collect();
         infos.sort_by(|one, other| one.id.cmp(&other.id));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use deskway_osuser::{Child, ProcessId, Received};
 use rustix::process::{Pid, Signal, WaitOptions};
 
+use super::Notices;
 use crate::agent::protocol::{Command, MAX_STATUS, Status};
 use crate::launcher::lifecycle::{End, Event, Lifecycle};
 use crate::launcher::owner::Owner;
@@ -52,6 +53,7 @@ pub(crate) struct Running {
     /// The end of the log, when the session child has told it.
     log: String,
     stop: Stop,
+    pub(crate) notices: Notices,
 }
 
 /// How far a stop has come.
@@ -98,6 +100,7 @@ impl Running {
             connect_at: None,
             log: String::new(),
             stop: Stop::NotAsked,
+            notices: Notices::default(),
         }
     }
 
@@ -117,6 +120,7 @@ impl Running {
             connect_at: None,
             log: String::new(),
             stop: Stop::NotAsked,
+            notices: Notices::default(),
         }
     }
 
@@ -179,7 +183,7 @@ impl Running {
     }
 
     pub(super) fn stop(&mut self, unix: u64, now: Instant) {
-        self.apply(Event::StopAsked, unix);
+        self.apply(Event::StopAsked(None), unix);
         if self.stop == Stop::NotAsked {
             self.ask_agent(now + STOP_TIMEOUT, now);
         }
@@ -301,6 +305,7 @@ impl Running {
             Lifecycle::Absent
             | Lifecycle::Starting { .. }
             | Lifecycle::Ready { .. }
+            | Lifecycle::Frozen { .. }
             | Lifecycle::Stopping { .. } => {}
         }
     }

@@ -1,9 +1,11 @@
 //! The launcher's one loop: it waits for all that can happen and takes each a step on. Nothing in
 //! it blocks; what could is done in a child.
 
+mod acts;
 mod certificates;
 mod connections;
 mod errands;
+mod idling;
 mod index;
 mod others;
 mod rechecks;
@@ -39,6 +41,7 @@ use super::protocol::FromLauncher;
 use super::relays::Relays;
 use super::sign_in::Refusals;
 use super::throttle::Throttle;
+use super::viewing::Viewing;
 use super::{Error, Options};
 use crate::config::{Config, Logos, text_for_front};
 use crate::model::UserName;
@@ -95,6 +98,7 @@ struct Server {
     last_forget: Option<Instant>,
     refusals: Refusals<connections::Asker>,
     desktops: Registry,
+    viewing: Viewing,
     waiting: Vec<Waiting>,
     /// Dead desktops whose files are to be removed, and from when on.
     unswept: VecDeque<(Instant, RunId)>,
@@ -165,6 +169,7 @@ impl Server {
             last_forget: None,
             refusals: Refusals::new(),
             desktops: Registry::default(),
+            viewing: Viewing::default(),
             waiting: Vec::new(),
             unswept: VecDeque::new(),
             changed: BTreeSet::new(),

@@ -81,11 +81,15 @@ impl Server {
                 }
                 self.open(asker, &desktop, login.uid)
             }
-            Request::Act { .. }
-            | Request::Watched { .. }
-            | Request::Overview { .. }
-            | Request::People { .. }
-            | Request::EndSignIns { .. } => Err(Refusal::Busy),
+            Request::Act {
+                handle,
+                desktop,
+                act,
+            } => self.act(asker, &handle, &desktop, act),
+            Request::Watched { desktop, viewers } => self.watched(asker, desktop, viewers),
+            Request::Overview { .. } | Request::People { .. } | Request::EndSignIns { .. } => {
+                Err(Refusal::Busy)
+            }
             Request::Index => self.index(asker),
             Request::Shows { number } => {
                 self.front_shows(asker, number);
@@ -133,9 +137,8 @@ impl Server {
                 self.forget_account(&owner);
                 Ok(Some(Answer::Done))
             }
-            Request::ActAs { .. } | Request::OverviewAs { .. } | Request::PeopleAs { .. } => {
-                Err(Refusal::Busy)
-            }
+            Request::ActAs { desktop, act } => self.act_as(asker, uid, &desktop, act),
+            Request::OverviewAs { .. } | Request::PeopleAs { .. } => Err(Refusal::Busy),
             Request::SignIn { .. }
             | Request::Act { .. }
             | Request::Watched { .. }
@@ -169,7 +172,7 @@ impl Server {
     ///
     /// The one look-up that the loop does itself: whoever has a slow directory service has its
     /// cache too, and every root daemon of the machine waits for it the same way.
-    fn owner(&mut self, handle: &Handle) -> Result<(Login, Owner), Refusal> {
+    pub(super) fn owner(&mut self, handle: &Handle) -> Result<(Login, Owner), Refusal> {
         let (hash, login) = self.login(handle)?;
         match Owner::find(&login.account, &login.os_name, login.uid, &self.place) {
             Ok(Some(owner)) => Ok((login, owner)),
@@ -205,7 +208,11 @@ impl Server {
     }
 
     /// Root, and the user of an unprivileged launcher, may name anybody; others themselves.
-    fn nameable(&self, uid: u32, owner: Option<UserName>) -> Result<Option<UserName>, Refusal> {
+    pub(super) fn nameable(
+        &self,
+        uid: u32,
+        owner: Option<UserName>,
+    ) -> Result<Option<UserName>, Refusal> {
         if may_name_anybody(uid) {
             return Ok(owner);
         }
@@ -226,7 +233,7 @@ impl Server {
     }
 
     /// The owner of a desktop that root or its owner names on this machine.
-    fn os_owner(&self, name: &UserName) -> Result<Owner, Refusal> {
+    pub(super) fn os_owner(&self, name: &UserName) -> Result<Owner, Refusal> {
         let broken = |error| failed("the account database cannot be asked", &error);
         let account = if self.is_root {
             let account = Account::by_name(name.as_str()).map_err(broken)?;
@@ -276,7 +283,7 @@ impl Server {
         }
     }
 
-    fn start(
+    pub(super) fn start(
         &mut self,
         owner: Owner,
         name: DesktopName,
@@ -334,7 +341,7 @@ impl Server {
 
     /// The desktop's run, if it has one. One that runs as another account than `uid` is none of
     /// the asker's, whatever its name; `None`: whoever it runs as.
-    fn run_of(
+    pub(super) fn run_of(
         &self,
         desktop: &DesktopId,
         uid: Option<u32>,
@@ -347,7 +354,7 @@ impl Server {
         }
     }
 
-    fn stop(&mut self, asker: Asker, desktop: &DesktopId, uid: Option<u32>) -> Reply {
+    pub(super) fn stop(&mut self, asker: Asker, desktop: &DesktopId, uid: Option<u32>) -> Reply {
         if self.attached(desktop).is_some() {
             let reason = "an attached VNC server cannot be stopped here";
             return Err(Refusal::BadRequest(reason.to_owned()));
@@ -398,12 +405,12 @@ impl Server {
 }
 
 /// Root, and the user of an unprivileged launcher.
-fn may_name_anybody(uid: u32) -> bool {
+pub(super) fn may_name_anybody(uid: u32) -> bool {
     uid == 0 || uid == deskway_osuser::own_uid()
 }
 
 /// Which account's desktops a user of this machine may name: `None` is everybody's.
-fn own_only(uid: u32) -> Option<u32> {
+pub(super) fn own_only(uid: u32) -> Option<u32> {
     (!may_name_anybody(uid)).then_some(uid)
 }
 
