@@ -40,6 +40,8 @@ fn what_the_file_says_is_what_runs() {
     assert_eq!(acme.domains, ["desk.example.org", "lab.example.org"]);
     assert_eq!(config.sign_in.lifetime.as_secs(), 90 * 60);
     assert_eq!(config.access.groups, ["staff", "students"]);
+    assert_eq!(config.admin.users, ["alice"]);
+    assert_eq!(config.admin.groups, ["sudo"]);
     assert_eq!(config.desktops.geometry.to_string(), "1920x1080");
     assert_eq!(config.desktops.env["LANG"], "de_DE.UTF-8");
     assert_eq!(config.desktops.profiles[1].name, "matlab");

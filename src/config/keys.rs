@@ -121,6 +121,16 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     ),
     section(
+        "admin",
+        &[
+            key(
+                "users",
+                "a list of the names with which people sign in, such as [\"alice\"]",
+            ),
+            key("groups", "a list of names of groups, such as [\"sudo\"]"),
+        ],
+    ),
+    section(
         "desktops",
         &[
             key("x_server", "the path of a program, from `/` on"),

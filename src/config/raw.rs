@@ -22,6 +22,7 @@ pub(super) struct Raw {
     pub tls: Tls,
     pub sign_in: SignIn,
     pub access: Access,
+    pub admin: Admin,
     pub desktops: Desktops,
     pub profile: Vec<Spanned<Profile>>,
     pub attach: Vec<Spanned<Attach>>,
@@ -93,6 +94,13 @@ pub(super) struct SignIn {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Access {
     pub min_uid: Value<i64>,
+    pub groups: Vec<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Admin {
+    pub users: Vec<Spanned<String>>,
     pub groups: Vec<Spanned<String>>,
 }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use deskway_osuser::{Account, NOBODY};
 
-use crate::config::Access;
+use crate::config::{Access, Admin};
+use crate::model::UserName;
 
 /// Why the account may not have a desktop, in words for the person; `None`: it may.
 ///
@@ -42,6 +43,19 @@ pub(crate) fn first_group(account: &Account, groups: &[String]) -> Option<usize>
     let own = account.groups().ok()?;
     let is_in = |group: &String| deskway_osuser::is_member(&own, group).unwrap_or(false);
     groups.iter().position(is_in)
+}
+
+/// Whether who signs in by that name is an admin. `account` is what their desktops run as: its
+/// groups count; `None` where all run as one account, and groups tell nobody from anybody. A
+/// database that cannot be asked makes nobody an admin.
+pub(crate) fn is_admin(name: &UserName, account: Option<&Account>, admin: &Admin) -> bool {
+    let in_a_group = |account| first_group(account, &admin.groups).is_some();
+    is_admin_by_name(name, admin) || account.is_some_and(in_a_group)
+}
+
+/// Whether that is so whatever groups there are.
+pub(crate) fn is_admin_by_name(name: &UserName, admin: &Admin) -> bool {
+    admin.users.iter().any(|admin| admin == name.as_str())
 }
 
 /// Whether a shell is one that lets people in; an empty one stands for /bin/sh.
@@ -97,6 +111,23 @@ mod tests {
         assert_eq!(first(&["no-such-group", "root", "root"]), Some(1));
         assert_eq!(first(&["no-such-group"]), None);
         assert_eq!(first(&[]), None);
+    }
+
+    #[test]
+    fn admins_are_named_or_in_a_group_that_tells_something() {
+        let admin = |users: &[&str], groups: &[&str]| Admin {
+            users: users.iter().map(|&name| name.to_owned()).collect(),
+            groups: groups.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let name: UserName = "alice".parse().unwrap();
+        // Its groups are those of root.
+        let account = account(1000, "");
+        let is = |account, admin: &Admin| is_admin(&name, account, admin);
+        assert!(!is(Some(&account), &Admin::default()));
+        assert!(is(None, &admin(&["bob", "alice"], &[])));
+        assert!(!is(Some(&account), &admin(&["alic", "Alice"], &["no-such-group"])));
+        assert!(is(Some(&account), &admin(&[], &["no-such-group", "root"])));
+        assert!(!is(None, &admin(&[], &["root"])));
     }
 
     #[test]

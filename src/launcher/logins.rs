@@ -155,6 +155,16 @@ impl Logins {
         news
     }
 
+    /// Notes whether the sign-ins that `wanted` picks are an admin's now; `true` when that is news.
+    pub(crate) fn set_admin(&mut self, wanted: impl Fn(&Login) -> bool, is_admin: bool) -> bool {
+        let mut news = false;
+        for login in self.logins.values_mut().filter(|login| wanted(login)) {
+            news |= login.is_admin != is_admin;
+            login.is_admin = is_admin;
+        }
+        news
+    }
+
     /// Ends a sign-in; `false` when there is none.
     pub(crate) fn forget(&mut self, hash: &HandleHash) -> bool {
         let known = self.logins.remove(hash).is_some();

@@ -14,7 +14,7 @@ use super::access;
 use super::pam_service::PamChoice;
 use super::protocol::Refusal;
 use super::throttle::Try;
-use crate::config::Access;
+use crate::config::{Access, Admin};
 use crate::model::{Secret, UserName};
 use crate::store::accounts::{self, LocalVerdict};
 
@@ -39,6 +39,7 @@ pub(crate) struct Question {
     pub(crate) access: Access,
     /// Those that have looks of their own.
     pub(crate) groups: Vec<String>,
+    pub(crate) admin: Admin,
     pub(crate) is_root: bool,
 }
 
@@ -60,6 +61,7 @@ pub(crate) struct Person {
     pub(crate) os_name: String,
     pub(crate) uid: u32,
     pub(crate) group: Option<String>,
+    pub(crate) is_admin: bool,
 }
 
 /// Runs in the child. A local account of that name comes first: its password alone counts.
@@ -110,6 +112,7 @@ fn ask_pam(question: &Question, choice: &PamChoice) -> Result<Verdict, Verdict> 
     Ok(Verdict::Right(Person {
         full_name: or_name(&account.full_name, &name),
         group: group_of(question, &account),
+        is_admin: access::is_admin(&name, Some(&account), &question.admin),
         account: name,
         os_name: account.name,
         uid: account.uid,
@@ -126,6 +129,11 @@ fn local_person(question: &Question, os_name: &str, full_name: &str) -> Result<V
         account: question.name.clone(),
         full_name: or_name(full_name, &question.name),
         group: group_of(question, &account),
+        is_admin: access::is_admin(
+            &question.name,
+            question.is_root.then_some(&account),
+            &question.admin,
+        ),
         os_name: account.name,
         uid: account.uid,
     }))

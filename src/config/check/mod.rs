@@ -1,6 +1,7 @@
 //! [`Raw`] → [`Config`]: every value is checked, and every problem is noted at its place.
 
 mod access;
+mod admin;
 mod attach;
 mod brand;
 mod desktops;
@@ -30,6 +31,7 @@ pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) 
     listeners::sections(raw.listen, short_at, &mut config.server, problems);
     server::sign_in(raw.sign_in, &mut config.sign_in, problems);
     access::access(raw.access, &mut config.access, problems);
+    admin::admin(raw.admin, &mut config.admin, problems);
     desktops::desktops(raw.desktops, &mut config.desktops, problems);
     config.desktops.profiles = desktops::profiles(raw.profile, problems);
     config.attach = attach::attached(raw.attach, problems);

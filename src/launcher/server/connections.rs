@@ -371,7 +371,32 @@ fn fitting(id: u64, answer: Answer) -> Vec<u8> {
             id,
             answer: Answer::Desktops(desktops),
         }),
+        Answer::Overview { desktops, more } => paged(desktops, more, |desktops, more| {
+            let answer = Answer::Overview { desktops, more };
+            FromLauncher::Answer { id, answer }
+        }),
+        Answer::People { sign_ins, more } => paged(sign_ins, more, |sign_ins, more| {
+            let answer = Answer::People { sign_ins, more };
+            FromLauncher::Answer { id, answer }
+        }),
         answer => encode(&FromLauncher::Answer { id, answer }, MAX_ANSWER).unwrap_or_default(),
+    }
+}
+
+/// Halves a page until it fits; what is left out comes with the next one.
+fn paged<T: Clone>(
+    mut page: Vec<T>,
+    mut more: bool,
+    message: impl Fn(Vec<T>, bool) -> FromLauncher,
+) -> Vec<u8> {
+    loop {
+        match encode(&message(page.clone(), more), MAX_ANSWER) {
+            Ok(bytes) => return bytes,
+            Err(_) if page.is_empty() => return Vec::new(),
+            Err(_) => {}
+        }
+        page.truncate(page.len() / 2);
+        more = true;
     }
 }
 
@@ -526,6 +551,31 @@ mod tests {
             ),
             "{end:?}"
         );
+    }
+
+    #[test]
+    fn a_page_that_is_too_long_is_cut_and_says_that_there_is_more() {
+        let sign_in = crate::model::SignInReport {
+            account: "alice".parse().unwrap(),
+            full_name: "x".repeat(4000),
+            is_admin: false,
+            peer: std::net::Ipv4Addr::LOCALHOST.into(),
+            since: 1,
+            until: 2,
+        };
+        let answer = Answer::People {
+            sign_ins: vec![sign_in; 100],
+            more: false,
+        };
+        let message: FromLauncher = decode(&fitting(7, answer)).unwrap();
+        let FromLauncher::Answer {
+            answer: Answer::People { sign_ins, more },
+            ..
+        } = message
+        else {
+            panic!("{message:?}");
+        };
+        assert!(more && sign_ins.len() == 25, "{}", sign_ins.len());
     }
 
     #[test]

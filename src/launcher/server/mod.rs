@@ -8,6 +8,7 @@ mod errands;
 mod idling;
 mod index;
 mod others;
+mod overview;
 mod rechecks;
 mod requests;
 mod signing_in;
@@ -112,6 +113,8 @@ struct Server {
     ending: Ending,
     /// When the launcher began, seconds since 1970.
     since: u64,
+    /// Whether all sign-ins were looked at by the rules of the configuration that is in use.
+    admins_are_known: bool,
 }
 
 /// Whether the launcher is to end.
@@ -180,6 +183,7 @@ impl Server {
             next_recheck: now,
             ending: Ending::No,
             since: clock.unix(),
+            admins_are_known: false,
             config,
             options,
             place,
@@ -190,6 +194,7 @@ impl Server {
 
     /// Takes over the desktops that an earlier launcher started.
     fn adopt(&mut self) -> Result<(), Error> {
+        self.admins_anew();
         let (adopted, dead) = self.desktops.adopt(&self.place).map_err(Error::Files)?;
         for id in adopted {
             tracing::info!(%id, "a desktop that was running already");
@@ -354,7 +359,11 @@ impl Server {
         match read {
             Ok((config, text, pam, templates)) => {
                 tracing::info!("the configuration was read again");
+                let other_admins = self.config.admin != config.admin;
                 (self.config, self.pam) = (config, pam);
+                if other_admins {
+                    self.admins_anew();
+                }
                 // Others may be allowed now.
                 self.next_recheck = self.clock.monotonic();
                 self.tell_logos();

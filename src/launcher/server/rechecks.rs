@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Server;
 use super::errands::Errand;
-use crate::config::Access;
+use crate::config::{Access, Admin};
 use crate::launcher::access;
 use crate::launcher::jobs::Outcome;
 use crate::launcher::logins::Login;
@@ -33,6 +33,7 @@ pub(super) struct Standing {
 pub(super) struct Recheck {
     standings: Vec<Standing>,
     groups: Vec<String>,
+    admin: Admin,
 }
 
 /// How it stands with one of them; a few bytes, since there may be thousands.
@@ -42,8 +43,11 @@ enum Now {
     Lost,
     /// The database cannot be asked: nothing changes.
     Unknown,
-    /// In this one of the groups that were asked about, first, or in none.
-    Fine(Option<u8>),
+    Fine {
+        /// This one of the groups that were asked about, first, or none.
+        group: Option<u8>,
+        is_admin: bool,
+    },
 }
 
 impl Standing {
@@ -55,20 +59,25 @@ impl Standing {
         }
     }
 
-    fn now(&self, place: &Place, access: &Access, groups: &[String]) -> Now {
+    fn now(&self, place: &Place, access: &Access, asked: &Recheck) -> Now {
+        let is_root = deskway_osuser::is_root();
         match Owner::find(&self.account, &self.os_name, self.uid, place) {
             Ok(None) => Now::Lost,
             Err(_) => Now::Unknown,
             // As an ordinary user all are the user's own, whose account has no rules to obey.
             Ok(Some(owner))
-                if deskway_osuser::is_root()
+                if is_root
                     && matches!(access::refuse(&owner.os, access), Ok(Some(_))) =>
             {
                 Now::Lost
             }
             Ok(Some(owner)) => {
-                let first = access::first_group(&owner.os, groups);
-                Now::Fine(first.and_then(|at| u8::try_from(at).ok()))
+                let first = access::first_group(&owner.os, &asked.groups);
+                let os = is_root.then_some(&owner.os);
+                Now::Fine {
+                    group: first.and_then(|at| u8::try_from(at).ok()),
+                    is_admin: access::is_admin(&self.account, os, &asked.admin),
+                }
             }
         }
     }
@@ -82,17 +91,19 @@ impl Server {
         let in_any = self.logins.all().any(|login| login.group.is_some());
         let something_to_find = self.is_root || !groups.is_empty() || in_any;
         if !something_to_find || standings.is_empty() {
+            self.admins_are_known = true;
             return;
         }
         let recheck = Recheck {
             standings: standings.into_iter().collect(),
             groups,
+            admin: self.config.admin.clone(),
         };
         let (asked, place) = (recheck.clone(), self.place.clone());
         let access = self.config.access.clone();
         self.begin(TIMEOUT, Errand::Recheck(recheck), |outlet| {
             let standings = asked.standings.iter();
-            let now = standings.map(|standing| standing.now(&place, &access, &asked.groups));
+            let now = standings.map(|standing| standing.now(&place, &access, &asked));
             outlet.say(&now.collect::<Vec<Now>>())
         });
     }
@@ -102,9 +113,14 @@ impl Server {
             tracing::warn!("the accounts of those who are signed in could not be looked at");
             return;
         };
+        let same_rules = recheck.admin == self.config.admin;
         for (standing, now) in recheck.standings.iter().zip(now) {
             let theirs = |login: &Login| Standing::of(login) == *standing;
             match now {
+                // Whoever was an admin by other rules is none on a guess.
+                Now::Unknown if same_rules && !self.admins_are_known => {
+                    self.note_admin(standing, false);
+                }
                 Now::Unknown => {}
                 Now::Lost => {
                     let user = &standing.account;
@@ -113,7 +129,10 @@ impl Server {
                         self.end_login(handle_hash);
                     }
                 }
-                Now::Fine(group) => {
+                Now::Fine { group, is_admin } => {
+                    if same_rules {
+                        self.note_admin(standing, is_admin);
+                    }
                     let group = group.and_then(|at| recheck.groups.get(usize::from(at)));
                     if self.logins.regroup(theirs, group) {
                         self.connections.tell_fronts(&FromLauncher::Group {
@@ -123,6 +142,34 @@ impl Server {
                     }
                 }
             }
+        }
+        self.admins_are_known |= same_rules;
+    }
+
+    /// The rules may be others now: whoever is an admin by them whatever their groups are is one
+    /// at once, and all who can be none. Who may be one by a group is asked about.
+    pub(super) fn admins_anew(&mut self) {
+        let by_groups = self.is_root && !self.config.admin.groups.is_empty();
+        let standings: BTreeSet<Standing> = self.logins.all().map(Standing::of).collect();
+        for standing in &standings {
+            let by_name = access::is_admin_by_name(&standing.account, &self.config.admin);
+            if by_name || !by_groups {
+                self.note_admin(standing, by_name);
+            }
+        }
+        self.admins_are_known = !by_groups;
+    }
+
+    fn note_admin(&mut self, standing: &Standing, is_admin: bool) {
+        let is_admin =
+            is_admin || access::is_admin_by_name(&standing.account, &self.config.admin);
+        let theirs = |login: &Login| Standing::of(login) == *standing;
+        if self.logins.set_admin(theirs, is_admin) {
+            tracing::info!(user = %standing.account, is_admin, "whether this is an admin changed");
+            self.connections.tell_fronts(&FromLauncher::Admin {
+                account: standing.account.clone(),
+                is_admin,
+            });
         }
     }
 

@@ -87,8 +87,18 @@ impl Server {
                 act,
             } => self.act(asker, &handle, &desktop, act),
             Request::Watched { desktop, viewers } => self.watched(asker, desktop, viewers),
-            Request::Overview { .. } | Request::People { .. } | Request::EndSignIns { .. } => {
-                Err(Refusal::Busy)
+            Request::Overview { handle, after } => {
+                self.admin(&handle)?;
+                Ok(Some(self.overview(after.as_ref())))
+            }
+            Request::People { handle, skip } => {
+                self.admin(&handle)?;
+                Ok(Some(self.people(skip)))
+            }
+            Request::EndSignIns { handle, account } => {
+                let admin = self.admin(&handle)?;
+                self.end_sign_ins(&account, &admin);
+                Ok(Some(Answer::Done))
             }
             Request::Index => self.index(asker),
             Request::Shows { number } => {
@@ -134,11 +144,19 @@ impl Server {
                     let reason = "sign-ins are root's alone to end".to_owned();
                     return Err(Refusal::NotAllowed { reason });
                 }
+                tracing::info!(user = %owner, "root ends the account's sign-ins");
                 self.forget_account(&owner);
                 Ok(Some(Answer::Done))
             }
             Request::ActAs { desktop, act } => self.act_as(asker, uid, &desktop, act),
-            Request::OverviewAs { .. } | Request::PeopleAs { .. } => Err(Refusal::Busy),
+            Request::OverviewAs { after } => {
+                root_alone(uid)?;
+                Ok(Some(self.overview(after.as_ref())))
+            }
+            Request::PeopleAs { skip } => {
+                root_alone(uid)?;
+                Ok(Some(self.people(skip)))
+            }
             Request::SignIn { .. }
             | Request::Act { .. }
             | Request::Watched { .. }
@@ -192,8 +210,7 @@ impl Server {
     }
 
     /// Ends every sign-in of an account, and the tries that may have seen it as it was.
-    fn forget_account(&mut self, account: &UserName) {
-        tracing::info!(user = %account, "the account was changed: its sign-ins end");
+    pub(super) fn forget_account(&mut self, account: &UserName) {
         self.last_forget = Some(self.clock.monotonic());
         for handle_hash in self.logins.of(|login| login.account == *account) {
             self.end_login(handle_hash);
@@ -251,18 +268,22 @@ impl Server {
             .ok_or(Refusal::NoSuchDesktop)
     }
 
-    /// Running, remembered and attached ones.
-    fn desktops_of(&self, account: &UserName, uid: u32) -> Vec<DesktopInfo> {
-        let mut infos = self.desktops.infos(Some(account), Some(uid));
-        let attached = self.config.attach.iter();
-        let own = attached.filter(|attach| attach.desktop.owner == *account);
-        infos.extend(own.map(|attach| DesktopInfo {
+    /// Every attached server, as a desktop.
+    pub(super) fn attached_infos(&self) -> impl Iterator<Item = DesktopInfo> {
+        self.config.attach.iter().map(|attach| DesktopInfo {
             id: attach.desktop.clone(),
             profile: None,
             state: DesktopState::Ready { since: self.since },
             active: None,
             notices: Vec::new(),
-        }));
+        })
+    }
+
+    /// Running, remembered and attached ones.
+    fn desktops_of(&self, account: &UserName, uid: u32) -> Vec<DesktopInfo> {
+        let mut infos = self.desktops.infos(Some(account), Some(uid));
+        let attached = self.attached_infos();
+        infos.extend(attached.filter(|info| info.id.owner == *account));
         infos
     }
 
@@ -407,6 +428,15 @@ impl Server {
 /// Root, and the user of an unprivileged launcher.
 pub(super) fn may_name_anybody(uid: u32) -> bool {
     uid == 0 || uid == deskway_osuser::own_uid()
+}
+
+fn root_alone(uid: u32) -> Result<(), Refusal> {
+    if may_name_anybody(uid) {
+        Ok(())
+    } else {
+        let reason = "what everybody does is root's alone to see".to_owned();
+        Err(Refusal::NotAllowed { reason })
+    }
 }
 
 /// Which account's desktops a user of this machine may name: `None` is everybody's.

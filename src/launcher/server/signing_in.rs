@@ -7,6 +7,8 @@ use super::Server;
 use super::connections::Asker;
 use super::errands::Errand;
 use super::requests::Reply;
+use crate::config::Admin;
+use crate::launcher::access;
 use crate::launcher::jobs::Outcome;
 use crate::launcher::logins::Login;
 use crate::launcher::protocol::{Answer, FromLauncher, Refusal};
@@ -21,6 +23,8 @@ pub(super) struct SigningIn {
     peer: IpAddr,
     tried: Try,
     began: Instant,
+    /// Who was one when the child was sent.
+    admin: Admin,
 }
 
 impl Server {
@@ -60,6 +64,7 @@ impl Server {
             pam: self.pam.clone().filter(|_| settings.pam),
             access: self.config.access.clone(),
             groups: self.group_names(),
+            admin: self.config.admin.clone(),
             is_root: self.is_root,
         };
         let errand = Errand::SignIn(SigningIn {
@@ -67,6 +72,7 @@ impl Server {
             peer,
             tried,
             began,
+            admin: self.config.admin.clone(),
         });
         self.begin(PAM_TIMEOUT, errand, |outlet| {
             outlet.say(&sign_in::judge(&question))
@@ -80,6 +86,7 @@ impl Server {
             peer,
             tried,
             began,
+            admin,
         } = try_;
         let timed_out = matches!(outcome, Outcome::TimedOut);
         let changed_meanwhile = self.last_forget.is_some_and(|at| at >= began);
@@ -91,7 +98,7 @@ impl Server {
             }
             Some((Verdict::Right(person), _)) => {
                 self.throttle.right(&tried);
-                let answer = self.let_in(person, peer);
+                let answer = self.let_in(person, peer, &admin);
                 return self.connections.answer(asker, answer);
             }
             Some((Verdict::Wrong, _)) => Refusal::WrongPassword,
@@ -110,16 +117,22 @@ impl Server {
         self.refusals.add(asker, refusal, Some(tried), began, now);
     }
 
-    fn let_in(&mut self, person: Person, peer: IpAddr) -> Answer {
+    fn let_in(&mut self, person: Person, peer: IpAddr, asked_of: &Admin) -> Answer {
         tracing::info!(user = %person.account, %peer, "signed in");
         let since = self.clock.unix();
+        // Under rules that are new, the next recheck knows more.
+        let is_admin = if *asked_of == self.config.admin {
+            person.is_admin
+        } else {
+            access::is_admin_by_name(&person.account, &self.config.admin)
+        };
         let login = Login {
             account: person.account,
             full_name: person.full_name,
             os_name: person.os_name,
             uid: person.uid,
             group: person.group,
-            is_admin: false,
+            is_admin,
             peer,
             since,
             until: since,
