@@ -145,6 +145,24 @@ impl SignIns {
         }
     }
 
+    /// The person is an admin from now on, or is none, in all their browsers.
+    pub fn set_admin(&self, account: &UserName, is_admin: bool) {
+        let mut live = self.lock();
+        let theirs = live
+            .values_mut()
+            .filter(|live| live.identity.account.name == *account);
+        for live in theirs {
+            live.identity.account.is_admin = is_admin;
+        }
+    }
+
+    /// Whether the sign-in is an admin's, as far as is known now.
+    pub fn is_admin(&self, hash: &[u8; 32]) -> bool {
+        let live = self.lock();
+        live.get(hash)
+            .is_some_and(|live| live.identity.account.is_admin)
+    }
+
     /// How long a sign-in holds from now on.
     pub fn seconds_left(&self, identity: &Identity) -> u64 {
         identity.account.until.saturating_sub(self.clock.unix())

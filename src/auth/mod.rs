@@ -6,4 +6,4 @@ mod session;
 
 pub use identity::{Found, Identity, SignIns};
 pub use origin::{BadHost, BadOrigin, Host, Hosts, check_origin};
-pub use session::{clear_cookie, handle_from_cookies, handle_hash, set_cookie};
+pub use session::{clear_cookie, cookie_name, handle_from_cookies, handle_hash, set_cookie};

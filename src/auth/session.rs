@@ -58,7 +58,8 @@ pub fn handle_hash(handle: &Handle) -> [u8; 32] {
     Sha256::digest(handle.expose()).into()
 }
 
-fn cookie_name(scheme: Scheme) -> &'static str {
+/// What the cookie is called over that scheme.
+pub fn cookie_name(scheme: Scheme) -> &'static str {
     match scheme {
         Scheme::Https => "__Host-deskway",
         Scheme::Http => "deskway_local",

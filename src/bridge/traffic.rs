@@ -21,11 +21,11 @@ impl Traffic {
         self.from_browser.load(Ordering::Relaxed)
     }
 
-    pub(super) fn add_to_browser(&self, bytes: usize) {
+    pub(crate) fn add_to_browser(&self, bytes: usize) {
         self.to_browser.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn add_from_browser(&self, bytes: usize) {
+    pub(crate) fn add_from_browser(&self, bytes: usize) {
         self.from_browser.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }

@@ -10,7 +10,8 @@ use tokio::sync::{Semaphore, mpsc};
 use super::launcher_link::{LauncherSocket, Link, LinkEvent, NoAnswer};
 use crate::launcher::protocol::{Account, Answer, Greeting, Handle, Index, Refusal, Request};
 use crate::model::{
-    DesktopId, DesktopInfo, DesktopName, Geometry, ProfileId, ProfileInfo, Secret, UserName,
+    Act, DesktopId, DesktopInfo, DesktopName, DesktopReport, Geometry, ProfileId, ProfileInfo,
+    Secret, SignInReport, UserName,
 };
 use crate::runtime::Tasks;
 
@@ -22,6 +23,8 @@ const OTHER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Sign-ins under way at once: some may wait for a PAM module that hangs, and what the people who
 /// are signed in ask for goes on beside them.
 const MAX_SIGN_INS: usize = 64;
+/// Most pages of an overview: more desktops and sign-ins than the launcher keeps.
+const MAX_PAGES: usize = 400;
 /// Events that wait for the front; a launcher that says more waits in turn.
 const MAX_EVENTS: usize = 64;
 
@@ -175,6 +178,75 @@ impl Launcher {
             Answer::Index(index) => Ok(index),
             other => Err(not(other)),
         }
+    }
+
+    /// Do something to a desktop: one's own, or as an admin anybody's.
+    pub async fn act(
+        &self,
+        handle: Handle,
+        desktop: DesktopId,
+        act: Act,
+    ) -> Result<(), LauncherError> {
+        let request = Request::Act {
+            handle,
+            desktop,
+            act,
+        };
+        done(self.asked(request, START_STOP_TIMEOUT).await?)
+    }
+
+    /// Everybody's desktops, in the order of their names. For admins.
+    pub async fn overview(&self, handle: &Handle) -> Result<Vec<DesktopReport>, LauncherError> {
+        let mut all: Vec<DesktopReport> = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let request = Request::Overview {
+                handle: handle.clone(),
+                after: all.last().map(|report| report.info.id.clone()),
+            };
+            match self.asked(request, OTHER_TIMEOUT).await? {
+                Answer::Overview { desktops, more } => {
+                    let is_last = !more || desktops.is_empty();
+                    all.extend(desktops);
+                    if is_last {
+                        break;
+                    }
+                }
+                other => return Err(not(other)),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Everybody's sign-ins, each person's together. For admins.
+    pub async fn people(&self, handle: &Handle) -> Result<Vec<SignInReport>, LauncherError> {
+        let mut all: Vec<SignInReport> = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let request = Request::People {
+                handle: handle.clone(),
+                skip: u32::try_from(all.len()).unwrap_or(u32::MAX),
+            };
+            match self.asked(request, OTHER_TIMEOUT).await? {
+                Answer::People { sign_ins, more } => {
+                    let is_last = !more || sign_ins.is_empty();
+                    all.extend(sign_ins);
+                    if is_last {
+                        break;
+                    }
+                }
+                other => return Err(not(other)),
+            }
+        }
+        Ok(all)
+    }
+
+    /// End every sign-in of an account. For admins.
+    pub async fn end_sign_ins(
+        &self,
+        handle: Handle,
+        account: UserName,
+    ) -> Result<(), LauncherError> {
+        let request = Request::EndSignIns { handle, account };
+        done(self.asked(request, OTHER_TIMEOUT).await?)
     }
 
     /// Make the machine's first account.

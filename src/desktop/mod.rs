@@ -8,5 +8,6 @@ mod registry;
 pub use launcher::{Launcher, LauncherError, Opened};
 pub use launcher_link::{LauncherSocket, LinkEvent};
 pub use registry::{
-    Ended, Known, MAX_VIEWERS, NewViewer, Registry, Seat, TooManyViewers, ViewerId,
+    Ended, Known, MAX_VIEWERS, NewViewer, Registry, Seat, TooManyViewers, ViewerId, Watched,
+    Watcher,
 };

@@ -9,12 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::bridge::Traffic;
 use crate::model::{DesktopId, DesktopInfo, DesktopState, EndCause, UserName};
 
 /// Most viewers that look at one desktop at once.
 pub const MAX_VIEWERS: usize = 16;
 /// Most pictures of one desktop that are being taken at once.
 const MAX_GLANCES: usize = 4;
+
+/// Most desktops whose traffic is remembered when their viewers have left.
+const MAX_COUNTED: usize = 10_000;
 
 /// All desktops and viewers.
 #[derive(Debug, Default)]
@@ -61,6 +65,34 @@ pub struct NewViewer {
     pub window: Option<ViewerId>,
     /// The portal takes one picture: nobody is told of it, and it takes no viewer's place.
     pub glance: bool,
+    /// Where the browser is, for admins.
+    pub address: String,
+    /// Seconds since 1970.
+    pub since: u64,
+    pub view_only: bool,
+    /// Counts along as long as it looks.
+    pub traffic: Arc<Traffic>,
+}
+
+/// What admins see of who looks at a desktop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Who came first stands first; without glances.
+    pub by: Vec<Watcher>,
+    /// Bytes that came from browsers since this process began.
+    pub received: u64,
+    /// Bytes that went to browsers.
+    pub sent: u64,
+}
+
+/// Somebody who looks at a desktop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watcher {
+    pub account: UserName,
+    pub address: String,
+    /// Seconds since 1970.
+    pub since: u64,
+    pub view_only: bool,
 }
 
 /// The desktop has [`MAX_VIEWERS`] already.
@@ -79,6 +111,8 @@ pub struct Seat {
 struct Viewers {
     next: u64,
     open: BTreeMap<u64, OpenViewer>,
+    /// Bytes from and to the viewers that have left, of [`MAX_COUNTED`] desktops at most.
+    moved: BTreeMap<DesktopId, (u64, u64)>,
 }
 
 struct OpenViewer {
@@ -117,6 +151,35 @@ impl Registry {
             .values()
             .filter(|open| open.who.desktop == *desktop && !open.who.glance)
             .count()
+    }
+
+    /// Who looks at what, and how much has been moved; desktops that nobody looked at are left out.
+    pub fn watched(&self) -> BTreeMap<DesktopId, Watched> {
+        let viewers = self.lock();
+        let left = viewers.moved.iter().map(|(desktop, (received, sent))| {
+            let watched = Watched {
+                by: Vec::new(),
+                received: *received,
+                sent: *sent,
+            };
+            (desktop.clone(), watched)
+        });
+        let mut all: BTreeMap<DesktopId, Watched> = left.collect();
+        for open in viewers.open.values() {
+            let who = &open.who;
+            let watched = all.entry(who.desktop.clone()).or_default();
+            watched.received += who.traffic.from_browser();
+            watched.sent += who.traffic.to_browser();
+            if !who.glance {
+                watched.by.push(Watcher {
+                    account: who.account.clone(),
+                    address: who.address.clone(),
+                    since: who.since,
+                    view_only: who.view_only,
+                });
+            }
+        }
+        all
     }
 
     /// Gives a place to a viewer whose stream `end` ends. One from the same window of the same
@@ -215,9 +278,25 @@ impl Registry {
     }
 }
 
+impl Viewers {
+    /// Takes a viewer out, and counts what it has moved.
+    fn leave(&mut self, number: u64) -> Option<OpenViewer> {
+        let left = self.open.remove(&number)?;
+        let (desktop, traffic) = (&left.who.desktop, &left.who.traffic);
+        let (received, sent) = (traffic.from_browser(), traffic.to_browser());
+        let has_room = self.moved.len() < MAX_COUNTED || self.moved.contains_key(desktop);
+        if received + sent > 0 && has_room {
+            let moved = self.moved.entry(desktop.clone()).or_default();
+            moved.0 += received;
+            moved.1 += sent;
+        }
+        Some(left)
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        let left = self.registry.lock().open.remove(&self.number);
+        let left = self.registry.lock().leave(self.number);
         if let Some(left) = left {
             self.registry.viewers_changed(&left.who);
         }
@@ -271,6 +350,10 @@ mod tests {
             session: [session; 32],
             window: window.map(|window| window.parse().unwrap()),
             glance: false,
+            address: "192.0.2.1".to_owned(),
+            since: 5,
+            view_only: false,
+            traffic: Arc::default(),
         }
     }
 
@@ -338,6 +421,28 @@ mod tests {
         assert_eq!(registry.viewers(&desktop), 1);
         drop(seat);
         assert_eq!(registry.viewers(&desktop), 0);
+    }
+
+    #[test]
+    fn admins_see_who_looks_from_where_and_how_much_went_even_when_they_have_left() {
+        let registry = Registry::new();
+        let desktop: DesktopId = "alice".parse().unwrap();
+        let first = viewer(1, None);
+        let second = NewViewer {
+            view_only: true,
+            ..viewer(2, None)
+        };
+        first.traffic.add_to_browser(7);
+        second.traffic.add_from_browser(3);
+        let (one, two) = (enter(&registry, first), enter(&registry, second));
+        let watched = registry.watched().remove(&desktop).unwrap();
+        assert_eq!((watched.received, watched.sent), (3, 7));
+        let view_only: Vec<bool> = watched.by.iter().map(|it| it.view_only).collect();
+        assert_eq!(view_only, [false, true]);
+        assert_eq!(watched.by[0].address, "192.0.2.1");
+        drop((one, two));
+        let left = registry.watched().remove(&desktop).unwrap();
+        assert_eq!((left.received, left.sent, left.by.len()), (3, 7, 0));
     }
 
     #[test]

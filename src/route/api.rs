@@ -11,8 +11,9 @@ use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tracing::info;
+use utoipa::ToSchema;
 
-use super::error::{Error, sentence};
+use super::error::{Error, Fault, sentence};
 use super::guard::{SignedIn, TheirDesktop};
 use super::site::Site;
 use super::{sign_out, viewer};
@@ -25,52 +26,114 @@ use crate::model::{
     UserName,
 };
 
-#[derive(Debug, Serialize)]
-struct Me {
+/// Who asks.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Me {
+    #[schema(value_type = String, example = "alice")]
     name: UserName,
+    #[schema(example = "Alice Smith")]
     full_name: String,
+    /// Whether what is below `/api/v1/admin` is there for this person.
+    is_admin: bool,
 }
 
 /// A person's desktops as their portal shows them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Listing {
     desktops: Vec<Desktop>,
     /// Which Deskway answers: an open page of another one can be loaded anew.
     version: String,
+    /// What can be started; in the answer to a request, and not in events.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Profile>>)]
     profiles: Option<Vec<ProfileInfo>>,
 }
 
-#[derive(Debug, Serialize)]
-struct Desktop {
+/// A session that can be started.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it tells the shape of `model::ProfileInfo`")]
+pub(super) struct Profile {
+    #[schema(example = "xfce")]
+    id: String,
+    #[schema(example = "Xfce Session")]
+    name: String,
+    default: bool,
+}
+
+/// One desktop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct Desktop {
+    /// `alice`, or `alice/work`.
+    #[schema(value_type = String, example = "alice/work")]
     id: DesktopId,
+    #[schema(value_type = String, example = "alice")]
     owner: UserName,
+    #[schema(value_type = String, example = "work")]
     name: DesktopName,
+    /// The session that it runs; `null` for an attached VNC server.
+    #[schema(value_type = Option<String>, example = "xfce")]
     profile: Option<ProfileId>,
+    /// `session` or `attach`.
+    #[schema(example = "session")]
     kind: &'static str,
+    /// Where it is looked at.
+    #[schema(example = "/d/alice/work/")]
     url: String,
+    /// `absent`, `starting`, `ready`, `frozen`, `stopping`, `gone` or `failed`.
+    #[schema(example = "ready")]
     state: &'static str,
+    /// While it starts: `screen` or `session`.
     stage: Option<&'static str>,
+    /// When the state began, seconds since 1970.
     since: Option<u64>,
+    /// Why it ended, in plain words.
     message: Option<String>,
-    log: Option<String>,
+    /// The end of the log of one that failed.
+    pub(super) log: Option<String>,
+    /// How many windows show it.
     viewers: usize,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// How to start a desktop.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-struct StartWish {
-    profile: Option<ProfileId>,
-    geometry: Option<Geometry>,
+pub(super) struct StartWish {
+    /// Which session; else the usual one.
+    #[schema(value_type = Option<String>, example = "xfce")]
+    pub(super) profile: Option<ProfileId>,
+    /// Width and height in pixels.
+    #[schema(value_type = Option<[u16; 2]>, example = json!([1280, 800]))]
+    pub(super) geometry: Option<Geometry>,
 }
 
+/// Who asks.
+#[utoipa::path(
+    get,
+    path = "/api/v1/me",
+    operation_id = "me",
+    tag = "desktops",
+    responses(
+        (status = 200, description = "who asks", body = Me),
+    )
+)]
 pub(super) async fn me(SignedIn(person): SignedIn) -> impl IntoResponse {
     Json(Me {
         name: person.account.name.clone(),
         full_name: person.account.full_name.clone(),
+        is_admin: person.account.is_admin,
     })
 }
 
+/// The person's desktops, and what can be started.
+#[utoipa::path(
+    get,
+    path = "/api/v1/desktops",
+    operation_id = "desktops",
+    tag = "desktops",
+    responses(
+        (status = 200, description = "the main desktop first, running or not", body = Listing),
+    )
+)]
 pub(super) async fn desktops(
     State(site): State<Arc<Site>>,
     SignedIn(person): SignedIn,
@@ -83,6 +146,20 @@ pub(super) async fn desktops(
     Ok(Json(all))
 }
 
+/// Start a desktop of one's own; already running is fine.
+#[utoipa::path(
+    post,
+    path = "/api/v1/desktops/{user}/{name}/start",
+    operation_id = "start",
+    tag = "desktops",
+    params(("user" = String, Path, description = "the owner"), ("name" = String, Path, description = "`main` or the desktop's name")),
+    request_body(content = Option<StartWish>, description = "may be left out"),
+    responses(
+        (status = 202, description = "it is starting, or running", body = Desktop),
+        (status = 400, description = "what is asked for makes no sense", body = Fault),
+        (status = 404, description = "not a desktop of this person", body = Fault),
+    )
+)]
 pub(super) async fn start(
     State(site): State<Arc<Site>>,
     TheirDesktop { person, desktop }: TheirDesktop,
@@ -95,6 +172,19 @@ pub(super) async fn start(
     Ok((StatusCode::ACCEPTED, one(&site, &person, &desktop).await?))
 }
 
+/// Stop a desktop of one's own.
+#[utoipa::path(
+    post,
+    path = "/api/v1/desktops/{user}/{name}/stop",
+    operation_id = "stop",
+    tag = "desktops",
+    params(("user" = String, Path, description = "the owner"), ("name" = String, Path, description = "`main` or the desktop's name")),
+    responses(
+        (status = 200, description = "nothing of it runs any more", body = Desktop),
+        (status = 400, description = "what is asked for makes no sense", body = Fault),
+        (status = 404, description = "not a desktop of this person", body = Fault),
+    )
+)]
 pub(super) async fn stop(
     State(site): State<Arc<Site>>,
     TheirDesktop { person, desktop }: TheirDesktop,
@@ -104,6 +194,20 @@ pub(super) async fn stop(
     one(&site, &person, &desktop).await
 }
 
+/// Stop a desktop of one's own, then start it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/desktops/{user}/{name}/restart",
+    operation_id = "restart",
+    tag = "desktops",
+    params(("user" = String, Path, description = "the owner"), ("name" = String, Path, description = "`main` or the desktop's name")),
+    request_body(content = Option<StartWish>, description = "may be left out"),
+    responses(
+        (status = 202, description = "it is starting anew", body = Desktop),
+        (status = 400, description = "what is asked for makes no sense", body = Fault),
+        (status = 404, description = "not a desktop of this person", body = Fault),
+    )
+)]
 pub(super) async fn restart(
     State(site): State<Arc<Site>>,
     TheirDesktop { person, desktop }: TheirDesktop,
@@ -117,6 +221,16 @@ pub(super) async fn restart(
     Ok((StatusCode::ACCEPTED, one(&site, &person, &desktop).await?))
 }
 
+/// End the sign-in that is asked with.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sign-out",
+    operation_id = "signOut",
+    tag = "desktops",
+    responses(
+        (status = 204, description = "signed out"),
+    )
+)]
 pub(super) async fn end_sign_in(
     State(site): State<Arc<Site>>,
     Extension(connection): Extension<Connection>,
@@ -193,7 +307,7 @@ fn own(person: &Identity, desktop: &DesktopId) -> Result<(), Error> {
     }
 }
 
-fn start_wish(headers: &HeaderMap, body: &[u8]) -> Result<StartWish, Error> {
+pub(super) fn start_wish(headers: &HeaderMap, body: &[u8]) -> Result<StartWish, Error> {
     if body.is_empty() {
         Ok(StartWish::default())
     } else {
@@ -224,7 +338,7 @@ fn absent(site: &Site, id: &DesktopId) -> Desktop {
     }
 }
 
-fn shown_one(site: &Site, info: &DesktopInfo) -> Desktop {
+pub(super) fn shown_one(site: &Site, info: &DesktopInfo) -> Desktop {
     let mut desktop = Desktop {
         owner: info.id.owner.clone(),
         name: info.id.name.clone(),

@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Json};
 use http::header::{ACCEPT, ALLOW, RETRY_AFTER, UPGRADE};
 use http::{HeaderValue, Method, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 use tracing::error;
+use utoipa::ToSchema;
 
 use super::looks::look_of;
 use super::site::Site;
@@ -103,6 +104,23 @@ impl Error {
     }
 }
 
+/// What programs are answered that get no other answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Fault {
+    error: What,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct What {
+    /// `signed_out`, `not_found`, `refused`, `bad_request`, `too_many`, `busy`, `unavailable` or
+    /// `failed`.
+    #[schema(example = "not_found")]
+    code: &'static str,
+    /// Plain words.
+    #[schema(example = "There is nothing here.")]
+    message: String,
+}
+
 /// A mark on the response, which [`as_page_or_json`] turns into the real one.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
@@ -182,7 +200,11 @@ pub(super) async fn as_page_or_json(
         return response;
     };
     let mut answer = if wants_json {
-        let body = json!({"error": {"code": error.code(), "message": error.to_string()}});
+        let message = error.to_string();
+        let code = error.code();
+        let body = Fault {
+            error: What { code, message },
+        };
         (error.status(), Json(body)).into_response()
     } else if websocket {
         (error.status(), error.to_string()).into_response()

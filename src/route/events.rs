@@ -20,7 +20,7 @@ use crate::auth::Identity;
 use crate::desktop::Known;
 
 /// A comment line after so much silence, so that nobody on the way gives the connection up.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// What nginx, and others that learned it from there, take as the order to pass each event on as
 /// it comes.
@@ -41,6 +41,19 @@ enum Step {
     Over,
 }
 
+/// The person's desktops, at once and whenever they change.
+///
+/// Event `desktops` has the body of `desktops` without the profiles; event `signed_out` is the last
+/// one when the sign-in is over.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    operation_id = "events",
+    tag = "desktops",
+    responses(
+        (status = 200, description = "server-sent events", content_type = "text/event-stream", body = String),
+    )
+)]
 pub(super) async fn stream(
     State(site): State<Arc<Site>>,
     SignedIn(person): SignedIn,
@@ -91,7 +104,12 @@ impl Follower {
 
     fn signed_out(&mut self) -> Event {
         self.step = Step::Over;
-        // Browsers drop an event without data.
-        Event::default().event("signed_out").data("{}")
+        signed_out()
     }
+}
+
+/// The last event of a sign-in that is over.
+pub(super) fn signed_out() -> Event {
+    // Browsers drop an event without data.
+    Event::default().event("signed_out").data("{}")
 }

@@ -38,7 +38,11 @@ pub async fn follow_launcher(
             LinkEvent::Group { account, group } => {
                 site.sign_ins.regroup(&account, group.as_deref());
             }
-            LinkEvent::Admin { .. } | LinkEvent::Measured(_) | LinkEvent::Totals(_) => {}
+            LinkEvent::Admin { account, is_admin } => {
+                site.sign_ins.set_admin(&account, is_admin);
+                site.board.look_again();
+            }
+            LinkEvent::Measured(_) | LinkEvent::Totals(_) => {}
             LinkEvent::Logos(logos) => site.set_logos(logos),
             LinkEvent::Config { text } => new_config(&text),
             LinkEvent::Templates { file } => match new_templates(file) {

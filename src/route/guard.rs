@@ -23,6 +23,10 @@ use crate::model::{DesktopId, DesktopName};
 #[derive(Debug)]
 pub(super) struct SignedIn(pub(super) Identity);
 
+/// The person is signed in and an admin. The launcher looks for itself.
+#[derive(Debug)]
+pub(super) struct Admin(pub(super) Identity);
+
 /// The person is signed in, and the desktop in the URL is theirs or one that they may open.
 #[derive(Debug)]
 pub(super) struct TheirDesktop {
@@ -54,6 +58,20 @@ impl OptionalFromRequestParts<Arc<Site>> for SignedIn {
             Ok(signed_in) => Ok(Some(signed_in)),
             Err(Error::SignedOut | Error::Unavailable) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Site>> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Error> {
+        let SignedIn(person) =
+            <SignedIn as FromRequestParts<_>>::from_request_parts(parts, site).await?;
+        if person.account.is_admin {
+            Ok(Self(person))
+        } else {
+            Err(Error::NotFound)
         }
     }
 }

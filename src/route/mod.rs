@@ -1,6 +1,7 @@
 //! URLs: who may ask for what, and who answers. [`table`] is all of them.
 
 mod acme;
+mod admin;
 mod api;
 mod assets;
 mod brand_css;
@@ -15,6 +16,7 @@ mod health;
 mod index;
 mod kept;
 mod looks;
+mod openapi;
 mod pages;
 mod portal;
 mod set_up;
@@ -120,6 +122,46 @@ pub fn table() -> Vec<Row> {
         row("/api/v1/events", Refused, get(events::stream)),
         row("/api/v1/sign-out", Refused, post(api::end_sign_in)),
         row("/api/v1/set-up", Welcome, post(set_up::submit)),
+        row("/api/v1/openapi.json", Refused, get(openapi::document)),
+        // for admins; nothing is there for others
+        row("/admin", SignIn, get(admin::page)),
+        row(
+            "/api/v1/admin/desktops",
+            Refused,
+            get(admin::report::desktops),
+        ),
+        row("/api/v1/admin/people", Refused, get(admin::report::people)),
+        row("/api/v1/admin/events", Refused, get(admin::events::stream)),
+        row(
+            "/api/v1/admin/desktops/{user}/{name}/start",
+            Refused,
+            post(admin::acts::start),
+        ),
+        row(
+            "/api/v1/admin/desktops/{user}/{name}/stop",
+            Refused,
+            post(admin::acts::stop),
+        ),
+        row(
+            "/api/v1/admin/desktops/{user}/{name}/freeze",
+            Refused,
+            post(admin::acts::freeze),
+        ),
+        row(
+            "/api/v1/admin/desktops/{user}/{name}/thaw",
+            Refused,
+            post(admin::acts::thaw),
+        ),
+        row(
+            "/api/v1/admin/desktops/{user}/{name}/message",
+            Refused,
+            post(admin::acts::message),
+        ),
+        row(
+            "/api/v1/admin/people/{account}/end",
+            Refused,
+            post(admin::acts::end_sign_ins),
+        ),
         // files and probes
         row("/assets/{*path}", Welcome, get(assets::hashed)),
         row("/brand/{file}", Welcome, get(looks::file)),

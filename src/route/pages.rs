@@ -92,6 +92,11 @@ impl Pages {
         self.built("portal", "Desktops", look, &boot, nothing())
     }
 
+    pub(super) fn admin(&self, look: &Look, account: &Account) -> Response {
+        let boot = self.boot(look, Some(account), None);
+        self.built("admin", "Admin", look, &boot, nothing())
+    }
+
     pub(super) fn viewer(&self, look: &Look, account: &Account, desktop: &DesktopId) -> Response {
         let boot = self.boot(look, Some(account), Some(desktop));
         self.built("viewer", &desktop.to_string(), look, &boot, nothing())
@@ -172,7 +177,7 @@ impl Pages {
     /// What the page's script starts from, as JSON that can stand inside a `script` element.
     fn boot(&self, look: &Look, account: Option<&Account>, desktop: Option<&DesktopId>) -> String {
         let account =
-            account.map(|account| json!({"name": account.name, "full_name": account.full_name}));
+            account.map(|account| json!({"name": account.name, "full_name": account.full_name, "is_admin": account.is_admin}));
         json!({
             "base": self.base,
             "version": self.assets.version(),
@@ -229,6 +234,7 @@ mod tests {
         };
         for page in [
             pages.portal(&look, &account),
+            pages.admin(&look, &account),
             pages.index(&look, &shown),
             pages.sign_in(&look, &form),
             pages.error(&look, StatusCode::NOT_FOUND, hostile, hostile),

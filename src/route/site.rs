@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tracing::{info, warn};
 
+use super::admin::Board;
 use super::assets::Assets;
 use super::doctor::Practice;
 use super::error::Error;
@@ -52,7 +53,9 @@ pub struct Site {
     pub(super) registry: Arc<Registry>,
     pub(super) sign_ins: SignIns,
     pub(super) practice: Practice,
+    pub(super) clock: Clock,
     pub(super) tasks: Tasks,
+    pub(super) board: Board,
     pub(super) index: Asked,
     pub(super) kept: Kept,
     /// Of the configuration that is in use, or comes next.
@@ -78,7 +81,9 @@ impl Site {
             launcher: parts.launcher,
             registry: parts.registry,
             sign_ins: parts.sign_ins,
-            practice: Practice::new(parts.doctor_key, parts.clock),
+            practice: Practice::new(parts.doctor_key, parts.clock.clone()),
+            clock: parts.clock,
+            board: Board::default(),
             tasks: parts.tasks,
             index: Asked::default(),
             kept: Kept::default(),

@@ -23,7 +23,7 @@ use super::guard::TheirDesktop;
 use super::site::Site;
 use crate::auth::Identity;
 use crate::bridge;
-use crate::bridge::{CloseCause, Passage};
+use crate::bridge::{CloseCause, Passage, Traffic};
 use crate::desktop::{Ended, LauncherError, NewViewer, Opened, Seat};
 use crate::launcher::protocol::{Greeting, Refusal};
 use crate::listen;
@@ -56,6 +56,7 @@ struct Visit {
     /// Taken; or why no place was to be had.
     seat: Result<Seat, CloseCause>,
     stop: watch::Receiver<Option<CloseCause>>,
+    traffic: Arc<Traffic>,
 }
 
 pub(super) async fn open(
@@ -83,21 +84,26 @@ pub(super) async fn open(
 
     let glance = is_set(&wish.thumbnail);
     let (stopper, stop) = watch::channel(None);
+    let rights = if glance || is_set(&wish.view_only) {
+        Rights::View
+    } else {
+        Rights::Control
+    };
+    let traffic = Arc::<Traffic>::default();
     let viewer = NewViewer {
         desktop: desktop.clone(),
         account: person.account.name.clone(),
         session: person.hash,
         window,
         glance,
+        address: connection.shown_address(),
+        since: site.clock.unix(),
+        view_only: rights == Rights::View,
+        traffic: Arc::clone(&traffic),
     };
     let seat = site.registry.enter(viewer, move |why| {
         stopper.send_replace(Some(told(why)));
     });
-    let rights = if glance || is_set(&wish.view_only) {
-        Rights::View
-    } else {
-        Rights::Control
-    };
     let visit = Visit {
         seat: seat.map_err(|_| CloseCause::TooManyViewers),
         site: Arc::clone(&site),
@@ -107,6 +113,7 @@ pub(super) async fn open(
         glance,
         connection,
         stop,
+        traffic,
     };
     site.tasks.spawn(async move {
         match listen::upgraded(upgrade).await {
@@ -226,7 +233,7 @@ impl Visit {
                 rights: self.rights,
                 greeting,
             },
-            traffic: Arc::default(),
+            traffic: Arc::clone(&self.traffic),
             tap: None,
         }
     }

@@ -1,7 +1,8 @@
 //! Our own templates, by name.
 
 /// Name and text of each. What has no samples of its own is a piece that others include.
-pub(super) const ALL: [(&str, &str); 15] = [
+pub(super) const ALL: [(&str, &str); 16] = [
+    ("admin.html", include_str!("pages/admin.html")),
     ("error.html", include_str!("pages/error.html")),
     ("head.html", include_str!("pages/head.html")),
     ("index.html", include_str!("pages/index.html")),

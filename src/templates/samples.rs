@@ -19,6 +19,7 @@ pub fn page_sample(name: &str, base: &str, brand: &Brand) -> Option<Value> {
         "sign-in" => ("Sign in", sign_in(&format!("{base}/"), "alice", "", "", 0)),
         "index" => ("Desktops", sample_index(base)),
         "portal" => ("Desktops", nothing()),
+        "admin" => ("Admin", nothing()),
         "viewer" => ("alice/work", nothing()),
         "set-up" => ("Set up", nothing()),
         "error" => {
@@ -31,7 +32,7 @@ pub fn page_sample(name: &str, base: &str, brand: &Brand) -> Option<Value> {
         "head" | "mark" | "links" => ("A page", nothing()),
         _ => return None,
     };
-    let signed_in = matches!(entry, "portal" | "viewer");
+    let signed_in = matches!(entry, "portal" | "admin" | "viewer");
     let logo = brand
         .logo
         .is_some()
@@ -41,7 +42,7 @@ pub fn page_sample(name: &str, base: &str, brand: &Brand) -> Option<Value> {
         "base": base,
         "version": env!("CARGO_PKG_VERSION"),
         "brand": brand,
-        "account": signed_in.then(|| serde_json::json!({"name": "alice", "full_name": "Alice Smith"})),
+        "account": signed_in.then(|| serde_json::json!({"name": "alice", "full_name": "Alice Smith", "is_admin": entry == "admin"})),
         "desktop": (entry == "viewer").then_some("alice/work"),
     });
     let every = EveryPage {

@@ -31,11 +31,12 @@ impl Server {
     ) -> Reply {
         let (login, owner) = self.owner(handle)?;
         let is_own = desktop.owner == login.account;
-        if !is_own && !login.is_admin {
-            return Err(Refusal::NoSuchDesktop);
-        }
-        if !login.is_admin {
-            owner_may(&act)?;
+        match self.is_admin(&login) {
+            Ok(()) => {}
+            Err(Refusal::NotAllowed { .. }) if is_own => owner_may(&act)?,
+            Err(Refusal::NotAllowed { .. }) => return Err(Refusal::NoSuchDesktop),
+            Err(_) if is_own && owner_may(&act).is_ok() => {}
+            Err(refusal) => return Err(refusal),
         }
         let actor = Actor {
             asker,

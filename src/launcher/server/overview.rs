@@ -3,6 +3,7 @@
 
 use super::Server;
 use crate::launcher::access;
+use crate::launcher::logins::Login;
 use crate::launcher::protocol::{Answer, Handle, MAX_PAGE, Refusal};
 use crate::model::{
     DesktopId, DesktopInfo, DesktopReport, DesktopState, SignInReport, Usage, UserName,
@@ -16,13 +17,19 @@ impl Server {
     /// nobody knows whether a group still makes this person one.
     pub(super) fn admin(&mut self, handle: &Handle) -> Result<UserName, Refusal> {
         let (login, _) = self.owner(handle)?;
+        self.is_admin(&login)?;
+        Ok(login.account)
+    }
+
+    /// The same of a sign-in.
+    pub(super) fn is_admin(&self, login: &Login) -> Result<(), Refusal> {
         let surely = self.admins_are_known
             || access::is_admin_by_name(&login.account, &self.config.admin);
         if !login.is_admin {
             let reason = "this is for admins alone".to_owned();
             Err(Refusal::NotAllowed { reason })
         } else if surely {
-            Ok(login.account)
+            Ok(())
         } else {
             Err(Refusal::Busy)
         }
