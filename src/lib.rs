@@ -39,6 +39,8 @@ pub mod cgroup;
 
 pub mod store;
 
+pub mod metrics;
+
 pub mod runtime;
 
 pub mod cli;

@@ -30,9 +30,10 @@ const LAYERS: &[(&str, &str)] = &[
     ("bridge", "model runtime"),
     ("auth", "config launcher model runtime store"),
     ("desktop", "bridge config launcher model runtime"),
+    ("metrics", "bridge launcher model"),
     (
         "route",
-        "auth bridge certificates config desktop launcher listen model runtime store templates",
+        "auth bridge certificates config desktop launcher listen metrics model runtime store templates",
     ),
     ("websockify", "bridge certificates listen model runtime"),
     ("relay", "bridge runtime websockify"),

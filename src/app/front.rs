@@ -17,6 +17,7 @@ use crate::desktop::{Launcher, LauncherSocket, Registry};
 use crate::listen::{
     Certificates, Connection, Limits, Listen, Plain, Refusal, Seldom, Tls, TrustedProxies, listen,
 };
+use crate::metrics::{Metrics, OwnProcess, Token};
 use crate::route::{Assets, Site, SiteParts, follow_launcher, https_router, router};
 use crate::runtime::{Clock, Tasks};
 use crate::store::{DoctorKey, Sessions};
@@ -49,6 +50,10 @@ pub struct FrontParts {
     pub sessions: PathBuf,
     pub clock: Clock,
     pub doctor_key: DoctorKey,
+    /// Of those who read the metrics, as `config` names it.
+    pub metrics_token: Option<Token>,
+    /// This process's own figures, where they can be had.
+    pub process: Option<OwnProcess>,
     pub reread: Reread,
 }
 
@@ -85,6 +90,8 @@ impl Front {
             .with_context(|| format!("cannot use {}", parts.sessions.display()))?;
         let socket = LauncherSocket::new(parts.front_socket, parts.launcher_uid)
             .context("cannot use front.sock")?;
+        let server = &config.server;
+        let limits = Limits::new(server.max_connections, server.max_connections_per_address);
         let link = Tasks::new();
         let (launcher, events) = Launcher::start(socket, &link);
         let site = Site::new(SiteParts {
@@ -99,12 +106,13 @@ impl Front {
             registry: Registry::new(),
             sign_ins: SignIns::new(sessions.clone(), parts.clock.clone()),
             doctor_key: parts.doctor_key,
+            limits: limits.clone(),
+            metrics: Metrics::new(parts.process),
+            metrics_token: parts.metrics_token,
             clock: parts.clock,
             tasks: tasks.clone(),
         });
-        let server = &config.server;
-        let limits = Limits::new(server.max_connections, server.max_connections_per_address);
-        let trusted = TrustedProxies::new(server.trusted_proxies.clone());
+        let trusted = TrustedProxies::new(config.server.trusted_proxies.clone());
         let known = Arc::clone(&site);
         let tls = Tls::new(parts.certificates).context("cannot speak TLS")?;
         let tls = tls.with_known_hosts(move |host| known.knows_host(host));

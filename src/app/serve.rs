@@ -24,6 +24,7 @@ use crate::certificates::Pair;
 use crate::cli;
 use crate::config::{Config, Logos};
 use crate::listen::{self, Certificates};
+use crate::metrics::{OwnProcess, Token};
 use crate::route::Assets;
 use crate::runtime::Clock;
 use crate::store::DoctorKey;
@@ -110,8 +111,12 @@ pub fn serve(
     for error in errors {
         warn!("{error}; it is left out");
     }
+    let metrics_token = metrics_token(&config);
     raise_limits();
     drop_privileges().context("cannot become the user of the front")?;
+    let process = OwnProcess::open();
+    let process =
+        process.inspect_err(|error| warn!("the metrics lack this process's own: {error}"));
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .context("cannot forbid others to look into this process")?;
 
@@ -155,6 +160,8 @@ pub fn serve(
         sessions: state.join("front.db"),
         clock: Clock::System,
         doctor_key,
+        metrics_token,
+        process: process.ok(),
         reread: inherited.reread,
     };
     let told = Told {
@@ -233,6 +240,13 @@ fn raise_limits() {
             warn!(?resource, %error, "a limit of the process cannot be set");
         }
     }
+}
+
+/// One that cannot be read lets nobody in.
+fn metrics_token(config: &Config) -> Option<Token> {
+    let path = config.metrics.token_file.as_deref()?;
+    let told = |error: &_| warn!("the token of the metrics in {}: {error}", path.display());
+    Token::read(path).inspect_err(told).ok()
 }
 
 /// `STATE/front`, which only the front's user can enter.

@@ -68,6 +68,25 @@ impl CloseCause {
         }
     }
 
+    /// The cause as one word, for the metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Crashed(_) => "crashed",
+            Self::LoggedOut => "logged_out",
+            Self::SignedOut => "signed_out",
+            Self::Replaced => "replaced",
+            Self::TooManyViewers => "too_many_viewers",
+            Self::Restarting | Self::Stopping => "restarting",
+            Self::Unreachable | Self::UnreachableFor(_) | Self::TargetRefused => "unreachable",
+            Self::TargetClosed => "target_closed",
+            Self::Protocol(_) | Self::NotBinary | Self::NotUtf8 => "protocol",
+            Self::TooBig => "too_big",
+            Self::Left => "left",
+            Self::Vanished => "vanished",
+        }
+    }
+
     /// A sentence for people, 123 bytes at most: what a close frame has room for.
     pub fn reason(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {

@@ -20,6 +20,10 @@ pub(super) struct Heartbeat {
     ping_every: Duration,
     next_ping: Instant,
     heard: Instant,
+    /// How many pings were sent.
+    pings: u32,
+    /// When the last of them was, until it is answered.
+    asked: Option<Instant>,
     /// Whether silence is the end.
     mortal: bool,
 }
@@ -51,6 +55,8 @@ impl Heartbeat {
             ping_every: ping_every.unwrap_or_default(),
             next_ping,
             heard: now,
+            pings: 0,
+            asked: None,
             mortal,
         }
     }
@@ -58,6 +64,23 @@ impl Heartbeat {
     /// The browser gave a sign of life, or could not have been heard if it had.
     pub(super) fn hear(&mut self) {
         self.heard = Instant::now();
+    }
+
+    /// What the next ping says: to a browser its number, so that the answer is known from others.
+    pub(super) fn ping(&mut self) -> Vec<u8> {
+        if !self.mortal {
+            return Vec::new();
+        }
+        self.pings = self.pings.wrapping_add(1);
+        self.asked = Some(Instant::now());
+        self.pings.to_be_bytes().to_vec()
+    }
+
+    /// How long the browser took, when this answers the last ping.
+    pub(super) fn pong(&mut self, payload: &[u8]) -> Option<Duration> {
+        let answers = payload == self.pings.to_be_bytes();
+        let asked = self.asked.take_if(|_| answers)?;
+        Some(asked.elapsed())
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Beat> {

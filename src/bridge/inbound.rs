@@ -28,6 +28,8 @@ pub(super) struct Inbound {
     frame: Option<Payload>,
     /// The payload of a ping or close so far.
     control: Vec<u8>,
+    /// What the last pong said.
+    pong: Option<Vec<u8>>,
     /// How the browser ended what it says; acted on when all before it is with the desktop.
     over: Option<Result<CloseFrame, Error>>,
     passing: Passing,
@@ -67,6 +69,7 @@ impl Inbound {
             parser: FrameParser::new(max_message),
             frame: None,
             control: Vec::new(),
+            pong: None,
             over: None,
             passing,
             buffer: Buffer::default(),
@@ -85,6 +88,11 @@ impl Inbound {
     /// Whether the desktop takes nothing, so that the browser is not listened to.
     pub(super) fn is_blocked(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// What the browser answered to a ping since this was asked last.
+    pub(super) fn take_pong(&mut self) -> Option<Vec<u8>> {
+        self.pong.take()
     }
 
     /// From now on nothing goes to the desktop.
@@ -222,6 +230,7 @@ impl Inbound {
         let payload = std::mem::take(&mut self.control);
         match opcode {
             Opcode::Ping => outbound.queue(Opcode::Pong, &payload),
+            Opcode::Pong => self.pong = Some(payload),
             Opcode::Close => self.over = Some(Ok(check_close(&payload)?)),
             _ => {}
         }

@@ -93,7 +93,10 @@ impl Pump {
                 // Who is not listened to cannot be found silent.
                 Beat::Dead if self.inbound.is_blocked() => self.heartbeat.hear(),
                 Beat::Dead => return Poll::Ready(Err(Error::Silent)),
-                Beat::Ping => self.outbound.queue(Opcode::Ping, &[]),
+                Beat::Ping => {
+                    let number = self.heartbeat.ping();
+                    self.outbound.queue(Opcode::Ping, &number);
+                }
             }
         }
         for _ in 0..ROUNDS {
@@ -119,6 +122,11 @@ impl Pump {
                 self.inbound
                     .poll(cx, &mut self.client, &mut self.server, &mut self.outbound)
             )?;
+        if let Some(payload) = self.inbound.take_pong()
+            && let Some(took) = self.heartbeat.pong(&payload)
+        {
+            self.traffic.round_trip(took);
+        }
         match received {
             Received::Something => self.heartbeat.hear(),
             Received::Passed(len) => self.traffic.add_from_browser(len),

@@ -182,6 +182,13 @@ impl Registry {
         all
     }
 
+    /// How many look at any desktop now.
+    pub fn all_viewers(&self) -> usize {
+        let viewers = self.lock();
+        let open = viewers.open.values();
+        open.filter(|open| !open.who.glance).count()
+    }
+
     /// Gives a place to a viewer whose stream `end` ends. One from the same window of the same
     /// sign-in makes room for it.
     pub fn enter(

@@ -125,7 +125,10 @@ mod tests {
         let is = |account, admin: &Admin| is_admin(&name, account, admin);
         assert!(!is(Some(&account), &Admin::default()));
         assert!(is(None, &admin(&["bob", "alice"], &[])));
-        assert!(!is(Some(&account), &admin(&["alic", "Alice"], &["no-such-group"])));
+        assert!(!is(
+            Some(&account),
+            &admin(&["alic", "Alice"], &["no-such-group"])
+        ));
         assert!(is(Some(&account), &admin(&[], &["no-such-group", "root"])));
         assert!(!is(None, &admin(&[], &["root"])));
     }

@@ -100,6 +100,12 @@ impl Certificates {
         !self.shown().pairs.is_empty()
     }
 
+    /// When the first of them ends, seconds since 1970; our own does not count.
+    pub fn first_end(&self) -> Option<i64> {
+        let shown = self.shown();
+        shown.pairs.iter().map(|pair| pair.not_after).min()
+    }
+
     /// Answers these challenges from now on, and no others.
     pub fn set_challenges(&self, challenges: Challenges) {
         let kept = self.0.challenges.write();

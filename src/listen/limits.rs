@@ -75,6 +75,11 @@ impl Limits {
         counts.max_per_address = max_per_address;
     }
 
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.lock().total
+    }
+
     /// A place for a connection from `address`.
     pub(super) fn enter(&self, address: IpAddr) -> Result<Place, Full> {
         let mut place = self.enter_from_proxy()?;

@@ -75,6 +75,18 @@ impl Error {
         }
     }
 
+    /// What is counted.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::SomebodyElses { .. } => "somebody_elses",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::NotOurHost => "not_our_host",
+            Self::NotOurPage(_) => "not_our_page",
+            Self::Internal => "internal",
+            other => other.code(),
+        }
+    }
+
     /// What programs go by.
     fn code(&self) -> &'static str {
         match self {
@@ -199,6 +211,7 @@ pub(super) async fn as_page_or_json(
     let Some(error) = response.extensions().get::<Error>().cloned() else {
         return response;
     };
+    site.metrics.error(error.kind());
     let mut answer = if wants_json {
         let message = error.to_string();
         let code = error.code();

@@ -42,7 +42,8 @@ pub async fn follow_launcher(
                 site.sign_ins.set_admin(&account, is_admin);
                 site.board.look_again();
             }
-            LinkEvent::Measured(_) | LinkEvent::Totals(_) => {}
+            LinkEvent::Measured(measure) => site.metrics.measured(&measure),
+            LinkEvent::Totals(totals) => site.metrics.told(&totals),
             LinkEvent::Logos(logos) => site.set_logos(logos),
             LinkEvent::Config { text } => new_config(&text),
             LinkEvent::Templates { file } => match new_templates(file) {

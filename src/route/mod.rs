@@ -16,6 +16,7 @@ mod health;
 mod index;
 mod kept;
 mod looks;
+mod metrics;
 mod openapi;
 mod pages;
 mod portal;
@@ -59,12 +60,14 @@ pub enum Guest {
     Refused,
     /// 404, as everybody who does not show the key of `deskway doctor`.
     Nothing,
+    /// 404, but for those whom the configuration lets read the metrics.
+    Watcher,
 }
 
 /// Every URL. The handlers hold what the second column says: each that is not for guests asks
 /// for a [`guard::SignedIn`], and a test goes through this table without a cookie.
 pub fn table() -> Vec<Row> {
-    use Guest::{Nothing, Refused, SignIn, Welcome};
+    use Guest::{Nothing, Refused, SignIn, Watcher, Welcome};
     let row = |path, guest, answers| Row {
         path,
         guest,
@@ -167,6 +170,7 @@ pub fn table() -> Vec<Row> {
         row("/brand/{file}", Welcome, get(looks::file)),
         row("/healthz", Welcome, get(health::alive)),
         row("/readyz", Welcome, get(health::ready)),
+        row("/metrics", Watcher, get(metrics::all)),
         // what `deskway doctor --url` asks for
         row("/doctor/seen", Nothing, get(doctor::seen)),
         row("/doctor/events", Nothing, get(doctor::events)),
@@ -210,5 +214,6 @@ fn dressed(site: &Arc<Site>, rows: Router<Arc<Site>>) -> Router {
         ))
         .layer(compression::on_the_fly())
         .layer(from_fn_with_state(Arc::clone(site), acme::challenge))
+        .layer(from_fn_with_state(Arc::clone(site), metrics::counted))
         .with_state(Arc::clone(site))
 }

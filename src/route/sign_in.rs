@@ -107,6 +107,9 @@ pub(super) async fn submit(
         Err(error) => {
             let name_in_log: String = name.escape_default().take(MAX_NAME).collect();
             info!(user = %name_in_log, %peer, "not signed in: {error}");
+            if matches!(error, LauncherError::Unavailable | LauncherError::Busy) {
+                site.metrics.sign_in_unavailable();
+            }
             return Ok(try_again(&site, &look, error, name, next));
         }
     };
@@ -160,6 +163,7 @@ async fn signed_in(
 ) -> Result<Response, Error> {
     let peer = connection.counted_address();
     info!(user = %account.name, %peer, "signed in");
+    site.metrics.signed_in();
     let identity = site.sign_ins.begin(handle.clone(), account, peer).await?;
     let lifetime = site.sign_ins.seconds_left(&identity);
     let cookie = set_cookie(handle, connection.scheme, lifetime);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use ipnet::IpNet;
 use tracing::{info, warn};
 
 use super::admin::Board;
@@ -16,7 +17,8 @@ use crate::auth::{Hosts, Identity, SignIns};
 use crate::config::{Config, Logos};
 use crate::desktop::{Ended, Launcher, LauncherError, Registry};
 use crate::launcher::protocol::Refusal;
-use crate::listen::Certificates;
+use crate::listen::{Certificates, Limits};
+use crate::metrics::{Metrics, Token};
 use crate::model::DesktopInfo;
 use crate::runtime::{Clock, Tasks};
 use crate::store::DoctorKey;
@@ -39,6 +41,9 @@ pub struct SiteParts {
     pub registry: Arc<Registry>,
     pub sign_ins: SignIns,
     pub doctor_key: DoctorKey,
+    pub limits: Limits,
+    pub metrics: Arc<Metrics>,
+    pub metrics_token: Option<Token>,
     pub clock: Clock,
     pub tasks: Tasks,
 }
@@ -58,6 +63,9 @@ pub struct Site {
     pub(super) board: Board,
     pub(super) index: Asked,
     pub(super) kept: Kept,
+    pub(super) limits: Limits,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) metrics_token: Option<Token>,
     /// Of the configuration that is in use, or comes next.
     logos: Mutex<Logos>,
     live: RwLock<Arc<Live>>,
@@ -70,6 +78,8 @@ pub(super) struct Live {
     pub(super) looks: Looks,
     /// Guests see whose desktops there are.
     pub(super) public_index: bool,
+    /// From where the metrics may be read without the token.
+    pub(super) metrics_allow: Vec<IpNet>,
 }
 
 impl Site {
@@ -87,10 +97,14 @@ impl Site {
             tasks: parts.tasks,
             index: Asked::default(),
             kept: Kept::default(),
+            limits: parts.limits,
+            metrics: parts.metrics,
+            metrics_token: parts.metrics_token,
             live: RwLock::new(Arc::new(Live {
                 hosts: parts.hosts,
                 looks: Looks::new(&parts.config, &parts.logos, None),
                 public_index: parts.config.portal.public_index,
+                metrics_allow: parts.config.metrics.allow.clone(),
             })),
             logos: Mutex::new(parts.logos),
         })
@@ -111,6 +125,7 @@ impl Site {
             hosts,
             looks,
             public_index: config.portal.public_index,
+            metrics_allow: config.metrics.allow.clone(),
         });
     }
 

@@ -89,7 +89,9 @@ pub(super) async fn open(
     } else {
         Rights::Control
     };
-    let traffic = Arc::<Traffic>::default();
+    let metrics = Arc::clone(&site.metrics);
+    let heard = move |took| metrics.round_trip(took);
+    let traffic = Arc::new(Traffic::with_round_trips(heard));
     let viewer = NewViewer {
         desktop: desktop.clone(),
         account: person.account.name.clone(),
@@ -142,6 +144,8 @@ impl Visit {
                     info!(%user, %desktop, %peer, "viewer came");
                 }
                 let viewer = self.viewer(greeting);
+                let flows = self.site.metrics.flows();
+                let _carried = flows.count(Arc::clone(&viewer.traffic));
                 let explain = async { told(self.site.registry.explain(user, desktop).await) };
                 let (stop, early) = (self.stop.clone(), browser.early);
                 bridge::run(browser.stream, early, stream, viewer, stop, explain).await
@@ -151,6 +155,7 @@ impl Visit {
         if self.glance {
             return;
         }
+        self.site.metrics.viewer_left(outcome.cause.word());
         let bytes = outcome.to_browser + outcome.from_browser;
         let seconds = outcome.lasted.as_secs();
         let error = outcome.error.as_ref().map(tracing::field::display);

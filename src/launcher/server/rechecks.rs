@@ -66,8 +66,7 @@ impl Standing {
             Err(_) => Now::Unknown,
             // As an ordinary user all are the user's own, whose account has no rules to obey.
             Ok(Some(owner))
-                if is_root
-                    && matches!(access::refuse(&owner.os, access), Ok(Some(_))) =>
+                if is_root && matches!(access::refuse(&owner.os, access), Ok(Some(_))) =>
             {
                 Now::Lost
             }
@@ -161,8 +160,7 @@ impl Server {
     }
 
     fn note_admin(&mut self, standing: &Standing, is_admin: bool) {
-        let is_admin =
-            is_admin || access::is_admin_by_name(&standing.account, &self.config.admin);
+        let is_admin = is_admin || access::is_admin_by_name(&standing.account, &self.config.admin);
         let theirs = |login: &Login| Standing::of(login) == *standing;
         if self.logins.set_admin(theirs, is_admin) {
             tracing::info!(user = %standing.account, is_admin, "whether this is an admin changed");

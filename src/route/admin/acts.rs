@@ -25,7 +25,11 @@ use crate::route::site::Site;
 #[serde(deny_unknown_fields)]
 pub(in crate::route) struct Message {
     /// Shown in the page and inside the desktop.
-    #[schema(min_length = 1, max_length = 500, example = "The machine restarts at noon.")]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        example = "The machine restarts at noon."
+    )]
     text: String,
 }
 

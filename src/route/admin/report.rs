@@ -183,10 +183,7 @@ pub(super) fn grouped(sign_ins: Vec<SignInReport>) -> People {
     People { people }
 }
 
-pub(super) fn made(
-    site: &Site,
-    reports: Vec<DesktopReport>,
-) -> BTreeMap<DesktopId, AdminDesktop> {
+pub(super) fn made(site: &Site, reports: Vec<DesktopReport>) -> BTreeMap<DesktopId, AdminDesktop> {
     let mut watched = site.registry.watched();
     let made = reports.into_iter().map(|report| {
         let id = report.info.id.clone();

@@ -8,7 +8,8 @@ mod shuffle;
 mod stops;
 mod upgrade;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use deskway::bridge::{CloseCause, Greeting, Outcome, Passage, Traffic, Viewer, run};
@@ -25,6 +26,8 @@ struct Bridged {
     browser: WsClient<DuplexStream>,
     stop: watch::Sender<Option<CloseCause>>,
     traffic: Arc<Traffic>,
+    /// How long each answer to a ping took.
+    trips: Arc<Mutex<Vec<Duration>>>,
     outcome: JoinHandle<Outcome>,
     /// The desktop's side when the test itself needs nothing of it: its end would be the
     /// desktop's.
@@ -53,7 +56,10 @@ impl Bridged {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (browser, client) = duplex(room);
-        let traffic = Arc::new(Traffic::default());
+        let trips: Arc<Mutex<Vec<Duration>>> = Arc::default();
+        let heard = Arc::clone(&trips);
+        let traffic = Traffic::with_round_trips(move |took| heard.lock().unwrap().push(took));
+        let traffic = Arc::new(traffic);
         let viewer = Viewer {
             passage: Passage::Desktop { rights, greeting },
             traffic: Arc::clone(&traffic),
@@ -66,6 +72,7 @@ impl Bridged {
             browser: WsClient::over(browser),
             stop,
             traffic,
+            trips,
             outcome: spawn(bridge),
             desktop: None,
         }

@@ -125,6 +125,28 @@ async fn a_browser_that_answers_pings_stays_for_hours() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_answer_to_the_last_ping_tells_how_far_away_a_browser_is() {
+    let (mut bridged, _desktop) = in_session(Rights::Control).await;
+    for millis in [30, 400] {
+        let Message::Ping(payload) = bridged.browser.next().await.unwrap() else {
+            panic!("no ping");
+        };
+        // Nothing was asked by this one.
+        bridged.browser.send_frame(0x8a, b"other").await.unwrap();
+        tokio::time::advance(Duration::from_millis(millis)).await;
+        for _ in 0..2 {
+            bridged.browser.send_frame(0x8a, &payload).await.unwrap();
+        }
+    }
+    assert!(matches!(
+        bridged.browser.next().await.unwrap(),
+        Message::Ping(_)
+    ));
+    let trips = bridged.trips.lock().unwrap().clone();
+    assert_eq!(trips, [30, 400].map(Duration::from_millis));
+}
+
+#[tokio::test(start_paused = true)]
 async fn half_a_frame_and_then_silence_is_dropped_within_60_seconds() {
     let (mut bridged, _desktop) = in_session(Rights::Control).await;
     let since = Instant::now();

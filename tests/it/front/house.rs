@@ -11,6 +11,7 @@ use deskway::app::entrances::{Entrance, Speaks};
 use deskway::app::front::{Front, FrontParts};
 use deskway::config::{Config, Logos, Overrides};
 use deskway::listen::Certificates;
+use deskway::metrics::{OwnProcess, Token};
 use deskway::route::Assets;
 use deskway::runtime::Clock;
 use deskway::store::DoctorKey;
@@ -156,6 +157,11 @@ impl House {
             sessions: self.sessions_file(),
             clock: Clock::Manual(Arc::clone(&self.time)),
             doctor_key: DoctorKey::make(self.dir.path()).unwrap(),
+            metrics_token: {
+                let path = self.config.metrics.token_file.as_deref();
+                path.map(|path| Token::read(path).unwrap())
+            },
+            process: OwnProcess::open().ok(),
             reread: {
                 let old = self.config.clone();
                 Box::new(move |text| {
