@@ -24,6 +24,8 @@ pub enum CloseCause {
     Restarting,
     /// What carries the connection is stopping, and nobody knows whether it will be back.
     Stopping,
+    /// The desktop runs and does not answer: it is held up, or overloaded.
+    Unanswered,
     /// The desktop does not answer as a desktop does, or ended and nobody knows why.
     Unreachable,
     /// As [`CloseCause::Unreachable`], and the clause says why.
@@ -63,6 +65,7 @@ impl CloseCause {
             Self::Crashed(_) => 4002,
             Self::LoggedOut => 4003,
             Self::SignedOut => 4401,
+            Self::Unanswered => 4408,
             Self::Replaced => 4409,
             Self::TooManyViewers => 4429,
         }
@@ -98,6 +101,7 @@ impl CloseCause {
             Self::TooManyViewers => "The desktop has as many viewers as it may have.",
             Self::Restarting => "The server is restarting.",
             Self::Stopping => "The server is stopping.",
+            Self::Unanswered => "Your desktop does not answer.",
             Self::Unreachable => "The desktop cannot be reached.",
             Self::UnreachableFor(why) => return capital(why),
             Self::TargetClosed => "The target closed its connection.",

@@ -32,6 +32,9 @@ pub enum Error {
     /// The desktop's connection failed.
     #[error("the desktop's connection failed: {0}")]
     Desktop(#[source] io::Error),
+    /// The desktop took the connection and said nothing.
+    #[error("the desktop does not answer")]
+    Unanswered,
     /// The desktop ended its connection in the middle of the handshake.
     #[error("the desktop ended the handshake")]
     DesktopSilent,
@@ -63,7 +66,10 @@ impl Error {
             | Self::Greeting(_)
             | Self::NotForViewers(_)
             | Self::Silent => Fault::Browser,
-            Self::Desktop(_) | Self::DesktopSilent | Self::DesktopGreeting(_) => Fault::Desktop,
+            Self::Unanswered
+            | Self::Desktop(_)
+            | Self::DesktopSilent
+            | Self::DesktopGreeting(_) => Fault::Desktop,
             Self::Unexplained => Fault::Us,
         }
     }
@@ -78,6 +84,7 @@ impl Error {
             Self::Greeting(error) => CloseCause::Protocol(error.to_string()),
             Self::NotForViewers(unknown) => CloseCause::Protocol(unknown.to_string()),
             Self::Browser(_) | Self::Silent => CloseCause::Vanished,
+            Self::Unanswered => CloseCause::Unanswered,
             Self::Desktop(_)
             | Self::DesktopSilent
             | Self::DesktopGreeting(_)

@@ -10,8 +10,9 @@ use tokio::time::timeout;
 use super::Error;
 use crate::runtime::Stream;
 
-/// How long a desktop may take for the whole handshake.
-const GREET_WITHIN: Duration = Duration::from_secs(10);
+/// How long a desktop may take for the whole handshake with the bridge, and for its first word to a
+/// viewer who shakes hands with it.
+pub(super) const GREET_WITHIN: Duration = Duration::from_secs(10);
 
 /// The most bytes of a handshake that are read ahead: a refusal with the longest reason.
 const MAX_AHEAD: usize = 8 * 1024;
@@ -21,7 +22,7 @@ const MAX_AHEAD: usize = 8 * 1024;
 pub(super) async fn greet_desktop(server: &mut Stream) -> Result<(), Error> {
     timeout(GREET_WITHIN, greet(server))
         .await
-        .unwrap_or(Err(Error::DesktopSilent))
+        .unwrap_or(Err(Error::Unanswered))
 }
 
 async fn greet(server: &mut Stream) -> Result<(), Error> {

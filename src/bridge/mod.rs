@@ -153,6 +153,8 @@ async fn serve(
         }
         Ok(End::Vanished) => (CloseCause::Vanished, None),
         Ok(End::Desktop) => explained(None, explain).await,
+        // It has not ended, so that there is nothing to explain.
+        Err(error @ Error::Unanswered) => (error.cause(), Some(error)),
         Err(error) if error.fault() == Fault::Desktop => explained(Some(error), explain).await,
         Err(error) => (error.cause(), Some(error)),
     };

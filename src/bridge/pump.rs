@@ -1,10 +1,12 @@
 //! Moves the bytes of one connection both ways, until one side ends.
 
+use std::future::Future as _;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::farewell::Farewell;
-use super::greet::greet_desktop;
+use super::greet::{GREET_WITHIN, greet_desktop};
 use super::heartbeat::{Beat, Heartbeat};
 use super::inbound::{Inbound, Received};
 use super::outbound::{Outbound, Sent};
@@ -15,6 +17,7 @@ use super::{Error, Greeting, Passage, Traffic, Viewer};
 use crate::model::Rights;
 use crate::runtime::Stream;
 use bytes::Bytes;
+use tokio::time::{Sleep, sleep};
 
 /// The longest WebSocket message that a viewer of a desktop may send, in bytes.
 const MAX_MESSAGE: usize = 1024 * 1024;
@@ -32,6 +35,8 @@ pub(super) struct Pump {
     traffic: Arc<Traffic>,
     /// The bridge itself has to shake hands with the desktop.
     ungreeted: bool,
+    /// How long the desktop, which speaks first, may still be silent; `None` once it has spoken.
+    silence: Option<Pin<Box<Sleep>>>,
 }
 
 /// Which side ended.
@@ -58,6 +63,13 @@ impl Pump {
             }
             Passage::Bytes { .. } => (Passing::Opaque, false, isize::MAX.cast_unsigned()),
         };
+        let speaks_first = matches!(
+            viewer.passage,
+            Passage::Desktop {
+                greeting: Greeting::Fresh,
+                rights: Rights::Control,
+            }
+        );
         let heartbeat = match viewer.passage {
             Passage::Desktop { .. } => Heartbeat::of_a_browser(),
             Passage::Bytes { ping_every } => Heartbeat::of_a_stranger(ping_every),
@@ -74,6 +86,7 @@ impl Pump {
             heartbeat,
             traffic: viewer.traffic,
             ungreeted,
+            silence: speaks_first.then(|| Box::pin(sleep(GREET_WITHIN))),
         }
     }
 
@@ -98,6 +111,14 @@ impl Pump {
                     self.outbound.queue(Opcode::Ping, &number);
                 }
             }
+        }
+        if self.traffic.to_browser() > 0 {
+            self.silence = None;
+        }
+        if let Some(silence) = &mut self.silence
+            && silence.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(Error::Unanswered));
         }
         for _ in 0..ROUNDS {
             let inbound = self.poll_inbound(cx)?;

@@ -377,6 +377,9 @@ pub enum Refusal {
     NoSuchProfile(ProfileId),
     #[error("the desktop is not running")]
     NotRunning,
+    /// It runs, and its screen does not take the connection.
+    #[error("your desktop does not answer")]
+    Unanswered,
     #[error("no more than {max} desktops at once")]
     TooManyDesktops { max: u32 },
     #[error("too much is being asked at the moment")]

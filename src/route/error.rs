@@ -168,7 +168,9 @@ impl From<Refusal> for Error {
             | Refusal::NotRunning
             | Refusal::TooManyDesktops { .. }
             | Refusal::BadRequest(_) => Self::BadRequest(sentence(&refusal.to_string())),
-            Refusal::Failed(_) => Self::Failed(sentence(&refusal.to_string())),
+            Refusal::Unanswered | Refusal::Failed(_) => {
+                Self::Failed(sentence(&refusal.to_string()))
+            }
         }
     }
 }

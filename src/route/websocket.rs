@@ -212,6 +212,7 @@ impl Visit {
             error => {
                 warn!(%user, desktop = %self.desktop, %error, "no stream to the desktop");
                 match error {
+                    LauncherError::Refused(Refusal::Unanswered) => CloseCause::Unanswered,
                     LauncherError::Refused(Refusal::Failed(why)) => CloseCause::UnreachableFor(why),
                     _ => CloseCause::Unreachable,
                 }

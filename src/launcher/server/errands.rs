@@ -152,6 +152,7 @@ impl Server {
         let Some(running) = self.desktops.get(run) else {
             return self.connections.answer(asker, Refusal::NotRunning.into());
         };
+        let is_late = matches!(outcome, Outcome::TimedOut);
         let stream = connected(outcome).and_then(|stream| {
             user_child::check_listener(stream.as_fd(), &running.owner.os)
                 .map(|_| stream)
@@ -166,9 +167,12 @@ impl Server {
             Err(reason) => {
                 let desktop = &running.desktop;
                 tracing::warn!(user = %desktop.owner, %desktop, %reason, "screen cannot be opened");
-                let words = "the desktop's screen cannot be reached".to_owned();
-                self.connections
-                    .answer(asker, Refusal::Failed(words).into());
+                let refusal = if is_late {
+                    Refusal::Unanswered
+                } else {
+                    Refusal::Failed("the desktop's screen cannot be reached".to_owned())
+                };
+                self.connections.answer(asker, refusal.into());
             }
         }
     }

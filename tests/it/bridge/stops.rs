@@ -30,6 +30,11 @@ async fn each_cause_reaches_the_browser_with_its_code_and_sentence() {
         (CloseCause::Restarting, 1012, "The server is restarting."),
         (CloseCause::Stopping, 1001, "The server is stopping."),
         (
+            CloseCause::Unanswered,
+            4408,
+            "Your desktop does not answer.",
+        ),
+        (
             CloseCause::Unreachable,
             1011,
             "The desktop cannot be reached.",
@@ -71,6 +76,39 @@ async fn who_cannot_explain_in_two_seconds_is_not_waited_for() {
     let closed = soon(bridged.browser.closed()).await.unwrap();
     assert_eq!(closed.code, Some(1011));
     assert!(started.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_desktop_that_never_speaks_is_told_as_that_after_ten_seconds() {
+    for rights in [Rights::Control, Rights::View] {
+        let (server, _desktop) = duplex(1024);
+        let started = Instant::now();
+        let mut bridged = Bridged::to(server, rights, Greeting::Fresh, 1024);
+        let closed = loop {
+            match bridged.browser.next().await.unwrap() {
+                Message::Close(closed) => break closed,
+                // The bridge's own greeting, of those who may only watch.
+                Message::Binary(_) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(closed.code, Some(4408));
+        assert_eq!(closed.reason, "Your desktop does not answer.");
+        assert_eq!(started.elapsed().as_secs(), 10);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_desktop_that_has_spoken_may_be_silent_for_hours() {
+    let (mut bridged, mut desktop) = bridged(Rights::Control, Greeting::Fresh);
+    desktop.send(b"RFB 003.008\n").await.unwrap();
+    assert_eq!(bridged.browser.read(12).await.unwrap(), b"RFB 003.008\n");
+    for _ in 0..8 {
+        let Message::Ping(ping) = bridged.browser.next().await.unwrap() else {
+            panic!("it ended");
+        };
+        bridged.browser.send_frame(0x8a, &ping).await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,6 +221,8 @@ async fn a_browser_that_reads_slowly_but_reads_is_not_taken_for_dead() {
 async fn a_desktop_that_does_not_read_does_not_cost_the_browser_its_connection() {
     let (server, desktop) = duplex(16);
     let mut bridged = Bridged::to(server, Rights::Control, Greeting::Fresh, 4096);
+    let mut desktop = FakeVnc::over(desktop);
+    desktop.send(b"RFB 003.008\n").await.unwrap();
     let handshake = b"RFB 003.008\n\x01\x01";
     bridged.browser.send(handshake).await.unwrap();
     bridged
@@ -191,14 +231,13 @@ async fn a_desktop_that_does_not_read_does_not_cost_the_browser_its_connection()
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_mins(10)).await;
-    let mut desktop = FakeVnc::over(desktop);
     let all = desktop.read(14 + 160).await.unwrap();
     assert_eq!(&all[..14], handshake);
     bridged.browser.send_frame(0x89, b"alive").await.unwrap();
     loop {
         match bridged.browser.next().await.unwrap() {
             Message::Pong(payload) if payload == b"alive" => break,
-            Message::Ping(_) => {}
+            Message::Ping(_) | Message::Binary(_) => {}
             other => panic!("{other:?}"),
         }
     }
