@@ -14,5 +14,6 @@ test('signing out leads away', () => {
 test('everything else is tried again', () => {
   for (const code of [1000, 1001, 1002, 1006, 1009, 3999]) assert.equal(meaningOf(code).kind, 'dropped');
   assert.equal(meaningOf(1011).kind, 'unreachable');
+  assert.equal(meaningOf(4408).kind, 'silent');
   assert.equal(meaningOf(1012).kind, 'restarting');
 });

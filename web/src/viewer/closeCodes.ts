@@ -8,8 +8,10 @@ export type Closing =
   | { kind: 'signed_out' }
   /** The server said that it will be back at once. */
   | { kind: 'restarting' }
-  /** The server is there, the desktop does not answer. */
+  /** The server is there, the desktop cannot be reached. */
   | { kind: 'unreachable' }
+  /** The desktop runs and says nothing. */
+  | { kind: 'silent' }
   | { kind: 'dropped' };
 
 export function meaningOf(code: number): Closing {
@@ -22,6 +24,8 @@ export function meaningOf(code: number): Closing {
       return { kind: 'ended', cause: 'logged_out' };
     case 4401:
       return { kind: 'signed_out' };
+    case 4408:
+      return { kind: 'silent' };
     case 4409:
       return { kind: 'ended', cause: 'replaced' };
     case 4429:

@@ -177,3 +177,15 @@ test('sockets refused while the session starts are tried again quietly, a few ti
   const refused: Event[] = [{ type: 'retry' }, desktop('ready'), closed(1006)];
   assert.equal(run([...refused, ...refused, ...refused], starting.connection).phase.kind, 'lost');
 });
+
+test('a desktop that does not answer is said at once, and is there again when it does', () => {
+  const opening = run([desktop('ready'), closed(4408, 'Your desktop does not answer.')]);
+  assert.ok(opening.phase.kind === 'lost' && opening.phase.why === 'silent' && opening.phase.retryAt !== null);
+  const silent = run([...connected, { type: 'silent' }]);
+  assert.ok(silent.phase.kind === 'lost' && silent.phase.why === 'silent');
+  assert.deepEqual(silent.effects, ['connect']);
+  assert.deepEqual(run([{ type: 'retry' }, desktop('ready')], silent.connection).effects, []);
+  assert.equal(run([{ type: 'answers' }], silent.connection).phase.kind, 'connected');
+  const ended = run([closed(4001, 'The desktop was stopped.'), { type: 'answers' }], silent.connection);
+  assert.equal(ended.phase.kind, 'ended');
+});

@@ -5,8 +5,11 @@ import { delay, DROPPED, RESTARTING, RESTARTING_TRIES } from '../lib/backoff.ts'
 import { hasScreen, type Desktop, type Stage } from '../lib/desktop.ts';
 import { meaningOf, type EndCause } from './closeCodes.ts';
 
-/** `asked`: the person wants a new connection. */
-export type Why = 'dropped' | 'restarting' | 'unreachable' | 'asked';
+/**
+ * `asked`: the person wants a new connection. `silent`: the desktop runs and does not answer; there
+ * may still be a connection to it.
+ */
+export type Why = 'dropped' | 'restarting' | 'unreachable' | 'silent' | 'asked';
 
 export type Phase =
   /** Nothing is known yet, or a running desktop is being connected. */
@@ -43,6 +46,10 @@ export type Event =
   | { type: 'started'; desktop: Desktop }
   | { type: 'socket_closed'; code: number; reason: string }
   | { type: 'frame' }
+  /** The connected desktop was asked for a word and gave none. */
+  | { type: 'silent' }
+  /** It says something again. */
+  | { type: 'answers' }
   | { type: 'start_refused'; message: string }
   | { type: 'check_failed' }
   | { type: 'signed_out' }
@@ -83,6 +90,12 @@ export function open(options: { autoconnect: boolean; persistent: boolean; insis
   };
 }
 
+const SILENT: Phase = { kind: 'lost', why: 'silent', reason: '', retryAt: null, trying: false };
+
+export function isSilent(phase: Phase): boolean {
+  return phase.kind === 'lost' && phase.why === 'silent';
+}
+
 /** `now` in milliseconds since 1970. */
 export function step(was: Connection, event: Event, now: number): Step {
   if (was.phase.kind === 'left') return stay(was);
@@ -94,6 +107,10 @@ export function step(was: Connection, event: Event, now: number): Step {
       return was.start === 'sent' ? onDesktop({ ...was, desktop: event.desktop, start: 'seen' }, now) : stay(was);
     case 'frame':
       return settle({ ...was, frame: true });
+    case 'silent':
+      return was.phase.kind === 'connected' ? stay({ ...was, phase: SILENT }) : stay(was);
+    case 'answers':
+      return isSilent(was.phase) && was.socket ? stay({ ...was, phase: { kind: 'connected' } }) : stay(was);
     case 'socket_closed':
       return onClosed({ ...was, socket: false, frame: false }, event.code, event.reason, now);
     case 'start_refused':
@@ -237,7 +254,8 @@ function lose(was: Connection, why: Why, reason: string, now: number): Step {
   const next: Connection = { ...was, attempt: was.attempt + 1 };
   const ms = pause(why, was.attempt);
   const quiet = was.phase.kind === 'starting' || was.phase.kind === 'opening';
-  if (quiet && next.attempt <= QUIET_ATTEMPTS) return { next, effects: [{ do: 'retry_after', ms }] };
+  // One that does not answer has had its time.
+  if (quiet && why !== 'silent' && next.attempt <= QUIET_ATTEMPTS) return { next, effects: [{ do: 'retry_after', ms }] };
   if (!was.persistent) {
     return stay({ ...next, phase: { kind: 'lost', why, reason, retryAt: null, trying: false } });
   }

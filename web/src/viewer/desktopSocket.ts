@@ -6,6 +6,9 @@ import type { RawChannel } from '@novnc/novnc';
 /** A server that sends more than this before the viewer listens is not a desktop of ours. */
 const MAX_EARLY_MESSAGES = 64;
 
+/** FramebufferUpdateRequest, not incremental, for the first pixel. */
+const A_PIXEL = new Uint8Array([3, 0, 0, 0, 0, 0, 0, 1, 0, 1]);
+
 export class DesktopSocket implements RawChannel {
   onopen: ((event: Event) => void) | null = null;
   onerror: ((event: Event) => void) | null = null;
@@ -71,6 +74,11 @@ export class DesktopSocket implements RawChannel {
   send(data: Uint8Array<ArrayBuffer>): void {
     this.lastSentAt = performance.now();
     this.socket.send(data);
+  }
+
+  /** Has the desktop send a pixel, which it owes whoever asks for one (RFC 6143, 7.5.3). */
+  askForAPixel(): void {
+    if (this.readyState === WebSocket.OPEN) this.socket.send(A_PIXEL);
   }
 
   /** noVNC closes it when it gives up; that counts as a lost connection. */

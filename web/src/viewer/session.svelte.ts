@@ -71,6 +71,24 @@ export class ViewerSession {
     this.dispatch({ type: 'socket_closed', code: 1006, reason: '' });
   }
 
+  /** Has the desktop say something; `false` before it has shown anything. */
+  ask(): boolean {
+    if (!this.connection.frame) return false;
+    this.socket?.askForAPixel();
+    return true;
+  }
+
+  /** What came of asking. */
+  heard(answers: boolean): void {
+    this.dispatch({ type: answers ? 'answers' : 'silent' });
+  }
+
+  /** Ends the desktop; throws what the server says when it cannot. */
+  async stop(): Promise<void> {
+    await this.options.api.stop(this.options.desktop);
+    await this.check();
+  }
+
   end(): void {
     this.disconnect();
     clearTimeout(this.retryTimer);
