@@ -16,6 +16,7 @@ use serde::Deserialize;
 use tokio::io::empty;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::error::Error;
@@ -33,6 +34,11 @@ use crate::runtime::Stream;
 
 /// How long a desktop that does not run may owe us the reason.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two tries to open a desktop for one of a person's many windows that come at once, as they
+/// do after a restart.
+const TURN: Duration = Duration::from_millis(200);
+/// How long such a window waits for its turn.
+const TURN_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Wish {
@@ -173,8 +179,7 @@ impl Visit {
         if self.site.tasks.is_stopping() {
             return Err(CloseCause::Restarting);
         }
-        let handle = self.person.handle.clone();
-        let opening = self.site.launcher.open(handle, self.desktop.clone());
+        let opening = self.open_in_turn();
         let mut stop = self.stop.clone();
         let opened = tokio::select! {
             opened = opening => opened,
@@ -191,6 +196,22 @@ impl Visit {
                 }
             },
             Err(error) => Err(self.why_not(error).await),
+        }
+    }
+
+    async fn open_in_turn(&self) -> Result<Opened, LauncherError> {
+        let until = Instant::now() + TURN_TIMEOUT;
+        loop {
+            let handle = self.person.handle.clone();
+            let opened = self.site.launcher.open(handle, self.desktop.clone()).await;
+            let busy = matches!(
+                opened,
+                Err(LauncherError::Busy | LauncherError::Refused(Refusal::Busy))
+            );
+            if !busy || Instant::now() > until {
+                return opened;
+            }
+            tokio::time::sleep(TURN).await;
         }
     }
 

@@ -162,7 +162,7 @@ impl Gateway {
         self.ask(&head, "")
     }
 
-    fn post(&self, path: &str, kind: &str, body: &str, cookie: &str) -> Reply {
+    pub fn post(&self, path: &str, kind: &str, body: &str, cookie: &str) -> Reply {
         let head = format!(
             "POST {path} HTTP/1.1\r\nCookie: {cookie}\r\nConnection: close\r\n\
              Content-Type: {kind}\r\nOrigin: http://{}\r\nContent-Length: {}\r\n",

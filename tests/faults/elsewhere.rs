@@ -1,0 +1,1 @@
+//! Faults whose tests all stand elsewhere.

@@ -1,0 +1,84 @@
+//! Something happens to an account, or to what judges passwords.
+
+use std::process::Command;
+
+use deskway::launcher::protocol::{Answer, Refusal};
+use rustix::process::Signal;
+
+use crate::account::{PASSWORD, Person};
+use crate::front::sign_in;
+use crate::process;
+use crate::scene::Scene;
+use crate::site::Site;
+
+/// F17: PAM hangs, answers late, or crashes
+/// Happens: It runs in a process of each try's own, which is ended after 30 s with all that it had
+/// started.
+/// Seen: "Signing in does not work at the moment." Others sign in meanwhile.
+/// Lost: That one try.
+/// Kept: Everything else.
+/// Tests: tests/root/signing_in.rs a_module_that_hangs_delays_nobody_else
+#[test]
+fn f17_a_pam_module_that_crashes_costs_that_try_alone() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let (site, mut front) = Site::with("", "");
+    let crash = site.path().join("crash");
+    std::fs::write(&crash, "#!/bin/sh\nkill -SEGV $PPID\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&crash, mode).unwrap();
+    let pam = format!(
+        "auth [success=1 default=ignore] pam_succeed_if.so quiet user != {}\n\
+         auth required pam_exec.so quiet {}\n\
+         auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_unix.so\n",
+        alice.name,
+        crash.display()
+    );
+    std::fs::write(site.path().join("pam.d/deskway"), pam).unwrap();
+    for _ in 0..3 {
+        let answer = front.ask(sign_in(&alice.name, PASSWORD));
+        let Answer::Refused(Refusal::Failed(why)) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(why, "signing in does not work at the moment");
+    }
+    let his = front.sign_in(&bob);
+    front.start(&his);
+    front.stop(&his);
+    site.assert_nothing_is_left(&[&alice, &bob]);
+}
+
+/// F19: An account is removed, or shut, while its desktop runs
+/// Happens: Its sign-ins end within a minute, at once when an admin ends them or the configuration
+/// is read again. The desktop's processes are the machine's to end; `deskway desktop stop` ends
+/// them.
+/// Seen: "You signed out.", and the sign-in page.
+/// Lost: What was open, once the desktop is stopped.
+/// Kept: Everybody else's.
+/// Tests: tests/root/signing_in.rs an_account_that_may_not_sign_in_any_more_is_signed_out,
+/// tests/root/signing_in.rs a_local_account_that_is_changed_or_removed_is_signed_out,
+/// tests/root/signing_in.rs a_handle_ends_with_its_account
+#[test]
+fn f19_who_is_removed_from_the_machine_sees_nothing_more_and_can_be_cleaned_up_after() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let scene = Scene::new();
+    let (hers, his) = (scene.guest(&alice), scene.guest(&bob));
+    hers.start();
+    his.start();
+    let (mut her_view, mut his_view) = (hers.watch(), his.watch());
+    her_view.shake_hands();
+    his_view.shake_hands();
+    let (name, uid) = (alice.name.clone(), alice.uid);
+    drop(alice);
+    process::signal(scene.pid(), Signal::HUP);
+    let closed = her_view.closed().unwrap();
+    assert_eq!(closed.code, 4401, "{closed:?}");
+    his_view.is_drawn_for();
+    let mut stop = Command::new(env!("CARGO_BIN_EXE_deskway"));
+    stop.args(["desktop", "stop", &name, "--run-dir"]);
+    let stopped = stop.arg(scene.path().join("r")).output().unwrap();
+    assert!(stopped.status.success(), "{stopped:?}");
+    process::until("the end of her processes", || {
+        process::of_user(uid).is_empty().then_some(())
+    });
+    his_view.is_drawn_for();
+}

@@ -1,0 +1,202 @@
+//! The machine has no room left, or the front no descriptors.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::account::Person;
+use crate::gateway::connect;
+use crate::process;
+use crate::scene::Scene;
+
+/// How many descriptors each process may have where they are few.
+const DESCRIPTORS: usize = 200;
+
+/// A small file system of its own at a directory, gone when dropped.
+struct Small(PathBuf);
+
+impl Small {
+    fn at(path: &Path, size: &str, mode: &str) -> Self {
+        fs::create_dir_all(path).unwrap();
+        let options = format!("size={size},mode={mode}");
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(path);
+        assert!(mount.status().unwrap().success(), "{mount:?}");
+        Self(path.to_owned())
+    }
+
+    /// Fills it to the last byte.
+    fn fill(&self) {
+        let mut file = fs::File::create(self.0.join("fill")).unwrap();
+        for size in [64 * 1024, 4096, 512, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+    }
+
+    fn has_room_again(&self) {
+        fs::remove_file(self.0.join("fill")).unwrap();
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let umount = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        assert!(
+            umount.is_ok_and(|status| status.success()),
+            "{:?} is left",
+            self.0
+        );
+    }
+}
+
+/// F5: A disk is full
+/// Happens: What runs goes on. What would have to be written down is refused and not half done.
+/// Seen: Who starts a desktop or signs in is told that it does not work at the moment, and the log
+/// says "No space left on device". It works again as soon as there is room.
+/// Lost: Nothing that anybody was told was done.
+/// Kept: Open desktops, sign-ins.
+#[test]
+fn f05_without_room_for_the_run_directory_desktops_go_on_and_new_ones_are_refused() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let mut small = None;
+    let scene = Scene::with("", |folder| {
+        small = Some(Small::at(&folder.join("r"), "1m", "711"));
+    });
+    let small = small.unwrap();
+    let (hers, his) = (scene.guest(&alice), scene.guest(&bob));
+    hers.start();
+    let mut view = hers.watch();
+    view.shake_hands();
+    small.fill();
+
+    let reply = his.ask_to_start();
+    let told = match reply.status {
+        202 => his.until("failed"),
+        500 => reply.body,
+        other => panic!("{other}"),
+    };
+    assert!(
+        told.contains("No space left") || told.contains("cannot be"),
+        "{told}"
+    );
+    view.is_drawn_for();
+    assert!(hers.is_signed_in() && his.is_signed_in());
+    hers.watch().shake_hands();
+
+    small.has_room_again();
+    his.start();
+    his.watch().shake_hands();
+    view.is_drawn_for();
+    drop(scene);
+}
+
+#[test]
+fn f05_without_room_for_the_state_people_stay_signed_in_and_desktops_go_on() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let mut small = None;
+    let scene = Scene::with("", |folder| {
+        small = Some(Small::at(&folder.join("s"), "2m", "711"));
+    });
+    let small = small.unwrap();
+    let hers = scene.guest(&alice);
+    hers.start();
+    let mut view = hers.watch();
+    view.shake_hands();
+    small.fill();
+
+    let form = "application/x-www-form-urlencoded";
+    let body = format!("name={}&password=correct+horse+7&next=/", bob.name);
+    let reply = scene.post("/sign-in", form, &body, "");
+    assert!(matches!(reply.status, 303 | 500 | 503), "{reply:?}");
+    assert!(hers.is_signed_in());
+    view.is_drawn_for();
+    hers.watch().shake_hands();
+
+    small.has_room_again();
+    let his = scene.guest(&bob);
+    his.start();
+    his.watch().shake_hands();
+    assert!(hers.is_signed_in());
+    view.is_drawn_for();
+    drop(scene);
+}
+
+#[test]
+fn f05_a_home_without_room_still_gets_a_desktop() {
+    let alice = Person::new("a");
+    let small = Small::at(&alice.home(), "64k", "700");
+    let (uid, home) = (alice.uid, alice.home());
+    std::os::unix::fs::chown(&home, Some(uid), Some(uid)).unwrap();
+    small.fill();
+    let scene = Scene::new();
+    let hers = scene.guest(&alice);
+    hers.start();
+    hers.watch().shake_hands();
+    drop(scene);
+}
+
+/// F6: The front has no descriptors left
+/// Happens: Who comes waits in the kernel's queue until there is room again. The processor rests.
+/// Seen: A page that takes longer to load.
+/// Lost: Nothing.
+/// Kept: Open desktops.
+/// Tests: tests/root/restart.rs a_child_that_cannot_be_watched_is_not_left
+#[test]
+fn f06_without_descriptors_visitors_wait_and_viewers_go_on_and_the_processor_rests() {
+    let alice = Person::new("a");
+    let few = |program: &Path| {
+        let mut up = Command::new("prlimit");
+        up.arg(format!("--nofile={DESCRIPTORS}")).arg(program);
+        up
+    };
+    let scene = Scene::made("", |_| {}, few);
+    let hers = scene.guest(&alice);
+    hers.start();
+    let mut view = hers.watch();
+    view.shake_hands();
+    let front = scene.role("serve");
+    let mut crowd: Vec<_> = (0..DESCRIPTORS)
+        .map(|_| connect(scene.address).unwrap())
+        .collect();
+    process::until("the warning in the log", || {
+        scene
+            .log()
+            .contains("no connection can be accepted")
+            .then_some(())
+    });
+    let before = spent(front);
+    view.is_drawn_for();
+    let pause = rustix::event::Timespec::try_from(Duration::from_secs(1)).unwrap();
+    rustix::event::poll(&mut [], Some(&pause)).unwrap();
+    // In hundredths of a second: a loop that never waits would have taken all hundred.
+    assert!(spent(front) - before < 30);
+    // Said once, and not every time.
+    assert_eq!(
+        scene.log().matches("no connection can be accepted").count(),
+        1
+    );
+    // The last of those who wait is served when the others have gone.
+    let mut last = crowd.pop().unwrap();
+    drop(crowd);
+    write!(
+        last,
+        "GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n",
+        scene.address
+    )
+    .unwrap();
+    let reply = crate::gateway::read_reply(&mut std::io::BufReader::new(last));
+    assert_eq!(reply.unwrap().unwrap().status, 200);
+    view.is_drawn_for();
+}
+
+/// The processor's time that a process has taken, in hundredths of a second.
+fn spent(pid: i32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let number = |at: usize| fields.split(' ').nth(at).unwrap().parse::<u64>().unwrap();
+    number(11) + number(12)
+}

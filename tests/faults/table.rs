@@ -1,0 +1,1 @@
+//! Makes docs/faults.md.
