@@ -78,6 +78,7 @@ impl CloseCause {
             Self::Crashed(_) => "crashed",
             Self::LoggedOut => "logged_out",
             Self::SignedOut => "signed_out",
+            Self::Unanswered => "unanswered",
             Self::Replaced => "replaced",
             Self::TooManyViewers => "too_many_viewers",
             Self::Restarting | Self::Stopping => "restarting",
