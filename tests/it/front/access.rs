@@ -8,6 +8,7 @@ use super::House;
 fn example(path: &str) -> String {
     path.replace("{user}", "alice")
         .replace("{name}", "work")
+        .replace("{account}", "alice")
         .replace("{*path}", "none.js")
 }
 

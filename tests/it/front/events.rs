@@ -7,21 +7,25 @@ use tokio::net::TcpStream;
 use super::{Browser, House};
 use crate::support::soon;
 
-struct Events {
+pub(crate) struct Events {
     lines: Lines<BufReader<TcpStream>>,
 }
 
 impl Events {
-    async fn open(browser: &Browser) -> Self {
+    pub(crate) async fn open(browser: &Browser) -> Self {
+        Self::of(browser, "/api/v1/events").await
+    }
+
+    pub(crate) async fn of(browser: &Browser, path: &str) -> Self {
         let mut stream = TcpStream::connect(browser.address).await.unwrap();
-        let head = browser.head("GET", "/api/v1/events", &[], 0);
+        let head = browser.head("GET", path, &[], 0);
         stream.write_all(head.as_bytes()).await.unwrap();
         let lines = BufReader::new(stream).lines();
         Self { lines }
     }
 
     /// The name and data of the next event.
-    async fn next(&mut self) -> Option<(String, String)> {
+    pub(crate) async fn next(&mut self) -> Option<(String, String)> {
         let mut name = String::new();
         while let Some(line) = soon(self.lines.next_line()).await.unwrap() {
             if let Some(event) = line.strip_prefix("event: ") {

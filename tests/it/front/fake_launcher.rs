@@ -1,7 +1,7 @@
 //! A launcher without PAM, accounts or desktops: it speaks the real protocol and knows what the
 //! test tells it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
@@ -12,7 +12,8 @@ use deskway::launcher::protocol::{
     Refusal, Request, decode, encode,
 };
 use deskway::model::{
-    DesktopId, DesktopInfo, DesktopState, EndCause, ProfileId, ProfileInfo, Stage, UserName,
+    Act, DesktopId, DesktopInfo, DesktopReport, DesktopState, EndCause, ProfileId, ProfileInfo,
+    SignInReport, Stage, Usage, UserName,
 };
 use deskway_osuser::Received;
 use sha2::{Digest as _, Sha256};
@@ -38,6 +39,9 @@ struct Facts {
     attached: BTreeMap<DesktopId, UserName>,
     /// The configured group that each is in.
     groups: BTreeMap<String, String>,
+    admins: BTreeSet<String>,
+    /// What was done to desktops by [`Request::Act`], in order.
+    acts: Vec<(DesktopId, Act)>,
     /// The answer to the question for an index.
     index: Option<Index>,
     /// The answer to every sign-in instead of the right one.
@@ -72,6 +76,8 @@ impl World {
             desktops: BTreeMap::new(),
             attached: BTreeMap::new(),
             groups: BTreeMap::new(),
+            admins: BTreeSet::new(),
+            acts: Vec::new(),
             index: None,
             sign_in_answer: None,
             peers: Vec::new(),
@@ -112,6 +118,34 @@ impl World {
         self.facts()
             .groups
             .insert(name.to_owned(), group.to_owned());
+    }
+
+    /// The launcher takes that person for an admin, or not any more.
+    pub(crate) fn set_admin(&self, name: &str, is_admin: bool) {
+        let mut facts = self.facts();
+        if is_admin {
+            facts.admins.insert(name.to_owned());
+        } else {
+            facts.admins.remove(name);
+        }
+        for account in facts.logins.values_mut() {
+            if account.name.as_str() == name {
+                account.is_admin = is_admin;
+            }
+        }
+    }
+
+    /// What was done to desktops, in order.
+    pub(crate) fn acts(&self) -> Vec<(String, Act)> {
+        let facts = self.facts();
+        let acts = facts.acts.iter();
+        acts.map(|(desktop, act)| (desktop.to_string(), act.clone()))
+            .collect()
+    }
+
+    /// The desktop is none that is remembered.
+    pub(crate) fn remove(&self, desktop: &str) {
+        self.facts().desktops.remove(&desktop.parse().unwrap());
     }
 
     /// What the public index is.
@@ -323,6 +357,24 @@ impl Facts {
                     greeting: Greeting::Fresh,
                 }
             }
+            Request::Act {
+                handle,
+                desktop,
+                act,
+            } => self.act(&handle, desktop, act)?,
+            Request::Overview { handle, after } => {
+                self.admin(&handle)?;
+                self.overview(after.as_ref())
+            }
+            Request::People { handle, skip } => {
+                self.admin(&handle)?;
+                self.people(skip)
+            }
+            Request::EndSignIns { handle, account } => {
+                self.admin(&handle)?;
+                self.logins.retain(|_, login| login.name != account);
+                Answer::Done
+            }
             Request::Index => {
                 let none = || Refusal::BadRequest("no public index".to_owned());
                 Answer::Index(self.index.clone().ok_or_else(none)?)
@@ -330,6 +382,83 @@ impl Facts {
             Request::SetUp { token, .. } if token.expose() == "first" => Answer::Done,
             _ => return Err(Refusal::BadRequest("not in this test".to_owned())),
         })
+    }
+
+    fn admin(&self, handle: &Handle) -> Result<(), Refusal> {
+        let reason = "this is for admins alone".to_owned();
+        let is_admin = self.whose(handle)?.is_admin;
+        is_admin.then_some(()).ok_or(Refusal::NotAllowed { reason })
+    }
+
+    fn act(&mut self, handle: &Handle, desktop: DesktopId, act: Act) -> Result<Answer, Refusal> {
+        let account = self.whose(handle)?;
+        if !account.is_admin && account.name != desktop.owner {
+            return Err(Refusal::NoSuchDesktop);
+        }
+        let state = match &act {
+            Act::Start { .. } => {
+                let stage = Stage::Screen;
+                Some(DesktopState::Starting { stage, since: 5 })
+            }
+            Act::Stop => {
+                let cause = EndCause::Stopped;
+                Some(DesktopState::Gone { cause, at: 6 })
+            }
+            Act::Freeze => Some(DesktopState::Frozen { since: 1, at: 6 }),
+            Act::Thaw => Some(DesktopState::Ready { since: 1 }),
+            Act::Keep | Act::Message(_) => None,
+        };
+        if let Act::Start { .. } = act {
+            let info = DesktopInfo {
+                id: desktop.clone(),
+                profile: Some(xfce()),
+                state: DesktopState::Absent,
+                active: None,
+                notices: Vec::new(),
+            };
+            self.desktops.entry(desktop.clone()).or_insert(info);
+        }
+        let info = self.desktops.get_mut(&desktop).ok_or(Refusal::NotRunning)?;
+        if let Some(state) = state {
+            info.state = state;
+        }
+        self.acts.push((desktop, act));
+        Ok(Answer::Done)
+    }
+
+    /// Two desktops a page, so that there are several.
+    fn overview(&self, after: Option<&DesktopId>) -> Answer {
+        let beyond = |id: &&DesktopId| after.is_none_or(|after| *id > after);
+        let all: Vec<_> = self.desktops.keys().filter(beyond).collect();
+        let report = |id: &&DesktopId| DesktopReport {
+            info: self.desktops[*id].clone(),
+            usage: Usage {
+                memory: Some(1 << 20),
+                ..Usage::default()
+            },
+        };
+        Answer::Overview {
+            desktops: all.iter().take(2).map(report).collect(),
+            more: all.len() > 2,
+        }
+    }
+
+    fn people(&self, skip: u32) -> Answer {
+        let mut all: Vec<_> = self.logins.values().collect();
+        all.sort_by_key(|account| account.name.clone());
+        let rest: Vec<_> = all.into_iter().skip(skip as usize).collect();
+        let report = |account: &&Account| SignInReport {
+            account: account.name.clone(),
+            full_name: account.full_name.clone(),
+            is_admin: account.is_admin,
+            peer: [192, 0, 2, 7].into(),
+            since: 10,
+            until: account.until,
+        };
+        Answer::People {
+            sign_ins: rest.iter().take(2).map(report).collect(),
+            more: rest.len() > 2,
+        }
     }
 
     fn sign_in(&mut self, name: &str, password: &str) -> Result<Answer, Refusal> {
@@ -342,7 +471,7 @@ impl Facts {
         let handle = [self.next_handle; 32];
         self.next_handle += 1;
         let account = Account {
-            is_admin: false,
+            is_admin: self.admins.contains(name),
             name: known(name),
             full_name: format!("The good {name}"),
             group: self.groups.get(name).cloned(),

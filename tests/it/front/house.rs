@@ -23,6 +23,7 @@ use super::{Browser, FakeLauncher, World};
 
 pub(crate) const MANIFEST: &str = r#"{
     "src/portal.ts": {"file": "assets/portal-1a.js", "css": ["assets/portal-1a.css"]},
+    "src/admin.ts": {"file": "assets/admin-1a.js"},
     "src/viewer.ts": {"file": "assets/viewer-1a.js"},
     "src/sign-in.ts": {"file": "assets/sign-in-1a.js"}
 }"#;

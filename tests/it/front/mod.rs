@@ -1,6 +1,8 @@
 //! The whole front in this process, with a launcher that does as the test says.
 
 mod access;
+mod admin;
+mod api;
 mod browser;
 mod compression;
 mod doctor;
