@@ -36,6 +36,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Agent => agent::run()?,
         Command::Websockify(flags) => return Ok(websockify::run(&flags)),
         Command::Desktop(args) => cli::desktop::run(&args)?,
+        Command::People(args) => cli::people::run(&args)?,
         Command::User(args) => cli::user::run(&args)?,
         Command::CheckConfig(args) => cli::check_config::run(&args)?,
         Command::Import(args) => cli::import::run(&args)?,

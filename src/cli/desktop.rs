@@ -1,4 +1,4 @@
-//! `deskway desktop list|start|stop`: asks the launcher on this machine.
+//! `deskway desktop list|start|stop|freeze|thaw|message`: asks the launcher on this machine.
 
 use std::path::{Path, PathBuf};
 
@@ -6,30 +6,35 @@ use serde::Serialize;
 
 use super::{Desktop, Error, RunPlace, out};
 use crate::config::{self, Config, Overrides};
-use crate::launcher::client::Client;
-use crate::model::{DesktopInfo, DesktopState, ProfileId, Stage};
+use crate::launcher::client::{Client, ClientError};
+use crate::launcher::protocol::Refusal;
+use crate::model::{
+    Act, DesktopId, DesktopReport, DesktopState, ProfileId, Stage, Usage, bytes,
+};
+use crate::runtime::Clock;
 
 /// # Errors
 /// When the launcher cannot be asked or refuses, or a desktop does not come up.
 pub fn run(args: &Desktop) -> Result<(), Error> {
     match args {
         Desktop::List { all, json, place } => {
-            let mut desktops = Client::connect(&place.run_dir()?)?.list(None)?;
-            desktops.retain(|desktop| *all || is_running(&desktop.state));
+            let (mut desktops, with_usage) = listed(&mut Client::connect(&place.run_dir()?)?)?;
+            desktops.retain(|desktop| *all || is_running(&desktop.info.state));
             out::print(&if *json {
                 as_json(&desktops)?
             } else {
-                as_table(&desktops)
+                as_table(&desktops, with_usage.then(|| Clock::System.unix()))
             })
         }
         Desktop::Start {
             desktop,
             profile,
+            json,
             place,
         } => {
             let mut launcher = Client::connect(&place.run_dir()?)?;
             match launcher.start(desktop, profile.clone())? {
-                DesktopState::Ready { .. } => out::print(&format!("`{desktop}` is ready\n")),
+                DesktopState::Ready { .. } => done(&mut launcher, desktop, "ready", *json),
                 state => Err(Error::NotReady {
                     desktop: desktop.clone(),
                     state: told(&state),
@@ -40,25 +45,94 @@ pub fn run(args: &Desktop) -> Result<(), Error> {
         Desktop::Stop {
             desktop,
             all: _,
+            json,
             place,
-        } => {
-            let mut launcher = Client::connect(&place.run_dir()?)?;
-            let desktops = match desktop {
-                Some(desktop) => vec![desktop.clone()],
-                None => launcher
-                    .list(None)?
-                    .into_iter()
-                    // An attached server has no profile and is not Deskway's to stop.
-                    .filter(|desktop| desktop.profile.is_some() && is_running(&desktop.state))
-                    .map(|desktop| desktop.id)
-                    .collect(),
-            };
-            for desktop in desktops {
-                launcher.stop(&desktop)?;
-                out::print(&format!("`{desktop}` is stopped\n"))?;
-            }
-            Ok(())
+        } => stop(&place.run_dir()?, desktop.as_ref(), *json),
+        Desktop::Freeze {
+            desktop,
+            json,
+            place,
+        } => act(place, desktop, Act::Freeze, "frozen", *json),
+        Desktop::Thaw {
+            desktop,
+            json,
+            place,
+        } => act(place, desktop, Act::Thaw, "ready", *json),
+        Desktop::Message {
+            desktop,
+            text,
+            json,
+            place,
+        } => act(place, desktop, Act::Message(text.clone()), "told", *json),
+    }
+}
+
+fn stop(run: &Path, desktop: Option<&DesktopId>, json: bool) -> Result<(), Error> {
+    let mut launcher = Client::connect(run)?;
+    let desktops = match desktop {
+        Some(desktop) => vec![desktop.clone()],
+        None => launcher
+            .list(None)?
+            .into_iter()
+            // An attached server has no profile and is not Deskway's to stop.
+            .filter(|desktop| desktop.profile.is_some() && is_running(&desktop.state))
+            .map(|desktop| desktop.id)
+            .collect(),
+    };
+    for desktop in &desktops {
+        launcher.stop(desktop)?;
+        if !json {
+            out::print(&format!("`{desktop}` is stopped\n"))?;
         }
+    }
+    if json {
+        let (mut stopped, _) = listed(&mut launcher)?;
+        stopped.retain(|report| desktops.contains(&report.info.id));
+        out::print(&as_json(&stopped)?)?;
+    }
+    Ok(())
+}
+
+fn act(
+    place: &RunPlace,
+    desktop: &DesktopId,
+    act: Act,
+    outcome: &str,
+    json: bool,
+) -> Result<(), Error> {
+    let mut launcher = Client::connect(&place.run_dir()?)?;
+    launcher.act(desktop, act)?;
+    done(&mut launcher, desktop, outcome, json)
+}
+
+/// Says what has become of a desktop.
+fn done(
+    launcher: &mut Client,
+    desktop: &DesktopId,
+    outcome: &str,
+    json: bool,
+) -> Result<(), Error> {
+    if !json {
+        return out::print(&format!("`{desktop}` is {outcome}\n"));
+    }
+    let (all, _) = listed(launcher)?;
+    let found = all.iter().find(|report| report.info.id == *desktop);
+    out::print(&out::json(&found.map(Row::new))?)
+}
+
+/// The desktops that the asker may see, and whether what they take is told too.
+fn listed(launcher: &mut Client) -> Result<(Vec<DesktopReport>, bool), Error> {
+    match launcher.overview() {
+        Ok(desktops) => Ok((desktops, true)),
+        Err(ClientError::Refused(Refusal::NotAllowed { .. })) => {
+            let own = launcher.list(None)?.into_iter();
+            let report = |info| DesktopReport {
+                info,
+                usage: Usage::default(),
+            };
+            Ok((own.map(report).collect(), false))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -106,7 +180,7 @@ struct Row<'a> {
     name: &'a str,
     /// `null` for an attached VNC server.
     profile: Option<&'a str>,
-    /// `absent`, `starting`, `ready`, `stopping`, `gone` or `failed`.
+    /// `absent`, `starting`, `ready`, `frozen`, `stopping`, `gone` or `failed`.
     state: &'static str,
     /// `screen` or `session`, while it is starting.
     stage: Option<&'static str>,
@@ -114,10 +188,22 @@ struct Row<'a> {
     since: Option<u64>,
     /// Why it ended, in plain words.
     cause: Option<String>,
+    /// Its last sign of life, in seconds since 1970.
+    active: Option<u64>,
+    /// Bytes; this and what follows for root alone, and where a cgroup says so.
+    memory: Option<u64>,
+    memory_max: Option<u64>,
+    /// Thousandths of one core.
+    cpu: Option<u32>,
+    processes: Option<u32>,
 }
 
 impl<'a> Row<'a> {
-    fn new(desktop: &'a DesktopInfo) -> Self {
+    fn new(report: &'a DesktopReport) -> Self {
+        let DesktopReport {
+            info: desktop,
+            usage,
+        } = report;
         let (state, stage, since, cause) = match &desktop.state {
             DesktopState::Absent => ("absent", None, None, None),
             DesktopState::Starting { stage, since } => {
@@ -140,6 +226,11 @@ impl<'a> Row<'a> {
             stage,
             since,
             cause,
+            active: desktop.active,
+            memory: usage.memory,
+            memory_max: usage.memory_max,
+            cpu: usage.cpu,
+            processes: usage.processes,
         }
     }
 }
@@ -151,27 +242,45 @@ fn stage_name(stage: Stage) -> &'static str {
     }
 }
 
-fn as_json(desktops: &[DesktopInfo]) -> Result<String, Error> {
+fn as_json(desktops: &[DesktopReport]) -> Result<String, Error> {
     let rows: Vec<_> = desktops.iter().map(Row::new).collect();
     out::json(&rows)
 }
 
-fn as_table(desktops: &[DesktopInfo]) -> String {
+/// With `now`, in seconds since 1970, also what they take.
+fn as_table(desktops: &[DesktopReport], now: Option<u64>) -> String {
     if desktops.is_empty() {
         return "no desktop is running\n".to_owned();
     }
-    let row = |desktop: &DesktopInfo| {
-        let profile = desktop
-            .profile
-            .as_ref()
-            .map_or("(attached)", ProfileId::as_str);
-        vec![
-            desktop.id.to_string(),
-            profile.to_owned(),
-            told(&desktop.state),
-        ]
+    let row = |DesktopReport { info, usage }: &DesktopReport| {
+        let profile = info.profile.as_ref();
+        let mut row = vec![
+            info.id.to_string(),
+            profile.map_or("(attached)", ProfileId::as_str).to_owned(),
+        ];
+        if let Some(now) = now {
+            let idle = info.active.map(|active| idle(now.saturating_sub(active)));
+            let cpu = usage.cpu.map(|cpu| format!("{} %", cpu.div_ceil(10)));
+            let memory = usage.memory.map(bytes);
+            row.extend([idle, cpu, memory].map(Option::unwrap_or_default));
+        }
+        row.push(told(&info.state));
+        row
     };
-    out::table(&["DESKTOP", "SESSION", "STATE"], desktops.iter().map(row))
+    let header: &[&str] = match now {
+        Some(_) => &["DESKTOP", "SESSION", "IDLE", "CPU", "MEMORY", "STATE"],
+        None => &["DESKTOP", "SESSION", "STATE"],
+    };
+    out::table(header, desktops.iter().map(row))
+}
+
+/// Seconds in whole minutes, or hours.
+fn idle(seconds: u64) -> String {
+    match seconds / 60 {
+        0 => "no".to_owned(),
+        minutes @ 1..=119 => format!("{minutes} min"),
+        minutes => format!("{} h", minutes / 60),
+    }
 }
 
 /// A state in plain words.
@@ -205,9 +314,9 @@ fn log_of(state: &DesktopState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{EndCause, Exit};
+    use crate::model::{DesktopInfo, EndCause, Exit};
 
-    fn desktops() -> Vec<DesktopInfo> {
+    fn desktops() -> Vec<DesktopReport> {
         let failed = DesktopState::Failed {
             cause: EndCause::SessionDied {
                 how: Exit::Code(1),
@@ -221,24 +330,45 @@ mod tests {
             ("alice/office", None, DesktopState::Absent),
             ("bob", Some("xfce"), failed),
         ];
-        let info = |(id, profile, state): (&str, Option<&str>, _)| DesktopInfo {
-            id: id.parse().unwrap(),
-            profile: profile.map(|id| id.parse().unwrap()),
-            state,
-            active: None,
-            notices: Vec::new(),
+        let report = |(id, profile, state): (&str, Option<&str>, _)| DesktopReport {
+            info: DesktopInfo {
+                id: id.parse().unwrap(),
+                profile: profile.map(|id| id.parse().unwrap()),
+                state,
+                active: None,
+                notices: Vec::new(),
+            },
+            usage: Usage::default(),
         };
-        states.map(info).to_vec()
+        states.map(report).to_vec()
     }
 
     #[test]
     fn the_table_names_desktops_as_other_commands_take_them() {
-        let table = as_table(&desktops());
+        let table = as_table(&desktops(), None);
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(lines[1], "alice         xfce        ready");
         assert_eq!(lines[2], "alice/office  (attached)  not running");
         assert!(lines[3].ends_with("failed: The session ended after 2 s with exit status 1."));
-        assert_eq!(as_table(&[]), "no desktop is running\n");
+        assert_eq!(as_table(&[], None), "no desktop is running\n");
+    }
+
+    #[test]
+    fn root_also_sees_what_desktops_take() {
+        let mut desktops = desktops();
+        desktops[0].info.active = Some(1000);
+        desktops[0].usage = Usage {
+            memory: Some(3 << 29),
+            cpu: Some(125),
+            ..Usage::default()
+        };
+        let table = as_table(&desktops, Some(1000 + 4 * 60));
+        let lines: Vec<_> = table.lines().collect();
+        assert_eq!(lines[1], "alice         xfce        4 min  13 %  1.5 GB  ready");
+        assert_eq!(lines[2], "alice/office  (attached)                       not running");
+        let json: serde_json::Value = serde_json::from_str(&as_json(&desktops).unwrap()).unwrap();
+        assert_eq!((&json[0]["cpu"], &json[1]["cpu"]), (&125.into(), &().into()));
+        assert_eq!(idle(3 * 3600 + 5), "3 h");
     }
 
     #[test]
@@ -266,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_log_cannot_play_with_the_terminal() {
-        assert_eq!(log_of(&desktops()[2].state), "\nbad[2Jness");
-        assert_eq!(log_of(&desktops()[0].state), "");
+        assert_eq!(log_of(&desktops()[2].info.state), "\nbad[2Jness");
+        assert_eq!(log_of(&desktops()[0].info.state), "");
     }
 }

@@ -9,6 +9,7 @@ pub mod desktop;
 pub mod doctor;
 pub mod import;
 mod out;
+pub mod people;
 pub mod proxy_config;
 pub mod render;
 mod unread;
@@ -70,9 +71,12 @@ pub enum Command {
     /// Run one desktop; started by the launcher
     #[command(hide = true)]
     Agent,
-    /// List, start and stop desktops on this machine
+    /// List, start, stop and freeze desktops on this machine, and send messages to them
     #[command(subcommand)]
     Desktop(Desktop),
+    /// See who is signed in, and end sign-ins
+    #[command(subcommand)]
+    People(People),
     /// Manage local accounts, which Deskway keeps itself
     ///
     /// A local account is a name and a password for signing in at this Deskway. As root, its
@@ -156,7 +160,7 @@ pub struct Up {
 
 #[derive(Debug, Subcommand)]
 pub enum Desktop {
-    /// List your running desktops; as root, everybody's
+    /// List your running desktops; as root, everybody's, with what they take
     List {
         /// Also those that have ended, with the cause
         #[arg(long)]
@@ -174,6 +178,9 @@ pub enum Desktop {
         /// The kind of session, such as `xfce` [default: the configuration's]
         #[arg(long, value_name = "ID")]
         profile: Option<ProfileId>,
+        /// Print the desktop as JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         place: RunPlace,
     },
@@ -185,6 +192,63 @@ pub enum Desktop {
         /// All your desktops; as root, everybody's
         #[arg(long)]
         all: bool,
+        /// Print what was stopped as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: RunPlace,
+    },
+    /// Have all processes of a desktop stand still until somebody visits it; root alone may
+    Freeze {
+        /// Whose, and which: `alice` (her main desktop) or `alice/work`
+        desktop: DesktopId,
+        /// Print the desktop as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: RunPlace,
+    },
+    /// Have the processes of a frozen desktop go on
+    Thaw {
+        /// Whose, and which: `alice` (her main desktop) or `alice/work`
+        desktop: DesktopId,
+        /// Print the desktop as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: RunPlace,
+    },
+    /// Show a message in the page of a desktop and inside it; root alone may
+    Message {
+        /// Whose, and which: `alice` (her main desktop) or `alice/work`
+        desktop: DesktopId,
+        /// At most 500 characters
+        text: String,
+        /// Print the desktop as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: RunPlace,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum People {
+    /// List who is signed in, from where and since when; root alone may
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: RunPlace,
+    },
+    /// End every sign-in of somebody; root alone may
+    End {
+        /// The name to sign in with
+        name: UserName,
+        /// Print how many ended as JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         place: RunPlace,
     },

@@ -14,7 +14,9 @@ use super::protocol::{
     Answer, BadMessage, Envelope, FromLauncher, MAX_ANSWER, MAX_REQUEST, Refusal, Request, decode,
     encode,
 };
-use crate::model::{DesktopId, DesktopInfo, DesktopState, ProfileId, UserName};
+use crate::model::{
+    Act, DesktopId, DesktopInfo, DesktopReport, DesktopState, ProfileId, SignInReport, UserName,
+};
 use crate::runtime::Clock;
 
 /// How long the launcher may take for an answer; stopping a desktop takes the longest.
@@ -149,7 +151,66 @@ impl Client {
         }
     }
 
-    fn forget(&mut self, owner: UserName) -> Result<(), ClientError> {
+    /// Does something to a desktop, and waits until it is done.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn act(&mut self, desktop: &DesktopId, act: Act) -> Result<(), ClientError> {
+        let desktop = desktop.clone();
+        match self.ask(Request::ActAs { desktop, act })? {
+            Answer::Done => Ok(()),
+            _ => Err(ClientError::WrongAnswer),
+        }
+    }
+
+    /// Everybody's desktops with what they take, in the order of their names.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::Refused`] for who is neither root nor the launcher's
+    /// user.
+    pub fn overview(&mut self) -> Result<Vec<DesktopReport>, ClientError> {
+        let mut all: Vec<DesktopReport> = Vec::new();
+        loop {
+            let after = all.last().map(|report| report.info.id.clone());
+            match self.ask(Request::OverviewAs { after })? {
+                Answer::Overview { desktops, more } => {
+                    let is_last = !more || desktops.is_empty();
+                    all.extend(desktops);
+                    if is_last {
+                        return Ok(all);
+                    }
+                }
+                _ => return Err(ClientError::WrongAnswer),
+            }
+        }
+    }
+
+    /// Everybody's sign-ins, each person's together.
+    ///
+    /// # Errors
+    /// As [`Client::overview`].
+    pub fn people(&mut self) -> Result<Vec<SignInReport>, ClientError> {
+        let mut all: Vec<SignInReport> = Vec::new();
+        loop {
+            let skip = u32::try_from(all.len()).unwrap_or(u32::MAX);
+            match self.ask(Request::PeopleAs { skip })? {
+                Answer::People { sign_ins, more } => {
+                    let is_last = !more || sign_ins.is_empty();
+                    all.extend(sign_ins);
+                    if is_last {
+                        return Ok(all);
+                    }
+                }
+                _ => return Err(ClientError::WrongAnswer),
+            }
+        }
+    }
+
+    /// Ends every sign-in of an account.
+    ///
+    /// # Errors
+    /// As [`Client::overview`].
+    pub fn forget(&mut self, owner: UserName) -> Result<(), ClientError> {
         match self.ask(Request::ForgetAs { owner })? {
             Answer::Done => Ok(()),
             _ => Err(ClientError::WrongAnswer),
