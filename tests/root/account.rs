@@ -120,6 +120,11 @@ impl Group {
         let _turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
         run(Command::new("usermod").args(["--append", "--groups", &self.name, &person.name]));
     }
+
+    pub fn let_go(&self, person: &Person) {
+        let _turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
+        run(Command::new("gpasswd").args(["--delete", &person.name, &self.name]));
+    }
 }
 
 impl Drop for Group {

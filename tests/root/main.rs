@@ -11,6 +11,7 @@
 
 mod account;
 mod activation;
+mod admins;
 mod attached;
 mod attached_web_socket;
 mod entrances;
@@ -25,6 +26,7 @@ mod process;
 mod restart;
 #[path = "../../src/runtime/script.rs"]
 mod script;
+mod schemathesis;
 mod signing_in;
 mod site;
 mod upgrade;

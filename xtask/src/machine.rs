@@ -43,6 +43,7 @@ pub(crate) const TO_TEST: &[&str] = &[
     "procps",
     "python3",
     "python3-jwcrypto",
+    "python3-pip",
     "python3-redis",
     "python3-requests",
     "python3-simplejson",

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod announce;
+mod api;
 mod bench;
 mod conformance;
 mod demo;

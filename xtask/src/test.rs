@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use crate::api;
 use crate::conformance;
 use crate::machine;
 use crate::run;
@@ -29,6 +30,7 @@ pub(crate) fn everything() -> Result<()> {
         run::run(&mut run::cargo(&["test", "--workspace", "--locked"]))
     })?;
     stage("conformance", conformance::subset)?;
+    stage("API", api::schemathesis)?;
     stage("the original of websockify", original_of_websockify)?;
     stage("browser", || e2e(&[]))
 }

@@ -35,7 +35,8 @@ fn assert_fits(document: &Value, method: &str, path: &str, answer: &Response) {
     let mut whole = schema.clone();
     whole["components"] = document["components"].clone();
     let validator = jsonschema::validator_for(&whole).unwrap();
-    let errors = validator.iter_errors(&answer.json()).map(|it| it.to_string());
+    let body = answer.json();
+    let errors = validator.iter_errors(&body).map(|it| it.to_string());
     let errors: Vec<_> = errors.collect();
     assert!(errors.is_empty(), "{method} {path}: {errors:?} in {answer:?}");
 }
