@@ -8,9 +8,7 @@ use super::{Desktop, Error, RunPlace, out};
 use crate::config::{self, Config, Overrides};
 use crate::launcher::client::{Client, ClientError};
 use crate::launcher::protocol::Refusal;
-use crate::model::{
-    Act, DesktopId, DesktopReport, DesktopState, ProfileId, Stage, Usage, bytes,
-};
+use crate::model::{Act, DesktopId, DesktopReport, DesktopState, ProfileId, Stage, Usage, bytes};
 use crate::runtime::Clock;
 
 /// # Errors
@@ -124,7 +122,7 @@ fn done(
 fn listed(launcher: &mut Client) -> Result<(Vec<DesktopReport>, bool), Error> {
     match launcher.overview() {
         Ok(desktops) => Ok((desktops, true)),
-        Err(ClientError::Refused(Refusal::NotAllowed { .. })) => {
+        Err(ClientError::Refused(Refusal::Denied(_))) => {
             let own = launcher.list(None)?.into_iter();
             let report = |info| DesktopReport {
                 info,
@@ -364,10 +362,19 @@ mod tests {
         };
         let table = as_table(&desktops, Some(1000 + 4 * 60));
         let lines: Vec<_> = table.lines().collect();
-        assert_eq!(lines[1], "alice         xfce        4 min  13 %  1.5 GB  ready");
-        assert_eq!(lines[2], "alice/office  (attached)                       not running");
+        assert_eq!(
+            lines[1],
+            "alice         xfce        4 min  13 %  1.5 GB  ready"
+        );
+        assert_eq!(
+            lines[2],
+            "alice/office  (attached)                       not running"
+        );
         let json: serde_json::Value = serde_json::from_str(&as_json(&desktops).unwrap()).unwrap();
-        assert_eq!((&json[0]["cpu"], &json[1]["cpu"]), (&125.into(), &().into()));
+        assert_eq!(
+            (&json[0]["cpu"], &json[1]["cpu"]),
+            (&125.into(), &().into())
+        );
         assert_eq!(idle(3 * 3600 + 5), "3 h");
     }
 

@@ -384,6 +384,9 @@ pub enum Refusal {
     TooManyDesktops { max: u32 },
     #[error("too much is being asked at the moment")]
     Busy,
+    /// The person may not do it, or not now; says why.
+    #[error("{0}")]
+    Denied(String),
     #[error("the request makes no sense: {0}")]
     BadRequest(String),
     /// Tried, and something on this machine or an attached one went wrong.

@@ -161,7 +161,7 @@ impl From<Refusal> for Error {
             Refusal::NoSuchDesktop => Self::NotFound,
             Refusal::SlowDown { seconds } => Self::TooMany { seconds },
             Refusal::Busy => Self::Busy,
-            Refusal::WrongPassword | Refusal::NotAllowed { .. } => {
+            Refusal::WrongPassword | Refusal::NotAllowed { .. } | Refusal::Denied(_) => {
                 Self::Refused(sentence(&refusal.to_string()))
             }
             Refusal::NoSuchProfile(_)

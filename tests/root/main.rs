@@ -24,9 +24,9 @@ mod looks;
 mod ordinary;
 mod process;
 mod restart;
+mod schemathesis;
 #[path = "../../src/runtime/script.rs"]
 mod script;
-mod schemathesis;
 mod signing_in;
 mod site;
 mod upgrade;

@@ -33,8 +33,8 @@ impl Server {
         let is_own = desktop.owner == login.account;
         match self.is_admin(&login) {
             Ok(()) => {}
-            Err(Refusal::NotAllowed { .. }) if is_own => owner_may(&act)?,
-            Err(Refusal::NotAllowed { .. }) => return Err(Refusal::NoSuchDesktop),
+            Err(Refusal::Denied(_)) if is_own => owner_may(&act)?,
+            Err(Refusal::Denied(_)) => return Err(Refusal::NoSuchDesktop),
             Err(_) if is_own && owner_may(&act).is_ok() => {}
             Err(refusal) => return Err(refusal),
         }
@@ -145,9 +145,9 @@ impl Server {
 /// What owners may not do to their own desktops.
 fn owner_may(act: &Act) -> Result<(), Refusal> {
     match act {
-        Act::Freeze | Act::Message(_) => Err(Refusal::NotAllowed {
-            reason: "only admins freeze desktops and send messages to them".to_owned(),
-        }),
+        Act::Freeze | Act::Message(_) => Err(Refusal::Denied(
+            "only admins freeze desktops and send messages to them".to_owned(),
+        )),
         Act::Start { .. } | Act::Stop | Act::Thaw | Act::Keep => Ok(()),
     }
 }
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn owners_may_neither_freeze_nor_send_messages() {
         for act in [Act::Freeze, Act::Message("hello".to_owned())] {
-            assert!(matches!(owner_may(&act), Err(Refusal::NotAllowed { .. })));
+            assert!(matches!(owner_may(&act), Err(Refusal::Denied(_))));
         }
         for act in [Act::Stop, Act::Thaw, Act::Keep] {
             assert!(owner_may(&act).is_ok());

@@ -13,7 +13,7 @@ impl Server {
     /// Whose handle it is, when that is an admin.
     ///
     /// # Errors
-    /// [`Refusal::UnknownHandle`]; [`Refusal::NotAllowed`] for others; [`Refusal::Busy`] as long as
+    /// [`Refusal::UnknownHandle`]; [`Refusal::Denied`] for others; [`Refusal::Busy`] as long as
     /// nobody knows whether a group still makes this person one.
     pub(super) fn admin(&mut self, handle: &Handle) -> Result<UserName, Refusal> {
         let (login, _) = self.owner(handle)?;
@@ -27,7 +27,7 @@ impl Server {
             self.admins_are_known || access::is_admin_by_name(&login.account, &self.config.admin);
         if !login.is_admin {
             let reason = "this is for admins alone".to_owned();
-            Err(Refusal::NotAllowed { reason })
+            Err(Refusal::Denied(reason))
         } else if surely {
             Ok(())
         } else {

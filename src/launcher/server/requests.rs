@@ -142,7 +142,7 @@ impl Server {
             Request::ForgetAs { owner } => {
                 if !may_name_anybody(uid) {
                     let reason = "sign-ins are root's alone to end".to_owned();
-                    return Err(Refusal::NotAllowed { reason });
+                    return Err(Refusal::Denied(reason));
                 }
                 tracing::info!(user = %owner, "root ends the account's sign-ins");
                 self.forget_account(&owner);
@@ -243,9 +243,9 @@ impl Server {
         match (own, owner) {
             (Some(own), None) => Ok(Some(own)),
             (Some(own), Some(owner)) if own == owner => Ok(Some(own)),
-            _ => Err(Refusal::NotAllowed {
-                reason: "a desktop is its owner's and root's alone".to_owned(),
-            }),
+            _ => Err(Refusal::Denied(
+                "a desktop is its owner's and root's alone".to_owned(),
+            )),
         }
     }
 
@@ -435,7 +435,7 @@ fn root_alone(uid: u32) -> Result<(), Refusal> {
         Ok(())
     } else {
         let reason = "what everybody does is root's alone to see".to_owned();
-        Err(Refusal::NotAllowed { reason })
+        Err(Refusal::Denied(reason))
     }
 }
 

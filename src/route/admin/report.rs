@@ -150,7 +150,7 @@ pub(super) async fn heed<T>(
     person: &Identity,
     answer: Result<T, LauncherError>,
 ) -> Result<T, Error> {
-    if let Err(LauncherError::Refused(Refusal::NotAllowed { .. })) = &answer {
+    if let Err(LauncherError::Refused(Refusal::Denied(_))) = &answer {
         site.sign_ins.set_admin(&person.account.name, false);
         site.board.look_again();
         return Err(Error::NotFound);

@@ -107,7 +107,9 @@ async fn what_an_admin_asks_is_done_to_the_desktop_that_they_name() {
         assert_eq!(answer.status, status, "{answer:?}");
         assert_eq!(answer.json()["state"], state);
     }
-    let sent = alice.post_json(&at("message"), r#"{"text":"At noon"}"#).await;
+    let sent = alice
+        .post_json(&at("message"), r#"{"text":"At noon"}"#)
+        .await;
     assert_eq!(sent.status, 204, "{sent:?}");
     let last = house.world.acts().pop().unwrap();
     assert_eq!(last, ("bob".to_owned(), Act::Message("At noon".to_owned())));
@@ -165,7 +167,10 @@ async fn whoever_is_no_admin_any_more_sees_nothing_more_at_once() {
     house.world.set_admin("alice", false);
     let account = "alice".parse().unwrap();
     let is_admin = false;
-    house.launcher().say(FromLauncher::Admin { account, is_admin }).await;
+    house
+        .launcher()
+        .say(FromLauncher::Admin { account, is_admin })
+        .await;
     while events.next().await.is_some() {}
     for path in READS {
         assert_eq!(alice.get(path).await.status, 404, "{path}");

@@ -18,7 +18,10 @@ async fn document(browser: &Browser) -> Value {
 fn written<'a>(document: &'a Value, method: &str, path: &str, status: u16) -> &'a Value {
     let operation = &document["paths"][path][method.to_lowercase()];
     let answer = &operation["responses"][status.to_string()];
-    assert!(answer.is_object(), "{method} {path} answers {status}, unwritten");
+    assert!(
+        answer.is_object(),
+        "{method} {path} answers {status}, unwritten"
+    );
     answer
 }
 
@@ -38,7 +41,10 @@ fn assert_fits(document: &Value, method: &str, path: &str, answer: &Response) {
     let body = answer.json();
     let errors = validator.iter_errors(&body).map(|it| it.to_string());
     let errors: Vec<_> = errors.collect();
-    assert!(errors.is_empty(), "{method} {path}: {errors:?} in {answer:?}");
+    assert!(
+        errors.is_empty(),
+        "{method} {path}: {errors:?} in {answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -74,19 +80,28 @@ async fn the_document_has_the_paths_and_methods_of_the_router_and_no_others() {
 #[tokio::test]
 async fn the_document_is_for_those_who_are_signed_in_and_whole() {
     let house = House::open().await;
-    assert_eq!(house.browser().get("/api/v1/openapi.json").await.status, 401);
+    assert_eq!(
+        house.browser().get("/api/v1/openapi.json").await.status,
+        401
+    );
     let alice = house.alice().await;
     let document = document(&alice).await;
     assert_eq!(document["info"]["title"], "Deskway");
     let cookie = &document["components"]["securitySchemes"]["cookie"];
-    assert_eq!((&cookie["in"], &cookie["name"]), (&json!("cookie"), &json!("deskway_local")));
+    assert_eq!(
+        (&cookie["in"], &cookie["name"]),
+        (&json!("cookie"), &json!("deskway_local"))
+    );
     let mut ids = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let id = operation["operationId"].as_str().unwrap();
             assert!(ids.insert(id), "{id} is there twice");
             let summary = operation["summary"].as_str().unwrap_or_default();
-            assert!(!summary.is_empty(), "{method} {path} says nothing of itself");
+            assert!(
+                !summary.is_empty(),
+                "{method} {path} says nothing of itself"
+            );
             for status in ["401", "403", "503"] {
                 let fault = &operation["responses"][status]["content"]["application/json"];
                 assert_eq!(fault["schema"]["$ref"], "#/components/schemas/Fault");
@@ -118,7 +133,13 @@ async fn what_the_server_answers_is_as_the_document_has_it() {
         let path = format!("/api/v1/{below}/{{user}}/{{name}}/{act}");
         for desktop in ["alice/main", "bob/main", "nobody/main", "alice/none"] {
             let real = path.replace("{user}/{name}", desktop);
-            for body in ["", "{}", r#"{"text":"At noon"}"#, "{", r#"{"profile":"none"}"#] {
+            for body in [
+                "",
+                "{}",
+                r#"{"text":"At noon"}"#,
+                "{",
+                r#"{"profile":"none"}"#,
+            ] {
                 for browser in [&alice, &bob] {
                     let answer = browser.post_json(&real, body).await;
                     assert_fits(&document, "POST", &path, &answer);

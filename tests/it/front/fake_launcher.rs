@@ -387,7 +387,7 @@ impl Facts {
     fn admin(&self, handle: &Handle) -> Result<(), Refusal> {
         let reason = "this is for admins alone".to_owned();
         let is_admin = self.whose(handle)?.is_admin;
-        is_admin.then_some(()).ok_or(Refusal::NotAllowed { reason })
+        is_admin.then_some(()).ok_or(Refusal::Denied(reason))
     }
 
     fn act(&mut self, handle: &Handle, desktop: DesktopId, act: Act) -> Result<Answer, Refusal> {
