@@ -16,9 +16,9 @@ use crate::scene::Scene;
 /// "Your desktop does not answer.", within seconds, with *Stop it*.
 /// Lost: What was open in that desktop. One that hangs and wakes up has lost nothing.
 /// Kept: Files. Everybody else's desktop goes on drawing.
-/// Tests: tests/agent/main.rs a_killed_x_server_is_told_as_that,
-/// tests/it/bridge/stops.rs a_desktop_that_never_speaks_is_told_as_that_after_ten_seconds,
-/// tests/root/life.rs a_killed_agent_takes_its_desktop_with_it,
+/// Tests: tests/agent/main.rs a_killed_x_server_is_told_as_that;
+/// tests/it/bridge/stops.rs a_desktop_that_never_speaks_is_told_as_that_after_ten_seconds;
+/// tests/root/life.rs a_killed_agent_takes_its_desktop_with_it;
 /// tests/root/life.rs a_killed_session_child_leaves_nothing_either
 #[test]
 fn f01_a_killed_x_server_is_told_at_once_and_the_next_desktop_is_one_request_away() {
@@ -98,7 +98,7 @@ fn f01_an_x_server_that_hangs_for_a_while_goes_on_where_it_was() {
 /// Seen: "The server is restarting." for a second or two, then the desktop again, by itself.
 /// Lost: Nothing.
 /// Kept: Desktops, sign-ins, what was typed before.
-/// Tests: tests/e2e/restarts.spec.mjs killing ${roles.join(' and ')} leaves the desktop,
+/// Tests: tests/e2e/restarts.spec.mjs killing ${roles.join(' and ')} leaves the desktop;
 /// tests/root/restart.rs a_front_that_was_killed_is_found_again
 #[test]
 fn f02_a_killed_front_is_back_for_whoever_waits_and_knows_who_is_signed_in() {
@@ -125,7 +125,7 @@ fn f02_a_killed_front_is_back_for_whoever_waits_and_knows_who_is_signed_in() {
 /// Seen: Nothing, in an open desktop. A start or sign-in takes a moment longer.
 /// Lost: Nothing.
 /// Kept: Desktops, open viewers, sign-ins.
-/// Tests: tests/root/restart.rs a_killed_launcher_finds_its_desktops_and_sign_ins_again,
+/// Tests: tests/root/restart.rs a_killed_launcher_finds_its_desktops_and_sign_ins_again;
 /// tests/root/restart.rs a_desktop_that_ended_while_no_launcher_ran_is_cleaned_up
 #[test]
 fn f03_a_killed_launcher_cuts_no_viewer_and_the_next_signs_in_who_waited() {

@@ -22,7 +22,7 @@ const EACH: [&str; 3] = ["main", "two", "three"];
 /// Seen: The desktop again, by itself.
 /// Lost: Nothing.
 /// Kept: Sign-ins: nobody types a password.
-/// Tests: tests/root/activation.rs a_restart_on_sockets_of_systemd_loses_no_connection_attempt,
+/// Tests: tests/root/activation.rs a_restart_on_sockets_of_systemd_loses_no_connection_attempt;
 /// tests/it/front/restarts.rs a_new_front_finds_everybody_signed_in_and_asks_the_launcher_once
 #[test]
 fn f16_two_hundred_browsers_that_come_back_at_once_are_all_still_signed_in() {

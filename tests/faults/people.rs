@@ -3,13 +3,62 @@
 use std::process::Command;
 
 use deskway::launcher::protocol::{Answer, Refusal};
+use deskway::model::DesktopState;
 use rustix::process::Signal;
 
 use crate::account::{PASSWORD, Person};
-use crate::front::sign_in;
+use crate::front::{greeting, sign_in, stop};
 use crate::process;
 use crate::scene::Scene;
 use crate::site::Site;
+
+/// F7: One person's programs use up all processes or memory that they may have
+/// Happens: Their own programs get no more.
+/// Seen: What their programs make of it. The desktop can still be stopped.
+/// Lost: What could not be started.
+/// Kept: Everybody else's desktop.
+#[test]
+fn f07_who_has_as_many_processes_as_they_may_takes_none_of_others() {
+    const MOST: usize = 40;
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let bomb = "i=0; while [ $i -lt 200 ]; do sleep 600 & i=$((i+1)); done; sleep 600";
+    let (site, mut front) = Site::with(
+        "",
+        &format!(
+            "[[profile]]\nid = \"bomb\"\nname = \"Bomb\"\ncommand = [\"sh\", \"-c\", \"{bomb}\"]"
+        ),
+    );
+    let limits = site.path().join("limits.conf");
+    std::fs::write(&limits, format!("{} hard nproc {MOST}\n", alice.name)).unwrap();
+    let pam = format!(
+        "auth required pam_unix.so\naccount required pam_unix.so\n\
+         session required pam_limits.so conf={}\nsession required pam_unix.so\n",
+        limits.display()
+    );
+    std::fs::write(site.path().join("pam.d/deskway"), pam).unwrap();
+    let hers = front.sign_in(&alice);
+    front.start_profile(&hers, Some("bomb"));
+    process::until("all that she may have, or the end of it", || {
+        let count = process::of_user(alice.uid).len();
+        assert!(count <= MOST + 1, "{count} processes");
+        let log = front.desktops(&hers);
+        let over = log
+            .iter()
+            .any(|info| matches!(info.state, DesktopState::Failed { .. }));
+        (count >= MOST - 1 || over).then_some(())
+    });
+    let his = front.sign_in(&bob);
+    front.start(&his);
+    assert_eq!(
+        greeting(front.open(&his, &bob.name).unwrap()),
+        "RFB 003.008\n"
+    );
+    front.stop(&his);
+    let answer = front.ask(stop(&hers));
+    let stopped = matches!(answer, Answer::Done | Answer::Refused(Refusal::NotRunning));
+    assert!(stopped, "{answer:?}");
+    site.assert_nothing_is_left(&[&alice, &bob]);
+}
 
 /// F17: PAM hangs, answers late, or crashes
 /// Happens: It runs in a process of each try's own, which is ended after 30 s with all that it had
@@ -54,8 +103,8 @@ fn f17_a_pam_module_that_crashes_costs_that_try_alone() {
 /// Seen: "You signed out.", and the sign-in page.
 /// Lost: What was open, once the desktop is stopped.
 /// Kept: Everybody else's.
-/// Tests: tests/root/signing_in.rs an_account_that_may_not_sign_in_any_more_is_signed_out,
-/// tests/root/signing_in.rs a_local_account_that_is_changed_or_removed_is_signed_out,
+/// Tests: tests/root/signing_in.rs an_account_that_may_not_sign_in_any_more_is_signed_out;
+/// tests/root/signing_in.rs a_local_account_that_is_changed_or_removed_is_signed_out;
 /// tests/root/signing_in.rs a_handle_ends_with_its_account
 #[test]
 fn f19_who_is_removed_from_the_machine_sees_nothing_more_and_can_be_cleaned_up_after() {

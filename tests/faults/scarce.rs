@@ -47,8 +47,8 @@ impl Drop for Small {
         let umount = Command::new("umount").arg("--lazy").arg(&self.0).status();
         assert!(
             umount.is_ok_and(|status| status.success()),
-            "{:?} is left",
-            self.0
+            "{} is left",
+            self.0.display()
         );
     }
 }

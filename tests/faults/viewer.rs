@@ -110,11 +110,7 @@ impl Viewer {
                 self.stream.read_exact(&mut long)?;
                 usize::from(u16::from_be_bytes(long))
             }
-            127 => {
-                let mut long = [0; 8];
-                self.stream.read_exact(&mut long)?;
-                usize::try_from(u64::from_be_bytes(long)).unwrap()
-            }
+            127 => return Err(io::Error::other("longer than anything that was asked for")),
             short => short.into(),
         };
         let mut payload = vec![0; length];

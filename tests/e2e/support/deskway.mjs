@@ -106,11 +106,14 @@ export class Deskway {
     await this.ended;
   }
 
+  /** Ends a person's main desktop, or all desktops, by the command line, as root may. */
+  stopDesktops(person) {
+    execFileSync(PROGRAM, ['desktop', 'stop', person?.name ?? '--all', '--run-dir', this.runDir]);
+  }
+
   /** Ends the desktops too, and takes the folders away. */
   async remove() {
-    if (this.process.exitCode === null && this.process.signalCode === null) {
-      execFileSync(PROGRAM, ['desktop', 'stop', '--all', '--run-dir', this.runDir]);
-    }
+    if (this.process.exitCode === null && this.process.signalCode === null) this.stopDesktops();
     await this.stop();
     rmSync(this.folder, { recursive: true, force: true });
     if (this.programFolder) rmSync(this.programFolder, { recursive: true, force: true });

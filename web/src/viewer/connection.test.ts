@@ -188,4 +188,8 @@ test('a desktop that does not answer is said at once, and is there again when it
   assert.equal(run([{ type: 'answers' }], silent.connection).phase.kind, 'connected');
   const ended = run([closed(4001, 'The desktop was stopped.'), { type: 'answers' }], silent.connection);
   assert.equal(ended.phase.kind, 'ended');
+  const stopped = run([desktop('gone')], opening.connection);
+  assert.ok(stopped.phase.kind === 'ended' && stopped.phase.cause === 'stopped');
+  assert.deepEqual(run([{ type: 'retry' }], stopped.connection).effects, []);
+  assert.equal(run([{ type: 'wanted' }, desktop('gone'), started], stopped.connection).phase.kind, 'starting');
 });

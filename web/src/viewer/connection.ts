@@ -237,7 +237,8 @@ function onClosed(was: Connection, code: number, reason: string, now: number): S
 }
 
 function onRetry(was: Connection): Step {
-  if (was.socket) return stay(was);
+  // What is over is not tried again, although the time for it had been set.
+  if (was.socket || was.phase.kind === 'ended' || was.phase.kind === 'failed') return stay(was);
   const phase: Phase = was.phase.kind === 'lost' ? { ...was.phase, retryAt: null, trying: true } : was.phase;
   return { next: { ...was, phase }, effects: [{ do: 'check' }] };
 }

@@ -85,8 +85,9 @@ export class ViewerSession {
 
   /** Ends the desktop; throws what the server says when it cannot. */
   async stop(): Promise<void> {
-    await this.options.api.stop(this.options.desktop);
-    await this.check();
+    const desktop = await this.options.api.stop(this.options.desktop);
+    // Its socket may have told of the end already, and the person may have started it again.
+    if (this.connection.phase.kind === 'lost') this.dispatch({ type: 'desktop', desktop });
   }
 
   end(): void {
