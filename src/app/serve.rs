@@ -106,6 +106,8 @@ pub fn serve(
     drop_privileges: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
     let config = config.for_front();
+    // While the run directory can be written.
+    let clock = Clock::anchored(&config.paths.run);
     let configured = certificates::read(&config);
     let (logos, errors) = Logos::read(&config);
     for error in errors {
@@ -158,7 +160,7 @@ pub fn serve(
         templates: inherited.templates,
         logos,
         sessions: state.join("front.db"),
-        clock: Clock::System,
+        clock,
         doctor_key,
         metrics_token,
         process: process.ok(),

@@ -70,7 +70,7 @@ impl SignIns {
         account: Account,
         peer: IpAddr,
     ) -> Result<Identity, StoreError> {
-        let now = self.clock.unix();
+        let now = self.clock.steady();
         let row = SessionRow {
             hash: handle_hash(&handle),
             account: account.name.clone(),
@@ -87,7 +87,7 @@ impl SignIns {
     /// What is known of a handle.
     pub async fn find(&self, handle: &Handle) -> Result<Found, StoreError> {
         let hash = handle_hash(handle);
-        let now = self.clock.unix();
+        let now = self.clock.steady();
         let before = {
             let live = self.lock();
             live.get(&hash)
@@ -165,12 +165,12 @@ impl SignIns {
 
     /// How long a sign-in holds from now on.
     pub fn seconds_left(&self, identity: &Identity) -> u64 {
-        identity.account.until.saturating_sub(self.clock.unix())
+        identity.account.until.saturating_sub(self.clock.steady())
     }
 
     /// Notes on file that the session was used just now.
     pub async fn seen(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
-        self.store.seen(hash, self.clock.unix()).await
+        self.store.seen(hash, self.clock.steady()).await
     }
 
     /// Ends a sign-in; what was opened with it sees that it is over. `Some` when it was live.
@@ -186,7 +186,7 @@ impl SignIns {
 
     /// Ends what has run out, and says whose sign-ins these were.
     pub async fn end_what_ran_out(&self) -> Result<Vec<Identity>, StoreError> {
-        let now = self.clock.unix();
+        let now = self.clock.steady();
         let over: Vec<[u8; 32]> = {
             let live = self.lock();
             let ran_out = live

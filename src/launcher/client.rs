@@ -68,7 +68,7 @@ fn forget_files(run: &Path, owner: &UserName) -> io::Result<()> {
     if !directory.exists() {
         return Ok(());
     }
-    let mut logins = Logins::load(directory, Clock::System.unix())?;
+    let mut logins = Logins::load(directory, Clock::anchored(run).steady())?;
     for hash in logins.of(|login| login.account == *owner) {
         logins.forget(&hash);
     }

@@ -83,6 +83,10 @@ impl Place {
         self.run.join("set-up")
     }
 
+    pub(crate) fn run(&self) -> &Path {
+        &self.run
+    }
+
     pub(crate) fn state(&self) -> &Path {
         &self.state
     }

@@ -14,7 +14,7 @@ mod tasks;
 mod words;
 mod workers;
 
-pub use clock::Clock;
+pub use clock::{Anchor, Clock};
 pub use log::start_log;
 pub use one_request::exchange;
 pub use random::random_bytes;

@@ -2,13 +2,74 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::account::Person;
-use crate::gateway::{connect, read_reply};
+use crate::gateway::{Gateway, connect, read_reply};
 use crate::scene::Scene;
+
+/// Debian's; the loader fills in the machine's name.
+const LIBFAKETIME: &str = "/usr/$LIB/faketime/libfaketime.so.1";
+
+/// F12: The clock is set
+/// Happens: Whatever has a deadline is timed by a clock that nobody can set. So are sign-ins, across
+/// restarts too.
+/// Seen: Nothing.
+/// Lost: Nothing.
+/// Kept: Sign-ins, for as long as they were to last and no longer; waits after wrong passwords.
+/// Tests: src/runtime/clock.rs a_clock_that_is_set_moves_the_time_of_records_and_not_that_of_sign_ins;
+/// src/launcher/throttle.rs waits_end_at_a_minute
+#[test]
+fn f12_a_clock_that_is_set_an_hour_a_day_or_ten_years_away_signs_nobody_out() {
+    let alice = Person::new("a");
+    let stays = Gateway::folder();
+    // Deskway runs again and again, each time on the same files.
+    let start = |clock: &str| {
+        let on_the_same = |folder: &Path| {
+            let file = folder.join("deskway.toml");
+            let text = fs::read_to_string(&file).unwrap();
+            let [own, same] = [folder, stays.path()].map(|path| path.display().to_string());
+            let mut text = text.replace(&format!("{own}/r"), &format!("{same}/r"));
+            text = text.replace(&format!("{own}/s"), &format!("{same}/s"));
+            fs::write(file, text).unwrap();
+        };
+        let at_that_time = |program: &Path| {
+            let mut up = Command::new("env");
+            up.arg(format!("LD_PRELOAD={LIBFAKETIME}"))
+                .arg(format!("FAKETIME={clock}"));
+            up.arg("FAKETIME_DONT_FAKE_MONOTONIC=1").arg(program);
+            up
+        };
+        Scene::made("", on_the_same, at_that_time)
+    };
+    let cookie = start("+0").guest(&alice).cookie;
+    for (clock, ahead) in [
+        ("+3600", 3600),
+        ("-86400", -86_400),
+        ("+315360000", 315_360_000),
+    ] {
+        let scene = start(clock);
+        let me = scene.get("/api/v1/me", &cookie);
+        assert_eq!(me.status, 200, "{clock}: {me:?}");
+        assert_eq!(scene.get("/api/v1/desktops", &cookie).status, 200);
+        let mut fields = me
+            .head
+            .lines()
+            .filter_map(|line| line.strip_prefix("date: "));
+        let date = httpdate::parse_http_date(fields.next().unwrap()).unwrap();
+        let (its, ours) = (seconds(date), seconds(SystemTime::now()));
+        assert!((its - ours - ahead).abs() < 60, "the clock is not set");
+    }
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
 
 /// F20: Visitors write into the log, or flood it
 /// Happens: What they send is written with its control characters escaped, one line for each event.

@@ -36,6 +36,7 @@ pub(crate) const TO_TEST: &[&str] = &[
     "chromium",
     "haproxy",
     "iproute2",
+    "libfaketime",
     "libnginx-mod-stream",
     "nginx-light",
     "novnc",

@@ -155,14 +155,14 @@ impl Server {
         place.prepare().map_err(Error::Files)?;
         let lock = lock(&place)?;
         let listener = listen(&place).map_err(Error::Files)?;
-        let clock = Clock::System;
+        let clock = Clock::anchored(place.run());
         let is_root = deskway_osuser::is_root();
         let wanted = [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1];
         let now = clock.monotonic();
         Ok(Self {
             pam: pam(&config, &place, is_root).map_err(Error::Files)?,
             signals: Signals::take(&wanted).map_err(Error::Begin)?,
-            logins: Logins::load(place.logins(), clock.unix()).map_err(Error::Files)?,
+            logins: Logins::load(place.logins(), clock.steady()).map_err(Error::Files)?,
             listener,
             _lock: lock,
             connections: Connections::default(),

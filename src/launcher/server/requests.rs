@@ -180,7 +180,7 @@ impl Server {
 
     fn login(&self, handle: &Handle) -> Result<(HandleHash, Login), Refusal> {
         self.logins
-            .find(handle, self.clock.unix())
+            .find(handle, self.clock.steady())
             .map(|(hash, login)| (hash, login.clone()))
             .ok_or(Refusal::UnknownHandle)
     }
@@ -218,7 +218,7 @@ impl Server {
     }
 
     pub(super) fn expire_logins(&mut self) {
-        for handle_hash in self.logins.expire(self.clock.unix()) {
+        for handle_hash in self.logins.expire(self.clock.steady()) {
             self.connections
                 .tell_fronts(&FromLauncher::SignedOut { handle_hash });
         }
