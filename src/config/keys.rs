@@ -245,6 +245,16 @@ pub(super) const SECTIONS: &[Section] = &[
             key("json", "true or false"),
         ],
     ),
+    section(
+        "metrics",
+        &[
+            key(
+                "allow",
+                "a list of IP addresses or networks, such as [\"127.0.0.1\", \"10.0.0.0/8\"]",
+            ),
+            key("token_file", "the path of a file, from `/` on"),
+        ],
+    ),
 ];
 
 /// The section called `name`.

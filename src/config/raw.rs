@@ -31,6 +31,7 @@ pub(super) struct Raw {
     pub portal: Portal,
     pub paths: Paths,
     pub log: Log,
+    pub metrics: Metrics,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -186,6 +187,13 @@ pub(super) struct Paths {
     pub run: Value<String>,
     pub state: Value<String>,
     pub templates_dir: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Metrics {
+    pub allow: Value<Vec<Spanned<String>>>,
+    pub token_file: Value<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -16,6 +16,10 @@ pub fn diff_needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("paths.run", old.paths.run != new.paths.run),
         ("paths.state", old.paths.state != new.paths.state),
         ("log.filter", old.log.filter != new.log.filter),
+        (
+            "metrics.token_file",
+            old.metrics.token_file != new.metrics.token_file,
+        ),
         ("log.json", old.log.json != new.log.json),
     ];
     differs

@@ -113,6 +113,16 @@ impl Lifecycle {
         }
     }
 
+    /// Why it ended, once it has.
+    pub fn cause(&self) -> Option<&EndCause> {
+        match self {
+            Self::Gone { cause, .. } | Self::Failed { cause, .. } => Some(cause),
+            Self::Absent | Self::Starting { .. } | Self::Ready { .. } | Self::Stopping { .. } => {
+                None
+            }
+        }
+    }
+
     /// As its owner is shown it.
     pub fn state(&self) -> DesktopState {
         match self.clone() {

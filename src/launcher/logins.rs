@@ -129,6 +129,10 @@ impl Logins {
         found.map(|login| login.uid)
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.logins.len()
+    }
+
     pub(crate) fn all(&self) -> impl Iterator<Item = &Login> {
         self.logins.values()
     }

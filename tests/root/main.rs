@@ -21,6 +21,7 @@ mod gateway;
 mod isolation;
 mod life;
 mod looks;
+mod measured;
 mod ordinary;
 mod process;
 mod restart;

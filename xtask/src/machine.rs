@@ -45,6 +45,7 @@ pub(crate) const TO_TEST: &[&str] = &[
     "python3",
     "python3-jwcrypto",
     "python3-pip",
+    "python3-prometheus-client",
     "python3-redis",
     "python3-requests",
     "python3-simplejson",

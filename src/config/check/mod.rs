@@ -7,6 +7,7 @@ mod brand;
 mod desktops;
 mod environment;
 mod listeners;
+mod metrics;
 mod place;
 mod server;
 mod tls;
@@ -49,6 +50,7 @@ pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) 
     flag(raw.portal.public_index, &mut config.portal.public_index);
     paths(raw.paths, &mut config.paths, problems);
     log(raw.log, &mut config.log, problems);
+    metrics::metrics(raw.metrics, &mut config.metrics, problems);
 }
 
 fn paths(raw: raw::Paths, paths: &mut super::Paths, problems: &mut Problems<'_>) {

@@ -1,6 +1,7 @@
 //! The desktops of this machine: those that run, and how those that ended came to their end.
 
 mod notices;
+mod pace;
 mod running;
 mod start;
 
@@ -18,8 +19,9 @@ pub(crate) use start::Request;
 use super::lifecycle::Lifecycle;
 use super::owner::Owner;
 use super::place::{Place, RunId};
+use super::protocol::cause_word;
 use super::session_child::Record;
-use crate::model::{DesktopId, DesktopInfo, DesktopName, ProfileId, UserName};
+use crate::model::{Census, DesktopId, DesktopInfo, DesktopName, ProfileId, UserName};
 
 /// Most ended desktops that are remembered; beyond it the oldest is forgotten.
 const MAX_ENDED: usize = 1000;
@@ -49,6 +51,8 @@ pub(crate) struct Ended {
     pub(crate) desktop: DesktopId,
     /// Whether its session child could not remove its files itself.
     pub(crate) files_left: bool,
+    /// How it came to its end, for the metrics.
+    pub(crate) cause: &'static str,
 }
 
 impl Registry {
@@ -117,6 +121,20 @@ impl Registry {
         self.running.values().filter(own).count()
     }
 
+    /// How many of all desktops are where in their life.
+    pub(crate) fn census(&self) -> Census {
+        let mut census = Census::default();
+        for running in self.running.values() {
+            match running.life() {
+                Lifecycle::Starting { .. } => census.starting += 1,
+                Lifecycle::Ready { .. } => census.ready += 1,
+                Lifecycle::Stopping { .. } => census.stopping += 1,
+                Lifecycle::Absent | Lifecycle::Gone { .. } | Lifecycle::Failed { .. } => {}
+            }
+        }
+        census
+    }
+
     /// What to poll for being readable.
     pub(crate) fn sockets(&self) -> impl Iterator<Item = (&RunId, Source, BorrowedFd<'_>)> {
         self.running.iter().flat_map(|(id, running)| {
@@ -169,11 +187,13 @@ impl Registry {
         let running = self.running.remove(id)?;
         let uid = running.owner.os.uid;
         let (desktop, profile, life) = running.over(unix);
+        let cause = life.cause().map_or("stopped", cause_word);
         let past = Past { uid, profile, life };
         self.remember(&desktop, past);
         let left = [place.record(id), place.run_dir(id), place.private_tmp(id)];
         Some(Ended {
             desktop,
+            cause,
             files_left: left.iter().any(|path| path.symlink_metadata().is_ok()),
         })
     }

@@ -8,9 +8,11 @@ use deskway_osuser::{Child, ProcessId, Received};
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::Notices;
+use super::pace::Pace;
 use crate::agent::protocol::{Command, MAX_STATUS, Status};
 use crate::launcher::lifecycle::{End, Event, Lifecycle};
 use crate::launcher::owner::Owner;
+use crate::launcher::protocol::Measure;
 use crate::launcher::session_child::{Record, Report};
 use crate::model::{DesktopId, EndCause, ProfileId};
 
@@ -54,6 +56,9 @@ pub(crate) struct Running {
     log: String,
     stop: Stop,
     pub(crate) notices: Notices,
+    pace: Pace,
+    /// What has happened since somebody took it, for the metrics.
+    measures: Vec<Measure>,
 }
 
 /// How far a stop has come.
@@ -101,6 +106,8 @@ impl Running {
             log: String::new(),
             stop: Stop::NotAsked,
             notices: Notices::default(),
+            pace: Pace::begun(),
+            measures: Vec::new(),
         }
     }
 
@@ -121,6 +128,8 @@ impl Running {
             log: String::new(),
             stop: Stop::NotAsked,
             notices: Notices::default(),
+            pace: Pace::default(),
+            measures: Vec::new(),
         }
     }
 
@@ -131,6 +140,11 @@ impl Running {
 
     pub(crate) fn life(&self) -> &Lifecycle {
         &self.life
+    }
+
+    /// What there is to count since this was asked last.
+    pub(crate) fn take_measures(&mut self) -> Vec<Measure> {
+        std::mem::take(&mut self.measures)
     }
 
     pub(super) fn sockets(&self) -> impl Iterator<Item = (Source, BorrowedFd<'_>)> {
@@ -290,7 +304,9 @@ impl Running {
     fn apply(&mut self, event: Event, unix: u64) {
         let life = std::mem::replace(&mut self.life, Lifecycle::Absent);
         let was_starting = matches!(life, Lifecycle::Starting { .. });
+        let before = life.clone();
         self.life = life.on(event, unix);
+        self.measures.extend(self.pace.step(&before, &self.life));
         let (user, desktop) = (&self.desktop.owner, &self.desktop);
         match &self.life {
             Lifecycle::Ready { .. } if was_starting => {

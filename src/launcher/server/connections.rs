@@ -273,6 +273,23 @@ impl Connections {
         self.write_all();
     }
 
+    /// Tells every front that keeps up with what it is told; what another misses is no loss.
+    pub(super) fn tell_fronts_at_leisure(&mut self, news: &FromLauncher) {
+        let Ok(bytes) = encode(news, MAX_ANSWER) else {
+            return;
+        };
+        for connection in self.open.values_mut() {
+            if connection.who == Who::Front && connection.waiting.len() < MAX_WAITING / 2 {
+                connection.waiting.push_back(Message {
+                    bytes: bytes.clone(),
+                    descriptor: None,
+                    kind: None,
+                });
+            }
+        }
+        self.write_all();
+    }
+
     /// From now on this connection is told when that person's desktops change.
     pub(super) fn watch(&mut self, asker: Asker, account: &UserName) {
         if let Some(connection) = self.open.get_mut(&asker.connection) {

@@ -7,6 +7,7 @@ mod connections;
 mod errands;
 mod idling;
 mod index;
+mod measuring;
 mod others;
 mod overview;
 mod rechecks;
@@ -30,6 +31,7 @@ use rustix::process::{DumpableBehavior, Signal};
 use certificates::Ordering;
 use connections::{Connections, Who};
 use errands::Errand;
+use measuring::Telling;
 use waiting::Waiting;
 
 use super::certificates::Watched;
@@ -38,7 +40,7 @@ use super::jobs::Jobs;
 use super::logins::Logins;
 use super::pam_service::PamChoice;
 use super::place::{Place, RunId};
-use super::protocol::FromLauncher;
+use super::protocol::{FromLauncher, Measure};
 use super::relays::Relays;
 use super::sign_in::Refusals;
 use super::throttle::Throttle;
@@ -110,6 +112,7 @@ struct Server {
     next_dial: Instant,
     next_expiry: Instant,
     next_recheck: Instant,
+    telling: Telling,
     ending: Ending,
     /// When the launcher began, seconds since 1970.
     since: u64,
@@ -181,6 +184,7 @@ impl Server {
             next_dial: now,
             next_expiry: now,
             next_recheck: now,
+            telling: Telling::new(now),
             ending: Ending::No,
             since: clock.unix(),
             admins_are_known: false,
@@ -255,6 +259,7 @@ impl Server {
             dial,
             Some(self.next_expiry),
             Some(self.next_recheck),
+            self.next_telling(),
             self.certificates.next_look(),
             self.ordering.next(),
             self.jobs.next_deadline(),
@@ -323,7 +328,11 @@ impl Server {
             self.dial();
         }
         self.look_after_certificates(now);
+        if !self.changed.is_empty() {
+            self.telling.hurry(now);
+        }
         self.tell_changes();
+        self.tell_totals(now);
     }
 
     fn signalled(&mut self, reload: &mut dyn FnMut() -> Result<(Config, String), String>) {
@@ -413,6 +422,7 @@ impl Server {
             tracing::info!("connected to the front");
             self.connections.add(socket, Who::Front, now);
             self.tell_new_front();
+            self.telling.begin_anew(now);
         }
     }
 
@@ -423,6 +433,8 @@ impl Server {
                 self.jobs
                     .cancel(|errand| matches!(errand, Errand::Agent(run) if run == id));
                 self.changed.insert(ended.desktop.owner);
+                let cause = ended.cause.to_owned();
+                self.measure(Measure::Ended { cause });
                 if ended.files_left {
                     self.sweep(id);
                 }
@@ -431,6 +443,9 @@ impl Server {
             && running.read(source, unix)
         {
             self.changed.insert(running.desktop.owner.clone());
+            for measure in running.take_measures() {
+                self.measure(measure);
+            }
         }
     }
 

@@ -37,6 +37,7 @@ impl Server {
     ) -> Reply {
         let looked_at = |errand: &Errand| matches!(errand, Errand::SignIn(_));
         if self.jobs.count(looked_at) >= MAX_TRIES || self.refusals.is_full() {
+            self.measure_refusal(&Refusal::Busy);
             return Err(Refusal::Busy);
         }
         let began = self.clock.monotonic();
@@ -48,7 +49,8 @@ impl Server {
             .map_err(|seconds| {
                 tracing::warn!(%peer, seconds, "sign-ins are slowed down");
                 Refusal::SlowDown { seconds }
-            })?;
+            })
+            .inspect_err(|refusal| self.measure_refusal(refusal))?;
         let Ok(name) = name.parse::<UserName>() else {
             // Nobody can have such a name, and that takes as long to say.
             let wrong = Refusal::WrongPassword;
@@ -159,6 +161,7 @@ impl Server {
                     _ => self.throttle.wrong(tried, tries, now),
                 }
             }
+            self.measure_refusal(&refused.refusal);
             self.connections
                 .answer(refused.whom, refused.refusal.into());
         }

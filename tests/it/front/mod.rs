@@ -14,6 +14,7 @@ mod http2;
 mod index;
 mod introduced;
 mod looks;
+mod metrics;
 mod pages;
 mod proxies;
 mod restarts;
