@@ -183,6 +183,12 @@ impl Front {
         self.launcher.until_there().await;
     }
 
+    /// Resolves when those who serve people have come round to it, as they would to anybody.
+    pub async fn take_a_turn(&self) {
+        // It is dropped when the front stops, which is an answer too.
+        _ = self.tasks.spawn(async {}).await;
+    }
+
     /// The addresses where it listens.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses

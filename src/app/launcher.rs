@@ -1,5 +1,7 @@
 //! `deskway launcher`: the root side as a process.
 
+use std::os::fd::OwnedFd;
+
 use anyhow::{Context as _, Result};
 use deskway_osuser::is_root;
 
@@ -14,13 +16,17 @@ pub(super) fn alone(start: &cli::Start) -> Result<()> {
     let settings = Settings::load(start)?;
     let service = place::service_account()?;
     place::prepare(&settings.config, service.as_ref())?;
-    run(&settings, Options::default())
+    run(&settings, Options::default(), None)
 }
 
 /// Runs the launcher in this process, which has one thread.
-pub(super) fn run(settings: &Settings, options: Options) -> Result<()> {
+pub(super) fn run(
+    settings: &Settings,
+    options: Options,
+    supervisor: Option<OwnedFd>,
+) -> Result<()> {
     let reload = || settings.reload();
-    launcher::run(settings.config.clone(), options, reload).context("the launcher")
+    launcher::run(settings.config.clone(), options, supervisor, reload).context("the launcher")
 }
 
 /// The link with which the first person makes an account, when there is nobody who could sign in.

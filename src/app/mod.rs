@@ -11,6 +11,7 @@ pub mod front;
 mod launcher;
 mod notify;
 mod place;
+mod pulse;
 pub mod sandbox;
 pub mod serve;
 mod settings;

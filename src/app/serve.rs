@@ -216,8 +216,16 @@ async fn run(parts: FrontParts, told: Told) -> Result<()> {
                     front.close();
                     supervisor.say(Word::Closed).await;
                 }
+                Word::AreYouThere => {
+                    front.take_a_turn().await;
+                    supervisor.say(Word::Here).await;
+                }
                 Word::Finish => break,
-                Word::Prepared | Word::Ready | Word::Opened | Word::Closed => {}
+                Word::Prepared
+                | Word::Ready
+                | Word::Opened
+                | Word::Closed
+                | Word::Here => {}
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use deskway_osuser::{Child, ProcessId, Signals, run_in_child};
@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, waitpid};
 
 use super::notify::Notifier;
+use super::pulse::{Answers, Pulse};
 use super::words::{Line, Word};
 
 /// A role that lived shorter than this is started again after a pause only.
@@ -30,6 +31,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// than it waits itself; and the pause until it is looked at again then.
 const LEAVING_PATIENCE: Duration = Duration::from_secs(10);
 const KILLED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Below the run directory.
+const RECORDS: &str = "d";
 
 /// The roles' names.
 pub(super) const LAUNCHER: &str = "launcher";
@@ -72,6 +76,9 @@ pub(super) struct Supervisor<'a> {
     pub upgrades: BorrowedFd<'a>,
     leaving: Option<Leaving<'a>>,
     pub notifier: Notifier,
+    pulse: Pulse,
+    /// Where there is a file for each desktop that runs.
+    desktops: PathBuf,
 }
 
 /// A front of before the upgrade, which finishes.
@@ -94,6 +101,7 @@ pub(super) struct Running<'a> {
     pub state: State,
     pause: Duration,
     restarts: u64,
+    answers: Answers,
 }
 
 pub(super) enum State {
@@ -109,13 +117,15 @@ pub(super) enum State {
 
 impl<'a> Supervisor<'a> {
     /// `signals` are [`SIGNALS`].
-    pub(super) fn new(upgrades: BorrowedFd<'a>, signals: Signals) -> Self {
+    pub(super) fn new(upgrades: BorrowedFd<'a>, signals: Signals, run: &Path) -> Self {
         Self {
             signals,
             running: Vec::new(),
             upgrades,
             leaving: None,
             notifier: Notifier::from_environment(),
+            pulse: Pulse::from_environment(Instant::now()),
+            desktops: run.join(RECORDS),
         }
     }
 
@@ -168,6 +178,7 @@ impl<'a> Supervisor<'a> {
             state,
             pause: FIRST_PAUSE,
             restarts,
+            answers: Answers::default(),
         });
     }
 
@@ -192,6 +203,9 @@ impl<'a> Supervisor<'a> {
                 None => {}
             }
             self.listen_to_roles();
+            if self.pulse.is_due(Instant::now()) {
+                self.ask_roles();
+            }
             if let Some(failed) = self.running.iter_mut().find_map(Running::look_after) {
                 self.stop_all()?;
                 return Ok(End::Failed { role: failed });
@@ -226,11 +240,43 @@ impl<'a> Supervisor<'a> {
         for it in &mut self.running {
             if let State::Up { line, .. } = &mut it.state {
                 while let Some(word) = line.heard() {
-                    if word == Word::Ready {
-                        self.notifier.say("READY=1");
+                    match word {
+                        Word::Ready => self.notifier.say("READY=1"),
+                        Word::Here => it.answers.heard(),
+                        _ => {}
                     }
                 }
             }
+        }
+    }
+
+    /// Asks each whether it is there, and kills one that has not said so for long.
+    fn ask_roles(&mut self) {
+        let mut all_is_well = true;
+        for it in &mut self.running {
+            let State::Up { child, line, .. } = &it.state else {
+                all_is_well = false;
+                continue;
+            };
+            // One of a version that was not asked has no line.
+            if !line.is_open() {
+                continue;
+            }
+            all_is_well &= it.answers.ask();
+            if it.answers.hangs() {
+                it.answers = Answers::default();
+                let (role, pid) = (it.role.name, child.id().pid);
+                tracing::error!(role, pid, "hangs; killed, to be started again");
+                // It may have ended just now.
+                _ = child.kill(Signal::KILL);
+            } else {
+                line.say(Word::AreYouThere);
+            }
+        }
+        if all_is_well {
+            let records = std::fs::read_dir(&self.desktops);
+            let desktops = records.map_or(0, Iterator::count);
+            self.pulse.all_is_well(&self.notifier, desktops);
         }
     }
 
@@ -309,7 +355,9 @@ impl<'a> Supervisor<'a> {
             polled.push(PollFd::from_borrowed_fd(it.child.handle(), PollFlags::IN));
         }
         let kill = self.leaving.as_ref().map(|it| it.until);
-        let next = next_start(&self.running).into_iter().chain(kill).min();
+        let pulse = Some(self.pulse.next());
+        let next = next_start(&self.running).into_iter().chain(kill);
+        let next = next.chain(pulse).min();
         let left = next.map(|until| until.saturating_duration_since(Instant::now()));
         let timeout =
             left.and_then(|left| Timespec::try_from(left + Duration::from_millis(1)).ok());
@@ -324,6 +372,7 @@ impl Running<'_> {
     /// Another process takes the role's part, or none for now; what was there before.
     pub(super) fn replace(&mut self, state: State) -> State {
         self.restarts += 1;
+        self.answers = Answers::default();
         std::mem::replace(&mut self.state, state)
     }
 
@@ -352,6 +401,7 @@ impl Running<'_> {
         if let State::Down { until } = self.state
             && until <= now
         {
+            self.answers = Answers::default();
             self.state = start(&self.role, self.restarts).unwrap_or_else(|error| {
                 tracing::error!(role = self.role.name, %error, "cannot be started; trying again");
                 State::Down {

@@ -38,6 +38,7 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
         base_path,
         sound,
         step,
+        launcher_line,
         ..
     } = handover;
     let sound = upgrade::adopt(sound)?;
@@ -73,7 +74,8 @@ pub(super) fn run(flags: &cli::Up) -> Result<()> {
             with_parent()?;
             let settings = settings()?;
             drop(sound);
-            launcher::run(&settings, launcher_options(flags))
+            let line = launcher_line.map(upgrade::adopt).transpose()?;
+            launcher::run(&settings, launcher_options(flags), line)
         }
         Step::GoOn(had) => {
             let signals = patiently(None, || Ok(Signals::take(&SIGNALS)?))?;
@@ -113,7 +115,7 @@ fn start(flags: &cli::Up) -> Result<()> {
     };
     print_set_up_link(&settings, url.as_deref())?;
     let signals = Signals::take(&SIGNALS)?;
-    let mut supervisor = Supervisor::new(ground.upgrades.as_fd(), signals);
+    let mut supervisor = Supervisor::new(ground.upgrades.as_fd(), signals, &ground.run);
     for role in roles(flags, &settings, service.as_ref(), &ground, url.as_deref()) {
         supervisor.start(role)?;
     }
@@ -141,7 +143,7 @@ fn go_on(flags: &cli::Up, settings: &Settings, had: GoOn, signals: Signals) -> R
         base_path: settings.config.server.base_path.clone(),
     };
     let asker = had.asker.and_then(|asker| upgrade::adopt(asker).ok());
-    let mut supervisor = Supervisor::new(ground.upgrades.as_fd(), signals);
+    let mut supervisor = Supervisor::new(ground.upgrades.as_fd(), signals, &ground.run);
     for role in roles(flags, settings, service.as_ref(), &ground, None) {
         let runs = if role.name == LAUNCHER {
             &had.launcher
@@ -226,8 +228,9 @@ fn roles<'a>(
         name: LAUNCHER,
         keep: Vec::new(),
         keep_now: None,
-        work: Box::new(|restarts, _| {
-            let run = || launcher::run(&settings.now(restarts), launcher_options(flags));
+        work: Box::new(|restarts, line| {
+            let options = launcher_options(flags);
+            let run = || launcher::run(&settings.now(restarts), options, Some(line));
             status(LAUNCHER, with_parent().and_then(|()| run()))
         }),
     };

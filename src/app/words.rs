@@ -9,6 +9,8 @@ use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
+use crate::launcher::{ASKED, HERE};
+
 /// What is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
@@ -24,15 +26,21 @@ pub(super) enum Word {
     Open,
     /// To the front: take nobody in any more; viewers go on.
     Close,
+    /// To a role: is it there?
+    AreYouThere,
+    /// A role: it is.
+    Here,
     /// To the front: finish, tell the viewers, and end.
     Finish,
 }
 
-const LETTERS: [(Word, u8); 7] = [
+const LETTERS: [(Word, u8); 9] = [
     (Word::Prepared, b'p'),
     (Word::Ready, b'r'),
     (Word::Opened, b'o'),
     (Word::Closed, b'c'),
+    (Word::AreYouThere, ASKED),
+    (Word::Here, HERE),
     (Word::Open, b'O'),
     (Word::Close, b'C'),
     (Word::Finish, b'F'),
@@ -92,6 +100,11 @@ impl Line {
             // Its end is noticed by who waits for the answer.
             _ = rustix::net::send(socket, &[word.letter()], SendFlags::NOSIGNAL);
         }
+    }
+
+    /// Whether the role can be talked to.
+    pub(super) fn is_open(&self) -> bool {
+        self.socket.is_some()
     }
 
     pub(super) fn to_poll(&self) -> Option<PollFd<'_>> {

@@ -30,9 +30,14 @@ mod user_child;
 mod viewing;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use crate::config::{Config, Paths};
+
+/// What the supervisor says over its line to ask whether somebody is there, and the answer.
+pub const ASKED: u8 = b'A';
+pub const HERE: u8 = b'h';
 
 /// How a launcher is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +82,8 @@ pub fn prepare(paths: &Paths) -> Result<(), Error> {
 
 /// Runs a launcher until SIGTERM or SIGINT. To be called in a process with a single thread.
 ///
+/// `supervisor` is a stream over which it is asked now and then whether it still takes turns.
+///
 /// SIGHUP calls `reload`: a sound configuration is applied and its text told to the front; a
 /// wrong one is logged with its reason, and the old one stays. The directories stay in any case.
 ///
@@ -85,7 +92,8 @@ pub fn prepare(paths: &Paths) -> Result<(), Error> {
 pub fn run(
     config: Config,
     options: Options,
+    supervisor: Option<OwnedFd>,
     mut reload: impl FnMut() -> Result<(Config, String), String>,
 ) -> Result<(), Error> {
-    server::run(config, options, &mut reload)
+    server::run(config, options, supervisor, &mut reload)
 }

@@ -32,3 +32,4 @@ mod signing_in;
 mod site;
 mod upgrade;
 mod visitors;
+mod watchdog;

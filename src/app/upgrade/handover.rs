@@ -23,6 +23,9 @@ const PROTOCOL: u32 = 1;
 pub(in crate::app) struct Handover {
     protocol: u32,
     pub(in crate::app) step: Step,
+    /// A launcher's end of the line to the supervisor, where that has one for it.
+    #[serde(default)]
+    pub(in crate::app) launcher_line: Option<RawFd>,
     /// A memory file: what the check found sound, which it writes and every later step uses.
     pub(in crate::app) sound: RawFd,
     /// Where everything is, which stays however the configuration has changed.
@@ -93,6 +96,7 @@ impl Handover {
         Self {
             protocol: PROTOCOL,
             step,
+            launcher_line: None,
             sound: sound.as_raw_fd(),
             run: ground.run.clone(),
             state: ground.state.clone(),

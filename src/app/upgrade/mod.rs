@@ -261,12 +261,12 @@ impl Trial {
         })
     }
 
-    /// It has no use for a line, but each role has one.
     fn launcher(stage: &Stage<'_>) -> Result<Self> {
-        let (line, _theirs) = Line::pair()?;
-        let handover = Handover::new(stage.ground, stage.sound, Step::Launcher);
+        let (line, theirs) = Line::pair()?;
+        let mut handover = Handover::new(stage.ground, stage.sound, Step::Launcher);
+        handover.launcher_line = Some(theirs.as_raw_fd());
         let program = &stage.ground.program;
-        let child = program.start(LAUNCHER, &handover, &[stage.sound])?;
+        let child = program.start(LAUNCHER, &handover, &[theirs.as_fd(), stage.sound])?;
         Ok(Self {
             child: Some(child),
             line,

@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 use deskway_osuser::Signals;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use rustix::process::{DumpableBehavior, Signal};
 
 use certificates::Ordering;
@@ -45,7 +47,7 @@ use super::relays::Relays;
 use super::sign_in::Refusals;
 use super::throttle::Throttle;
 use super::viewing::Viewing;
-use super::{Error, Options};
+use super::{ASKED, Error, HERE, Options};
 use crate::config::{Config, Logos, text_for_front};
 use crate::model::UserName;
 use crate::runtime::{Clock, seal};
@@ -70,9 +72,11 @@ const LAST_ANSWERS: Duration = Duration::from_secs(4);
 pub(super) fn run(
     config: Config,
     options: Options,
+    supervisor: Option<OwnedFd>,
     reload: &mut dyn FnMut() -> Result<(Config, String), String>,
 ) -> Result<(), Error> {
     let mut server = Server::new(config, options)?;
+    server.supervisor = supervisor;
     server.adopt()?;
     while !server.is_over() {
         let ready = server.wait()?;
@@ -90,6 +94,8 @@ struct Server {
     pam: Option<PamChoice>,
     signals: Signals,
     listener: OwnedFd,
+    /// Who asks whether this loop goes round.
+    supervisor: Option<OwnedFd>,
     /// Held while this launcher runs.
     _lock: File,
     connections: Connections,
@@ -141,6 +147,7 @@ enum Ending {
 enum Ready {
     Signal,
     Listener,
+    Supervisor,
     Connection(u64),
     Job(u64),
     Child,
@@ -167,6 +174,7 @@ impl Server {
             signals: Signals::take(&wanted).map_err(Error::Begin)?,
             logins: Logins::load(place.logins(), clock.steady()).map_err(Error::Files)?,
             listener,
+            supervisor: None,
             _lock: lock,
             connections: Connections::default(),
             jobs: Jobs::new(),
@@ -216,6 +224,8 @@ impl Server {
             (Ready::Signal, self.signals.as_fd(), PollFlags::IN),
             (Ready::Listener, self.listener.as_fd(), PollFlags::IN),
         ];
+        let supervisor = self.supervisor.iter();
+        polled.extend(supervisor.map(|it| (Ready::Supervisor, it.as_fd(), PollFlags::IN)));
         let connections = self.connections.sockets();
         polled
             .extend(connections.map(|(id, socket, flags)| (Ready::Connection(id), socket, flags)));
@@ -233,7 +243,7 @@ impl Server {
             .collect();
         let timeout = self.timeout();
         match rustix::event::poll(&mut sockets, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(Error::Poll(error.into())),
         }
         let happened: Vec<bool> = sockets
@@ -283,6 +293,7 @@ impl Server {
             match ready {
                 Ready::Signal => self.signalled(reload),
                 Ready::Listener => self.accept(),
+                Ready::Supervisor => self.answer_supervisor(),
                 Ready::Connection(number) => {
                     self.connections.write_all();
                     let now = self.clock.monotonic();
@@ -397,6 +408,24 @@ impl Server {
                 .connections
                 .tell_fronts_with(&FromLauncher::Logos, Some(&sealed)),
             Err(error) => tracing::error!(%error, "the logos cannot be passed on"),
+        }
+    }
+
+    /// Says that this loop goes round.
+    fn answer_supervisor(&mut self) {
+        let mut asked = [0; 16];
+        let read = self.supervisor.as_ref().map(|line| {
+            let read = rustix::io::read(line, &mut asked)?;
+            if asked.iter().take(read).any(|letter| *letter == ASKED) {
+                rustix::net::send(line, &[HERE], SendFlags::NOSIGNAL)?;
+            }
+            Ok(read)
+        });
+        let goes_on = |error| matches!(error, Errno::AGAIN | Errno::INTR);
+        match read {
+            Some(Ok(0)) => self.supervisor = None,
+            Some(Err(error)) if !goes_on(error) => self.supervisor = None,
+            _ => {}
         }
     }
 

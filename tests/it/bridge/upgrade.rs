@@ -16,7 +16,7 @@ use crate::support::VncListener;
 /// Answers one connection as a route would: the upgrade, then the bridge to `listener`.
 async fn serve(connection: DuplexStream, desktop: UnixStream) -> Option<Outcome> {
     let (upgraded, upgrade) = tokio::sync::oneshot::channel();
-    let upgraded = std::sync::Mutex::new(Some(upgraded));
+    let upgraded = Mutex::new(Some(upgraded));
     let service = service_fn(|mut request: Request<Incoming>| {
         let upgrade = hyper::upgrade::on(&mut request);
         let (parts, _) = request.into_parts();
