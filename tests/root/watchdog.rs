@@ -40,7 +40,8 @@ fn is_told(told: &UnixDatagram, wanted: &str) -> String {
 fn role(gateway: &Gateway, title: &str) -> Option<i32> {
     let is_it = |pid: &i32| {
         let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
-        name.is_ok_and(|name| name.trim_end() == title)
+        // The kernel keeps 15 bytes of it.
+        name.is_ok_and(|name| !name.is_empty() && title.starts_with(name.trim_end()))
     };
     gateway.roles().into_iter().find(is_it)
 }

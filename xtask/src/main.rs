@@ -27,6 +27,8 @@ cargo xtask COMMAND
                             the bridge beside Websockify, NGINX + Websockify and HAProxy
   bench http [--quick] [--rounds N] [--ours PATH]
                             pages and TLS handshakes a second beside NGINX, and reloads under load
+  bench scale [--quick] [--ours PATH]
+                            50 real desktops and 2,000 fake ones behind one gateway
   bench conformance         the whole Autobahn|Testsuite (needs Python 2.7)
 ";
 
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["bench", "start"] => bench::start(),
         ["bench", "bridge", flags @ ..] => bench::bridge(flags),
         ["bench", "http", flags @ ..] => bench::http(flags),
+        ["bench", "scale", flags @ ..] => bench::scale(flags),
         ["bench", "conformance"] => conformance::everything(),
         [] | ["help" | "--help" | "-h"] => {
             run::say(USAGE);

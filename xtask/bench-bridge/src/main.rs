@@ -7,7 +7,6 @@ mod frames;
 mod link;
 mod options;
 mod pattern;
-mod process;
 mod relay;
 mod table;
 mod target;
@@ -16,6 +15,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+
+use bench_bridge::process;
 
 use crate::figure::Extent;
 use crate::options::Options;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 /// These processes and all below them.
-pub(crate) fn tree(roots: &[u32]) -> Result<Vec<u32>> {
+pub fn tree(roots: &[u32]) -> Result<Vec<u32>> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
@@ -35,20 +35,20 @@ fn parent(pid: u32) -> Option<u32> {
 }
 
 /// The processor time that processes use from one moment on.
-pub(crate) struct Meter {
+pub struct Meter {
     pids: Vec<u32>,
     before: Duration,
 }
 
 impl Meter {
     /// From now on.
-    pub(crate) fn start(pids: Vec<u32>) -> Result<Self> {
+    pub fn start(pids: Vec<u32>) -> Result<Self> {
         let before = cpu(&pids)?;
         Ok(Self { pids, before })
     }
 
     /// Seconds until now.
-    pub(crate) fn seconds(&self) -> Result<f64> {
+    pub fn seconds(&self) -> Result<f64> {
         Ok(cpu(&self.pids)?.saturating_sub(self.before).as_secs_f64())
     }
 }
@@ -76,7 +76,7 @@ fn cpu(pids: &[u32]) -> Result<Duration> {
 }
 
 /// The memory of these processes in bytes, what they share divided among the sharers (PSS).
-pub(crate) fn memory(pids: &[u32]) -> Result<u64> {
+pub fn memory(pids: &[u32]) -> Result<u64> {
     let mut sum = 0;
     for pid in pids {
         let Ok(text) = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else {
@@ -91,7 +91,7 @@ pub(crate) fn memory(pids: &[u32]) -> Result<u64> {
 }
 
 /// Waits until these processes and their children use next to nothing.
-pub(crate) fn wait_until_still(roots: &[u32], within: Duration) -> Result<()> {
+pub fn wait_until_still(roots: &[u32], within: Duration) -> Result<()> {
     /// Of one processor. Those who wake up for nothing now and then are still.
     const REST: u32 = 20;
     let deadline = Instant::now() + within;
@@ -109,7 +109,7 @@ pub(crate) fn wait_until_still(roots: &[u32], within: Duration) -> Result<()> {
 }
 
 /// Whether somebody listens on that port of 127.0.0.1 (looked up, not tried).
-pub(crate) fn is_listening(port: u16) -> bool {
+pub fn is_listening(port: u16) -> bool {
     let wanted = format!("0100007F:{port:04X}");
     let any = format!("00000000:{port:04X}");
     let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
@@ -122,7 +122,7 @@ pub(crate) fn is_listening(port: u16) -> bool {
 }
 
 /// Ends exactly these processes, at once.
-pub(crate) fn kill(pids: &[u32]) {
+pub fn kill(pids: &[u32]) {
     for pid in pids.iter().filter_map(|&pid| i32::try_from(pid).ok()) {
         if let Some(pid) = Pid::from_raw(pid) {
             // One that has ended by itself is as good.
@@ -132,7 +132,7 @@ pub(crate) fn kill(pids: &[u32]) {
 }
 
 /// As many descriptors as this process may have; what it starts inherits them.
-pub(crate) fn raise_descriptor_limit() -> Result<()> {
+pub fn raise_descriptor_limit() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let most = Rlimit {
         current: limit.maximum,
@@ -142,7 +142,7 @@ pub(crate) fn raise_descriptor_limit() -> Result<()> {
 }
 
 /// Lets time pass. A benchmark measures what happens meanwhile; there is no event to wait for.
-pub(crate) fn pause(span: Duration) {
+pub fn pause(span: Duration) {
     let end = Instant::now() + span;
     while let Some(left) = end.checked_duration_since(Instant::now())
         && !left.is_zero()

@@ -3,6 +3,7 @@
 
 mod bridge;
 mod http;
+mod scale;
 mod start;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::run;
 
 pub(crate) use bridge::bridge;
 pub(crate) use http::http;
+pub(crate) use scale::scale;
 pub(crate) use start::start;
 
 /// Builds Deskway as it is delivered, and says where it is.
