@@ -161,16 +161,14 @@ impl Registry {
         times.flatten().min()
     }
 
-    /// Whose agents are to be connected to now, who has waited longest first.
-    pub(crate) fn unconnected(&self, now: Instant) -> Vec<RunId> {
-        let mut due: Vec<(Instant, RunId)> = self
-            .running
-            .iter()
-            .filter_map(|(id, running)| Some((running.connect_at?, id.clone())))
-            .filter(|(at, _)| *at <= now)
-            .collect();
-        due.sort();
-        due.into_iter().map(|(_, id)| id).collect()
+    /// Whose agent is to be connected to first of those that are due: one that somebody waits
+    /// for, else who has waited longest.
+    pub(crate) fn unconnected(&self, now: Instant) -> Option<RunId> {
+        let times = self.running.iter().filter_map(|(id, running)| {
+            let at = running.connect_at.filter(|at| *at <= now)?;
+            Some((!running.is_wanted, at, id))
+        });
+        times.min().map(|(.., id)| id.clone())
     }
 
     /// Kills the desktops whose time to stop, or to die, is over.

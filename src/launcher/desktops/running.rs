@@ -52,6 +52,8 @@ pub(crate) struct Running {
     is_adopted: bool,
     /// From when on its agent is to be connected to (again).
     pub(crate) connect_at: Option<Instant>,
+    /// Somebody waits to see it: its agent comes before others.
+    pub(crate) is_wanted: bool,
     /// The end of the log, when the session child has told it.
     log: String,
     stop: Stop,
@@ -103,6 +105,7 @@ impl Running {
             agent: None,
             is_adopted: false,
             connect_at: None,
+            is_wanted: false,
             log: String::new(),
             stop: Stop::NotAsked,
             notices: Notices::default(),
@@ -125,6 +128,7 @@ impl Running {
             agent: None,
             is_adopted: true,
             connect_at: None,
+            is_wanted: false,
             log: String::new(),
             stop: Stop::NotAsked,
             notices: Notices::default(),

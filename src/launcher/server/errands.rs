@@ -222,10 +222,9 @@ impl Server {
 
     /// Starts what had no place, or failed, when it is to be tried again.
     pub(super) fn try_again(&mut self, now: Instant) {
-        for run in self.desktops.unconnected(now) {
-            if !self.jobs.has_room(Purse::Own) {
-                break;
-            }
+        while self.jobs.has_room(Purse::Own)
+            && let Some(run) = self.desktops.unconnected(now)
+        {
             self.connect_agent(&run);
         }
         while self.may_sweep()

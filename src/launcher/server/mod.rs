@@ -154,6 +154,21 @@ enum Ready {
     Desktop(RunId, Source),
 }
 
+/// The same before it is found: of thousands of desktops few are.
+enum Awaited<'a> {
+    This(Ready),
+    Desktop(&'a RunId, Source),
+}
+
+impl From<Awaited<'_>> for Ready {
+    fn from(awaited: Awaited<'_>) -> Self {
+        match awaited {
+            Awaited::This(ready) => ready,
+            Awaited::Desktop(id, source) => Self::Desktop(id.clone(), source),
+        }
+    }
+}
+
 impl Server {
     fn new(config: Config, options: Options) -> Result<Self, Error> {
         // Nobody but root may look into this process, and it leaves no core behind.
@@ -208,9 +223,14 @@ impl Server {
     fn adopt(&mut self) -> Result<(), Error> {
         self.admins_anew();
         let (adopted, dead) = self.desktops.adopt(&self.place).map_err(Error::Files)?;
+        let now = self.clock.monotonic();
+        // Whoever waits for one of them can say so before all of their agents are connected to.
+        self.dial();
         for id in adopted {
             tracing::info!(%id, "a desktop that was running already");
-            self.connect_agent(&id);
+            if let Some(running) = self.desktops.get_mut(&id) {
+                running.connect_at = Some(now);
+            }
         }
         for id in dead {
             self.sweep(&id);
@@ -220,23 +240,38 @@ impl Server {
 
     /// Waits until something has happened or a deadline has passed.
     fn wait(&self) -> Result<Vec<Ready>, Error> {
-        let mut polled: Vec<(Ready, BorrowedFd<'_>, PollFlags)> = vec![
-            (Ready::Signal, self.signals.as_fd(), PollFlags::IN),
-            (Ready::Listener, self.listener.as_fd(), PollFlags::IN),
+        let mut polled: Vec<(Awaited<'_>, BorrowedFd<'_>, PollFlags)> = vec![
+            (
+                Awaited::This(Ready::Signal),
+                self.signals.as_fd(),
+                PollFlags::IN,
+            ),
+            (
+                Awaited::This(Ready::Listener),
+                self.listener.as_fd(),
+                PollFlags::IN,
+            ),
         ];
         let supervisor = self.supervisor.iter();
-        polled.extend(supervisor.map(|it| (Ready::Supervisor, it.as_fd(), PollFlags::IN)));
+        polled.extend(
+            supervisor.map(|it| (Awaited::This(Ready::Supervisor), it.as_fd(), PollFlags::IN)),
+        );
         let connections = self.connections.sockets();
-        polled
-            .extend(connections.map(|(id, socket, flags)| (Ready::Connection(id), socket, flags)));
+        polled.extend(
+            connections
+                .map(|(id, socket, flags)| (Awaited::This(Ready::Connection(id)), socket, flags)),
+        );
         let jobs = self.jobs.sockets();
-        polled.extend(jobs.map(|(id, socket)| (Ready::Job(id), socket, PollFlags::IN)));
+        polled.extend(
+            jobs.map(|(id, socket)| (Awaited::This(Ready::Job(id)), socket, PollFlags::IN)),
+        );
         let children = self.jobs.ending().chain(self.relays.running());
-        polled.extend(children.map(|child| (Ready::Child, child, PollFlags::IN)));
+        polled.extend(children.map(|child| (Awaited::This(Ready::Child), child, PollFlags::IN)));
         let desktops = self.desktops.sockets();
-        polled.extend(desktops.map(|(id, source, socket)| {
-            (Ready::Desktop(id.clone(), source), socket, PollFlags::IN)
-        }));
+        polled.extend(
+            desktops
+                .map(|(id, source, socket)| (Awaited::Desktop(id, source), socket, PollFlags::IN)),
+        );
         let mut sockets: Vec<PollFd<'_>> = polled
             .iter()
             .map(|(_, socket, flags)| PollFd::from_borrowed_fd(*socket, *flags))
@@ -251,10 +286,8 @@ impl Server {
             .map(|socket| !socket.revents().is_empty())
             .collect();
         drop(sockets);
-        let ready = polled.into_iter().zip(happened);
-        Ok(ready
-            .filter_map(|((ready, ..), happened)| happened.then_some(ready))
-            .collect())
+        let ready = polled.into_iter().zip(happened).filter(|(_, it)| *it);
+        Ok(ready.map(|((awaited, ..), _)| awaited.into()).collect())
     }
 
     /// Until the next deadline; never longer than the next look for sign-ins that ran out.

@@ -405,19 +405,22 @@ impl Server {
         let Some((run, running)) = self.run_of(desktop, Some(uid))? else {
             return Err(Refusal::NotRunning);
         };
+        let run = run.clone();
         match running.life().screen_is_up() {
             Some(false) => Err(Refusal::NotRunning),
             Some(true) if !self.is_busy_for(&desktop.owner) => {
-                let run = run.clone();
                 self.open_screen(asker, &run);
                 Ok(None)
             }
             Some(true) | None => {
+                if let Some(running) = self.desktops.get_mut(&run) {
+                    running.is_wanted = true;
+                }
                 let until = self.clock.monotonic() + self.config.desktops.screen_timeout;
                 self.await_state(Waiting {
                     asker,
                     account: desktop.owner.clone(),
-                    run: run.clone(),
+                    run,
                     state: Awaited::Screen { until },
                 })
             }
