@@ -47,6 +47,7 @@ fn a_new_program_takes_over_while_people_come_and_desktops_stay() {
             (now.len() == 2 && now.iter().all(|pid| !roles.contains(pid))).then_some(())
         });
         visitors.serve_more(50);
+        assert_eq!(gateway.get("/readyz", "").status, 200);
     }
     let mut bytes = Vec::new();
     viewer.read_to_end(&mut bytes).unwrap();

@@ -207,7 +207,10 @@ async fn who_was_let_in_before_the_stop_is_answered() {
     let (mut house, fingerprint, _dir) = house().await;
     let mut visitor = Visitor::new(&house, &fingerprint).await;
     let mut silent = Visitor::new(&house, &fingerprint).await;
+    let mut probe = Visitor::new(&house, &fingerprint).await;
     house.close_front();
+    let url = probe.url("/readyz");
+    assert_eq!(probe.ask("GET", &url, &[], "").await.status(), 503);
     let url = visitor.url("/healthz");
     assert_eq!(visitor.ask("GET", &url, &[], "").await.status(), 200);
     soon(house.stop_front()).await;
