@@ -87,6 +87,7 @@ trait Controls: fmt::Debug + Send + Sync {
     fn process_ids(&self) -> io::Result<Vec<i32>>;
     fn processes(&self) -> io::Result<u32>;
     fn refused_processes(&self) -> io::Result<u64>;
+    fn most_processes(&self) -> io::Result<Option<u64>>;
     fn oom_kills(&self) -> io::Result<u64>;
     fn pressure(&self) -> Pressure;
     /// Kills all at once where the kernel can; else nothing is done and the answer is `false`.
@@ -293,6 +294,16 @@ impl Group {
     /// When the kernel does not count it here.
     pub fn refused_processes(&self) -> io::Result<u64> {
         self.0.refused_processes()
+    }
+
+    /// How many processes and threads there may be.
+    ///
+    /// # Errors
+    /// When the kernel does not count them here.
+    pub fn most_processes(&self) -> io::Result<Option<u32>> {
+        let most = self.0.most_processes()?;
+        most.map(|most| u32::try_from(most).map_err(io::Error::other))
+            .transpose()
     }
 
     /// How many processes the kernel has ended for lack of memory.

@@ -160,6 +160,10 @@ impl Controls for Files {
         files::value(has(self.0.pids.as_ref())?, "pids.events", "max")
     }
 
+    fn most_processes(&self) -> io::Result<Option<u64>> {
+        files::number_or_max(has(self.0.pids.as_ref())?, "pids.max")
+    }
+
     fn oom_kills(&self) -> io::Result<u64> {
         files::value(
             has(self.0.memory.as_ref())?,

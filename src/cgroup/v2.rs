@@ -144,6 +144,10 @@ impl Controls for Files {
         files::value(&self.0, "pids.events", "max")
     }
 
+    fn most_processes(&self) -> io::Result<Option<u64>> {
+        files::number_or_max(&self.0, "pids.max")
+    }
+
     fn oom_kills(&self) -> io::Result<u64> {
         files::value(&self.0, "memory.events", "oom_kill")
     }

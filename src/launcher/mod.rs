@@ -11,6 +11,7 @@ pub mod client;
 mod desktops;
 mod exec_line;
 mod jobs;
+mod kernel_log;
 pub mod lifecycle;
 mod logins;
 mod order;

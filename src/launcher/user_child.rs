@@ -89,6 +89,16 @@ pub(crate) fn has_xstartup(owner: &Account, outlet: &Outlet) -> i32 {
     outlet.say(if found { &Word::Yes } else { &Word::No })
 }
 
+/// How many bytes the owner may still write where the home is; nothing when that cannot be told.
+pub(crate) fn free_space(owner: &Account, outlet: &Outlet) -> i32 {
+    let look = || -> io::Result<u64> {
+        become_owner(owner)?;
+        let found = rustix::fs::statvfs(&owner.home)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    };
+    outlet.say(&look().ok())
+}
+
 /// Whether a socket that the owner's child connected to is listened to by the owner.
 ///
 /// # Errors

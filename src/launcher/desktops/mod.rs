@@ -1,5 +1,6 @@
 //! The desktops of this machine: those that run, and how those that ended came to their end.
 
+mod meter;
 mod notices;
 mod pace;
 mod running;
@@ -7,11 +8,13 @@ mod start;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::ops::Bound;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use rustix::io::Errno;
 
+pub(crate) use meter::Counted;
 pub(crate) use notices::Notices;
 pub(crate) use running::{Running, Source};
 pub(crate) use start::Request;
@@ -21,6 +24,7 @@ use super::owner::Owner;
 use super::place::{Place, RunId};
 use super::protocol::cause_word;
 use super::session_child::Record;
+use crate::cgroup::Cgroups;
 use crate::model::{Census, DesktopId, DesktopInfo, DesktopName, ProfileId, UserName};
 
 /// Most ended desktops that are remembered; beyond it the oldest is forgotten.
@@ -73,6 +77,32 @@ impl Registry {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.running.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    /// The next `most` runs after that one, from the first on again when there are none.
+    pub(crate) fn after(&self, last: Option<&RunId>, most: usize) -> Vec<RunId> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = |from| {
+            let range = self.running.range::<RunId, _>((from, Bound::Unbounded));
+            range.take(most).map(|(id, _)| id.clone()).collect()
+        };
+        let found: Vec<RunId> = next(from);
+        if found.is_empty() {
+            next(Bound::Unbounded)
+        } else {
+            found
+        }
+    }
+
+    /// Desktops of whose disk something is to be said, and which have not been looked at lately.
+    pub(crate) fn disks_due(&self, now: Instant, most: usize) -> Vec<RunId> {
+        let due = self.running.iter();
+        let due = due.filter(|(_, it)| it.disk_warning.is_some() && it.disk_at <= now);
+        due.take(most).map(|(id, _)| id.clone()).collect()
     }
 
     pub(crate) fn ids(&self) -> Vec<RunId> {
@@ -218,7 +248,11 @@ impl Registry {
     ///
     /// # Errors
     /// When the directories cannot be read.
-    pub(crate) fn adopt(&mut self, place: &Place) -> io::Result<(Vec<RunId>, Vec<RunId>)> {
+    pub(crate) fn adopt(
+        &mut self,
+        place: &Place,
+        cgroups: &Cgroups,
+    ) -> io::Result<(Vec<RunId>, Vec<RunId>)> {
         let mut dead = Vec::new();
         for directory in [place.records(), place.run_dirs(), place.private_tmps()] {
             for entry in std::fs::read_dir(directory)?.take(MAX_RECORDS) {
@@ -232,7 +266,8 @@ impl Registry {
                     continue;
                 }
                 match adopt_one(place, &id) {
-                    Ok(Some(running)) => {
+                    Ok(Some(mut running)) => {
+                        running.meter.group(cgroups, &id);
                         self.running.insert(id, running);
                     }
                     Ok(None) => dead.push(id),
@@ -300,6 +335,7 @@ mod tests {
                 since: 1,
                 pid,
                 start: 1,
+                disk_warning: None,
             };
             std::fs::write(place.record(&id), serde_json::to_vec(&record).unwrap()).unwrap();
             id
@@ -307,7 +343,9 @@ mod tests {
         let gone = write(i32::MAX);
         // The kernel has no answer for this one.
         write(0);
-        let (adopted, dead) = Registry::default().adopt(&place).unwrap();
+        let (adopted, dead) = Registry::default()
+            .adopt(&place, &Cgroups::find(directory.path()))
+            .unwrap();
         assert_eq!(adopted, []);
         assert_eq!(dead, [gone]);
     }

@@ -8,13 +8,14 @@ use deskway_osuser::{Child, ProcessId, Received};
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::Notices;
+use super::meter::Meter;
 use super::pace::Pace;
 use crate::agent::protocol::{Command, MAX_STATUS, Status};
 use crate::launcher::lifecycle::{End, Event, Lifecycle};
 use crate::launcher::owner::Owner;
 use crate::launcher::protocol::Measure;
 use crate::launcher::session_child::{Record, Report};
-use crate::model::{DesktopId, EndCause, ProfileId};
+use crate::model::{DesktopId, EndCause, Exit, ProfileId};
 
 /// Most bytes of a report of a session child.
 const MAX_REPORT: usize = 64 * 1024;
@@ -57,10 +58,15 @@ pub(crate) struct Running {
     /// The end of the log, when the session child has told it.
     log: String,
     stop: Stop,
+    pub(crate) meter: Meter,
     pub(crate) notices: Notices,
     pace: Pace,
     /// What has happened since somebody took it, for the metrics.
     measures: Vec<Measure>,
+    /// The owner is to be warned when less than so many bytes are free where the home is.
+    pub(crate) disk_warning: Option<u64>,
+    /// When that is to be looked at.
+    pub(crate) disk_at: Instant,
 }
 
 /// How far a stop has come.
@@ -91,6 +97,7 @@ impl Running {
         display: u16,
         child: Child,
         reports: OwnedFd,
+        disk_warning: Option<u64>,
         unix: u64,
     ) -> Self {
         Self {
@@ -108,9 +115,12 @@ impl Running {
             is_wanted: false,
             log: String::new(),
             stop: Stop::NotAsked,
+            meter: Meter::new(),
             notices: Notices::default(),
             pace: Pace::begun(),
             measures: Vec::new(),
+            disk_warning,
+            disk_at: Instant::now(),
         }
     }
 
@@ -131,9 +141,12 @@ impl Running {
             is_wanted: false,
             log: String::new(),
             stop: Stop::NotAsked,
+            meter: Meter::adopted(),
             notices: Notices::default(),
             pace: Pace::default(),
             measures: Vec::new(),
+            disk_warning: record.disk_warning,
+            disk_at: Instant::now(),
         }
     }
 
@@ -201,6 +214,7 @@ impl Running {
     }
 
     pub(super) fn stop(&mut self, unix: u64, now: Instant) {
+        self.meter.thaw();
         self.apply(Event::StopAsked(None), unix);
         if self.stop == Stop::NotAsked {
             self.ask_agent(now + STOP_TIMEOUT, now);
@@ -218,6 +232,7 @@ impl Running {
     /// Tells the session child to kill all of it. A session child that was told so long ago is
     /// killed itself, and what it leaves is swept once it has ended.
     pub(super) fn kill(&mut self, now: Instant) {
+        self.meter.thaw();
         self.connect_at = None;
         let signal = match self.stop {
             Stop::Killed { destroy_at } if destroy_at <= now => {
@@ -243,7 +258,7 @@ impl Running {
         let reaped = rustix::process::waitpid(Pid::from_raw(self.id.pid), WaitOptions::NOHANG);
         tracing::trace!(?reaped, "session child");
         let log = std::mem::take(&mut self.log);
-        let cause = EndCause::AgentDied;
+        let cause = self.cause(EndCause::AgentDied);
         let otherwise = End { cause, log };
         self.apply(Event::Over { otherwise }, unix);
         (self.desktop, self.profile, self.life)
@@ -295,13 +310,48 @@ impl Running {
             match deskway_osuser::receive(agent.as_fd(), &mut buffer) {
                 Ok(Received::Message(length, _)) => {
                     match buffer.get(..length).map(serde_json::from_slice::<Status>) {
-                        Some(Ok(status)) => self.apply(Event::Agent(clean(status)), unix),
+                        Some(Ok(status)) => {
+                            let status = self.explain(clean(status));
+                            self.apply(Event::Agent(status), unix);
+                        }
                         _ => self.agent = None,
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Ok(Received::TooLong | Received::End) | Err(_) => self.agent = None,
             }
+        }
+    }
+
+    /// An end for lack of memory is told as such.
+    fn explain(&self, status: Status) -> Status {
+        match status {
+            Status::Ended { cause, log } => Status::Ended {
+                cause: self.cause(cause),
+                log,
+            },
+            other => other,
+        }
+    }
+
+    /// `said`, or that the kernel has just ended what the desktop cannot do without.
+    fn cause(&self, said: EndCause) -> EndCause {
+        let by_kill = matches!(
+            said,
+            EndCause::AgentDied
+                | EndCause::SessionDied { how: KILLED, .. }
+                | EndCause::ScreenDied { how: KILLED }
+        );
+        // A session ends by itself when its screen is gone, and may be heard of first.
+        let by_screen = matches!(said, EndCause::SessionDied { .. });
+        match self.meter.recent_kill(Instant::now()) {
+            Some(kill) if by_kill || by_screen && is_x_server(&kill.program) => {
+                EndCause::OutOfMemory {
+                    program: kill.program.clone(),
+                    limit: kill.limit,
+                }
+            }
+            _ => said,
         }
     }
 
@@ -329,6 +379,13 @@ impl Running {
             | Lifecycle::Stopping { .. } => {}
         }
     }
+}
+
+/// How a process ends that the kernel ends for lack of memory.
+const KILLED: Exit = Exit::Signal(9);
+
+fn is_x_server(program: &str) -> bool {
+    super::start::X_SERVERS.contains(&program)
 }
 
 /// An agent is its owner's process: what it says of a log is bounded here again.
@@ -380,6 +437,7 @@ mod tests {
             since: 1,
             pid,
             start,
+            disk_warning: None,
         };
         let owner = Owner {
             name: "alice".parse().unwrap(),

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Registry, Running};
 use crate::agent::protocol::Spec;
-use crate::config::Desktops;
+use crate::cgroup::Cgroups;
+use crate::config::{Desktops, Limits};
 use crate::launcher::owner::Owner;
 use crate::launcher::pam_service::PamChoice;
 use crate::launcher::place::{Place, RunId};
@@ -18,7 +19,7 @@ use crate::model::{DesktopId, Geometry};
 /// Display numbers that desktops get: the ones below are for screens that people sit at.
 const DISPLAYS: std::ops::Range<u16> = 10..10_000;
 /// X servers that speak RFB, the preferred one first.
-const X_SERVERS: [&str; 2] = ["Xtigervnc", "Xvnc"];
+pub(super) const X_SERVERS: [&str; 2] = ["Xtigervnc", "Xvnc"];
 
 /// A desktop that is to be started.
 pub(crate) struct Request<'a> {
@@ -27,6 +28,8 @@ pub(crate) struct Request<'a> {
     pub(crate) profile: Profile,
     pub(crate) geometry: Option<Geometry>,
     pub(crate) config: &'a Desktops,
+    pub(crate) limits: Limits,
+    pub(crate) cgroups: &'a Cgroups,
     /// `None`: without PAM, as an ordinary user.
     pub(crate) pam: Option<PamChoice>,
     pub(crate) agent: Vec<String>,
@@ -65,6 +68,7 @@ impl Registry {
                 display,
                 child,
                 reports,
+                request.limits.disk_warning,
                 request.unix,
             )
         });
@@ -112,7 +116,10 @@ impl Registry {
                 since: request.unix,
                 pid: 0,
                 start: 0,
+                disk_warning: request.limits.disk_warning,
             },
+            limits: request.limits.clone(),
+            cgroups: request.cgroups.clone(),
             spec,
             owner: request.owner.os.clone(),
             pam: request.pam.clone(),

@@ -49,6 +49,8 @@ pub(super) enum Errand {
     SetUp(Asker),
     /// A dead desktop's files.
     Sweep(RunId),
+    /// How much is free where a desktop's home is.
+    Disk(RunId),
     /// Whether those who are signed in still may be.
     Recheck(Recheck),
     /// Who may sign in, for the public index.
@@ -60,7 +62,9 @@ pub(super) enum Errand {
 impl Errand {
     fn purse(&self) -> Purse {
         match self {
-            Self::Agent(_) | Self::Sweep(_) | Self::Recheck(_) | Self::Order => Purse::Own,
+            Self::Agent(_) | Self::Sweep(_) | Self::Disk(_) | Self::Recheck(_) | Self::Order => {
+                Purse::Own
+            }
             Self::SignIn(_)
             | Self::Screen(..)
             | Self::XStartup(..)
@@ -83,6 +87,7 @@ impl Server {
             | Errand::SetUp(_)
             | Errand::Index(_)
             | Errand::Sweep(_)
+            | Errand::Disk(_)
             | Errand::Recheck(_)
             | Errand::Order => false,
         };
@@ -124,6 +129,7 @@ impl Server {
             Errand::Recheck(recheck) => self.rechecked(&recheck, outcome),
             Errand::Index(asker) => self.index_made(asker, outcome),
             Errand::Order => self.order_done(outcome),
+            Errand::Disk(run) => self.disk_looked_at(&run, outcome),
             Errand::Sweep(id) if matches!(outcome, Outcome::NotStarted) => {
                 self.sweep_later(id, self.clock.monotonic() + AGAIN);
             }
@@ -280,7 +286,13 @@ impl Server {
             return self.sweep_later(id.clone(), self.clock.monotonic());
         }
         let place = self.place.clone();
+        let group = self.cgroups.open(&id.to_string());
         self.begin(SWEEP_TIMEOUT, Errand::Sweep(id.clone()), |outlet| {
+            if let Some(group) = group {
+                // Who looked after them is no more, and the files are to go in any case.
+                drop(group.kill_all());
+                drop(group.remove());
+            }
             let removed = session_child::remove_files(&place, id);
             outlet.say(if removed.is_ok() {
                 &Word::Yes

@@ -12,6 +12,7 @@ mod others;
 mod overview;
 mod rechecks;
 mod requests;
+mod sampling;
 mod signing_in;
 mod waiting;
 
@@ -34,6 +35,7 @@ use certificates::Ordering;
 use connections::{Connections, Who};
 use errands::Errand;
 use measuring::Telling;
+use sampling::Sampling;
 use waiting::Waiting;
 
 use super::certificates::Watched;
@@ -48,6 +50,7 @@ use super::sign_in::Refusals;
 use super::throttle::Throttle;
 use super::viewing::Viewing;
 use super::{ASKED, Error, HERE, Options};
+use crate::cgroup::Cgroups;
 use crate::config::{Config, Logos, text_for_front};
 use crate::model::UserName;
 use crate::runtime::{Clock, seal};
@@ -108,6 +111,8 @@ struct Server {
     refusals: Refusals<connections::Asker>,
     desktops: Registry,
     viewing: Viewing,
+    cgroups: Cgroups,
+    sampling: Sampling,
     waiting: Vec<Waiting>,
     /// Dead desktops whose files are to be removed, and from when on.
     unswept: VecDeque<(Instant, RunId)>,
@@ -151,6 +156,8 @@ enum Ready {
     Connection(u64),
     Job(u64),
     Child,
+    /// The kernel's log.
+    Kernel,
     Desktop(RunId, Source),
 }
 
@@ -199,6 +206,8 @@ impl Server {
             refusals: Refusals::new(),
             desktops: Registry::default(),
             viewing: Viewing::default(),
+            cgroups: Cgroups::find(&config.paths.run),
+            sampling: Sampling::new(is_root, now),
             waiting: Vec::new(),
             unswept: VecDeque::new(),
             changed: BTreeSet::new(),
@@ -222,7 +231,10 @@ impl Server {
     /// Takes over the desktops that an earlier launcher started.
     fn adopt(&mut self) -> Result<(), Error> {
         self.admins_anew();
-        let (adopted, dead) = self.desktops.adopt(&self.place).map_err(Error::Files)?;
+        let (adopted, dead) = self
+            .desktops
+            .adopt(&self.place, &self.cgroups)
+            .map_err(Error::Files)?;
         let now = self.clock.monotonic();
         // Whoever waits for one of them can say so before all of their agents are connected to.
         self.dial();
@@ -267,6 +279,8 @@ impl Server {
         );
         let children = self.jobs.ending().chain(self.relays.running());
         polled.extend(children.map(|child| (Awaited::This(Ready::Child), child, PollFlags::IN)));
+        let kernel = self.sampling.socket().into_iter();
+        polled.extend(kernel.map(|log| (Awaited::This(Ready::Kernel), log, PollFlags::IN)));
         let desktops = self.desktops.sockets();
         polled.extend(
             desktops
@@ -309,6 +323,7 @@ impl Server {
             self.refusals.next_deadline(),
             self.desktops.next_deadline(),
             self.next_try(),
+            self.next_sample(),
             self.waiting.iter().map(Waiting::until).min(),
             ending,
         ];
@@ -346,6 +361,7 @@ impl Server {
                     self.jobs.reap();
                     self.relays.reap();
                 }
+                Ready::Kernel => self.read_kernel_log(),
                 Ready::Desktop(id, source) => self.news(&id, source),
             }
         }
@@ -355,6 +371,7 @@ impl Server {
         }
         self.desktops.kill_late(now);
         self.try_again(now);
+        self.sample(now);
         self.tell_refusals(now);
         self.advance_waiting(now);
         self.advance_ending(now);
@@ -489,6 +506,8 @@ impl Server {
     }
 
     fn news(&mut self, id: &RunId, source: Source) {
+        // Why something ended is said before it is heard that it has.
+        self.read_kernel_log();
         let unix = self.clock.unix();
         if source == Source::Process {
             if let Some(ended) = self.desktops.over(id, &self.place, unix) {

@@ -3,7 +3,7 @@
 use super::Server;
 use super::connections::{Asker, Who};
 use super::waiting::{Awaited, GONE_TIMEOUT, Waiting};
-use crate::config::Attach;
+use crate::config::{Attach, Limits};
 use crate::launcher::access;
 use crate::launcher::desktops::{self, Request as Start, Running};
 use crate::launcher::logins::{HandleHash, Login};
@@ -304,6 +304,15 @@ impl Server {
         }
     }
 
+    /// Those of the first group that has the owner, or everybody's.
+    pub(super) fn limits_of(&self, owner: &Owner) -> Limits {
+        let first = access::first_group(&owner.os, &self.group_names());
+        let group = first.and_then(|at| self.config.groups.get(at));
+        group
+            .map_or(&self.config.limits, |group| &group.limits)
+            .clone()
+    }
+
     pub(super) fn start(
         &mut self,
         owner: Owner,
@@ -323,7 +332,10 @@ impl Server {
                 Some(true) | None => Ok(Some(Answer::Done)),
             };
         }
-        let max = self.config.desktops.max_per_person;
+        let limits = self.limits_of(&owner);
+        let max = limits
+            .desktops
+            .unwrap_or(self.config.desktops.max_per_person);
         if self.desktops.count(&owner.name) >= usize::try_from(max).unwrap_or(usize::MAX) {
             return Err(Refusal::TooManyDesktops { max });
         }
@@ -345,6 +357,8 @@ impl Server {
             profile: profile.clone(),
             geometry,
             config: &self.config.desktops,
+            limits,
+            cgroups: &self.cgroups,
             pam: self.pam.clone(),
             agent: self.options.agent.clone(),
             place: &self.place,

@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 use rustix::process::{Signal, WaitOptions};
 
 use crate::agent::protocol::MAX_LOG_TAIL;
+use crate::cgroup::Group;
 
 /// How long leftovers may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(3);
@@ -26,8 +27,26 @@ const ROUND: Timespec = Timespec {
 /// How long reading the log may take.
 const LOG_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Ends every process below this one.
-pub(super) fn end_all(signals: &Signals) {
+/// Ends every process below this one, and removes their group.
+pub(super) fn end_all(signals: &Signals, group: Option<&Group>) {
+    thaw(group);
+    end_descendants(signals);
+    if let Some(group) = group {
+        // What could not be ended keeps it: the launcher cannot do more either.
+        drop(group.kill_all());
+        drop(group.remove());
+    }
+}
+
+/// Lets go on what is to end: of a signal it does not hear otherwise.
+pub(super) fn thaw(group: Option<&Group>) {
+    if let Some(group) = group {
+        // Without a freezer nothing stands still.
+        drop(group.thaw());
+    }
+}
+
+fn end_descendants(signals: &Signals) {
     let began = Instant::now();
     send_all(Signal::TERM);
     while reap_all() && began.elapsed() < GIVE_UP {

@@ -8,6 +8,7 @@
 mod environment;
 mod leftovers;
 mod record;
+mod rlimits;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -25,6 +26,8 @@ pub(crate) use record::{Record, remove_files};
 use super::pam_service::PamChoice;
 use super::place::{Place, RunId, own_directory};
 use crate::agent::protocol::{LOG, Spec};
+use crate::cgroup::{Cgroups, Group};
+use crate::config::Limits;
 use crate::model::EndCause;
 
 /// Everything about one desktop that the launcher has decided.
@@ -41,6 +44,8 @@ pub(crate) struct Order {
     /// The agent's program and arguments.
     pub(crate) agent: Vec<String>,
     pub(crate) place: Place,
+    pub(crate) limits: Limits,
+    pub(crate) cgroups: Cgroups,
 }
 
 /// What the launcher is told, when it still listens.
@@ -98,8 +103,18 @@ fn live(order: &Order, reports: &OwnedFd, signals: &Signals) -> io::Result<()> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let mut session = open_session(order)?;
     let from_pam = session.as_ref().map(Pam::environment).unwrap_or_default();
-    let lived = start_agent(order, reports, from_pam).map(|agent| wait(&agent, signals));
-    leftovers::end_all(signals);
+    let group = (order.cgroups)
+        .create(&order.id.to_string(), &order.limits)
+        .map_err(|error| io::Error::other(format!("its limits cannot be set: {error}")));
+    let (group, lived) = match group {
+        Ok(group) => {
+            let lived = start_agent(order, reports, from_pam, group.as_ref());
+            let lived = lived.map(|agent| wait(&agent, signals, group.as_ref()));
+            (group, lived)
+        }
+        Err(error) => (None, Err(error)),
+    };
+    leftovers::end_all(signals, group.as_ref());
     if let Some(session) = &mut session {
         // Nobody is left who could be told; the session is over either way.
         drop(session.close_session());
@@ -130,6 +145,7 @@ fn start_agent(
     order: &Order,
     reports: &OwnedFd,
     from_pam: Vec<(String, String)>,
+    group: Option<&Group>,
 ) -> io::Result<Child> {
     let run_dir = order.place.run_dir(&order.id);
     let env = environment::whole(&order.owner, &run_dir, from_pam, &order.spec.env);
@@ -141,7 +157,7 @@ fn start_agent(
     let null: OwnedFd = File::options().write(true).open("/dev/null")?.into();
     let keep = [spec.as_fd(), null.as_fd(), reports.as_fd()];
     deskway_osuser::run_in_child(&keep, || {
-        let failed = become_agent(order, &run_dir, env, &spec, &null);
+        let failed = become_agent(order, &run_dir, env, &spec, &null, group);
         report(
             reports,
             &Report::Refused(EndCause::AccountFailed {
@@ -159,8 +175,13 @@ fn become_agent(
     env: Vec<(String, String)>,
     spec: &OwnedFd,
     null: &OwnedFd,
+    group: Option<&Group>,
 ) -> io::Error {
     let ready = || -> io::Result<Program> {
+        if let Some(group) = group {
+            group.enter()?;
+        }
+        rlimits::set(&order.limits, order.cgroups.holds())?;
         make_private_tmp(order)?;
         if deskway_osuser::is_root() {
             deskway_osuser::become_with_groups(&order.owner)?;
@@ -224,9 +245,12 @@ fn in_memory(bytes: &[u8]) -> io::Result<OwnedFd> {
 }
 
 /// Waits for the agent's end.
-fn wait(agent: &Child, signals: &Signals) {
+fn wait(agent: &Child, signals: &Signals, group: Option<&Group>) {
     loop {
         while let Some(signal) = signals.next() {
+            if signal == Signal::TERM {
+                leftovers::thaw(group);
+            }
             if signal == Signal::TERM && agent.kill(Signal::KILL).is_err() {
                 return;
             }

@@ -25,6 +25,9 @@ pub(crate) struct Record {
     /// The session child; set when it writes the record.
     pub(crate) pid: i32,
     pub(crate) start: u64,
+    /// Bytes, of which less may not be free where the home is before its owner is told.
+    #[serde(default)]
+    pub(crate) disk_warning: Option<u64>,
 }
 
 impl Record {

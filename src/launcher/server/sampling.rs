@@ -1,0 +1,207 @@
+//! What desktops take and run into: looked at every few seconds, a share of them at a time, and as
+//! soon as the kernel says that it ended a program.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use super::Server;
+use super::errands::Errand;
+use crate::cgroup::{Cgroups, Group};
+use crate::launcher::desktops::Counted;
+use crate::launcher::jobs::{Outcome, Outlet, Purse};
+use crate::launcher::kernel_log::{KernelLog, OutOfMemory};
+use crate::launcher::place::RunId;
+use crate::launcher::user_child;
+use crate::model::NoticeKind;
+
+/// Between two looks at one desktop.
+const EVERY: Duration = Duration::from_secs(5);
+/// Most desktops of one turn, so that thousands do not hold up the loop.
+const AT_ONCE: usize = 64;
+/// A person is told of the same thing no more often than that.
+const TOLD_AGAIN: u64 = 60;
+/// Between two looks at the disk where a home is, how long one may take, and most at once.
+const DISK_EVERY: Duration = Duration::from_mins(5);
+const DISK_TIMEOUT: Duration = Duration::from_secs(20);
+const MAX_DISKS: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct Sampling {
+    next: Instant,
+    /// The last one of the turn before.
+    after: Option<RunId>,
+    /// Root's alone.
+    kernel_log: Option<KernelLog>,
+}
+
+impl Sampling {
+    pub(super) fn new(is_root: bool, now: Instant) -> Self {
+        let kernel_log = is_root.then(KernelLog::open).and_then(|opened| {
+            let inspected = opened.inspect_err(|error| {
+                tracing::info!(%error, "no kernel log: programs ended by it have no names");
+            });
+            inspected.ok()
+        });
+        Self {
+            next: now + EVERY,
+            after: None,
+            kernel_log,
+        }
+    }
+
+    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.kernel_log.as_ref().map(AsFd::as_fd)
+    }
+}
+
+impl Server {
+    /// When there is something for [`Server::sample`].
+    pub(super) fn next_sample(&self) -> Option<Instant> {
+        (!self.desktops.is_empty()).then_some(self.sampling.next)
+    }
+
+    /// Looks at the next share of the desktops, when it is time to.
+    pub(super) fn sample(&mut self, now: Instant) {
+        if self.desktops.is_empty() || now < self.sampling.next {
+            return;
+        }
+        let turns = self.desktops.len().div_ceil(AT_ONCE);
+        self.sampling.next = now + EVERY / u32::try_from(turns).unwrap_or(u32::MAX);
+        let share = self.desktops.after(self.sampling.after.as_ref(), AT_ONCE);
+        self.sampling.after = share.last().cloned();
+        let counted: Vec<(RunId, Counted)> = share
+            .into_iter()
+            .filter_map(|id| {
+                let running = self.desktops.get_mut(&id)?;
+                let counted = running.meter.read(&self.cgroups, &id, now)?;
+                Some((id, counted))
+            })
+            .collect();
+        // It says which programs they were that were counted.
+        self.read_kernel_log();
+        for (id, counted) in counted {
+            self.take_in(&id, counted, now);
+        }
+        self.look_at_disks(now);
+    }
+
+    fn take_in(&mut self, id: &RunId, counted: Counted, now: Instant) {
+        let Some(running) = self.desktops.get_mut(id) else {
+            return;
+        };
+        let reading = running.meter.count(counted);
+        if reading.killed {
+            self.out_of_memory(id, "a program".to_owned(), now);
+        }
+        if reading.refused {
+            let group = self.group_of(id);
+            if let Some(limit) = group.and_then(|group| group.most_processes().ok()?) {
+                self.tell(id, NoticeKind::TooManyProcesses { limit });
+            }
+        }
+    }
+
+    /// Tells of the programs that the kernel has ended since the last reading.
+    pub(super) fn read_kernel_log(&mut self) {
+        let Some(log) = &mut self.sampling.kernel_log else {
+            return;
+        };
+        let found = log.read().unwrap_or_else(|error| {
+            tracing::error!(%error, "the kernel's log cannot be read any more");
+            self.sampling.kernel_log = None;
+            Vec::new()
+        });
+        let now = self.clock.monotonic();
+        for OutOfMemory {
+            group,
+            limited,
+            program,
+        } in found
+        {
+            let id = |path| Cgroups::name_in(path).and_then(|name| name.parse::<RunId>().ok());
+            match id(&group) {
+                Some(run) if id(&limited) == Some(run.clone()) => {
+                    self.out_of_memory(&run, program, now);
+                }
+                Some(run) => {
+                    tracing::warn!(%run, %program, %limited, "ended: no memory left there")
+                }
+                // Not of a desktop.
+                None => {}
+            }
+        }
+    }
+
+    fn out_of_memory(&mut self, id: &RunId, program: String, now: Instant) {
+        // Another Deskway of this machine may have its own.
+        let Some(running) = self.desktops.get_mut(id) else {
+            return;
+        };
+        let (user, desktop) = (&running.desktop.owner, &running.desktop);
+        tracing::warn!(%user, %desktop, %program, "its memory limit is reached: ended by the kernel");
+        let kill = running.meter.kill(program, now);
+        let what = NoticeKind::OutOfMemory {
+            program: kill.program,
+            limit: kill.limit,
+        };
+        self.tell(id, what);
+    }
+
+    /// Has the owner see it, unless that was told a moment ago.
+    fn tell(&mut self, id: &RunId, what: NoticeKind) {
+        let unix = self.clock.unix();
+        let Some(running) = self.desktops.get_mut(id) else {
+            return;
+        };
+        let same = running.notices.last(|told| *told == what);
+        if same.is_some_and(|told| unix < told.at.saturating_add(TOLD_AGAIN)) {
+            return;
+        }
+        running.notices.add(what, unix);
+        self.changed.insert(running.desktop.owner.clone());
+    }
+
+    /// Sends children to the homes of those who are to be warned of a full disk: one may be on a
+    /// server that does not answer.
+    fn look_at_disks(&mut self, now: Instant) {
+        let under_way = self.jobs.count(|errand| matches!(errand, Errand::Disk(_)));
+        let due = self
+            .desktops
+            .disks_due(now, MAX_DISKS.saturating_sub(under_way));
+        for id in due {
+            if !self.jobs.has_room(Purse::Own) {
+                return;
+            }
+            let Some(running) = self.desktops.get_mut(&id) else {
+                continue;
+            };
+            running.disk_at = now + DISK_EVERY;
+            let owner = running.owner.os.clone();
+            self.begin(DISK_TIMEOUT, Errand::Disk(id), |outlet: &Outlet| {
+                user_child::free_space(&owner, outlet)
+            });
+        }
+    }
+
+    pub(super) fn disk_looked_at(&mut self, id: &RunId, outcome: Outcome) {
+        let Some(running) = self.desktops.get_mut(id) else {
+            return;
+        };
+        let Some((Some(left), _)) = outcome.word::<Option<u64>>() else {
+            let (user, desktop) = (&running.desktop.owner, &running.desktop);
+            return tracing::warn!(%user, %desktop, "what is free where its home is cannot be told");
+        };
+        let is_disk = |told: &NoticeKind| matches!(told, NoticeKind::DiskAlmostFull { .. });
+        let is_low = running.disk_warning.is_some_and(|least| left < least);
+        let is_told = running.notices.last(is_disk).is_some();
+        if is_low && !is_told {
+            self.tell(id, NoticeKind::DiskAlmostFull { left });
+        } else if !is_low && running.notices.withdraw(is_disk) {
+            self.changed.insert(running.desktop.owner.clone());
+        }
+    }
+
+    fn group_of(&mut self, id: &RunId) -> Option<&Group> {
+        self.desktops.get_mut(id)?.meter.group(&self.cgroups, id)
+    }
+}
