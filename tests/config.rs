@@ -61,6 +61,13 @@ fn what_the_file_says_is_what_runs() {
         physics.brand.notice, config.brand.notice,
         "what it does not say is the place's"
     );
+    assert_eq!(config.limits.memory_high, Some(3 << 30));
+    assert_eq!(config.limits.hours_per_day.unwrap().as_secs(), 8 * 60 * 60);
+    assert_eq!(physics.limits.memory_max, Some(16 << 30));
+    assert_eq!(physics.limits.cpu_quota, None, "0 lifts what everybody has");
+    assert_eq!(physics.limits.hours_per_day, None);
+    assert_eq!(physics.limits.processes, config.limits.processes);
+    assert_eq!(config.groups[1].limits, config.limits);
     assert!(config.groups[1].brand.links.is_empty());
     assert!(config.portal.public_index);
     assert_eq!(config.paths.run, PathBuf::from("/run/lab"));

@@ -37,6 +37,7 @@ const fn key(name: &'static str, wants: &'static str) -> Key {
     Key { name, wants }
 }
 
+const MEMORY: &str = "a size from 16M to 1024T, such as \"4G\" or \"512M\", or \"none\"";
 const LOGO: &str = "the path of an SVG, PNG or WebP file, from `/` on";
 const LINKS: &str =
     "a list of up to 10 links, such as [{ text = \"Help\", url = \"https://example.org/help\" }]";
@@ -160,6 +161,31 @@ pub(super) const SECTIONS: &[Section] = &[
             key("session_timeout", "a time from 1s to 10m, such as \"20s\""),
         ],
     ),
+    section(
+        "limits",
+        &[
+            key("memory_high", MEMORY),
+            key("memory_max", MEMORY),
+            key(
+                "cpu_weight",
+                "a whole number from 1 to 10000, or 0 for none",
+            ),
+            key(
+                "cpu_quota",
+                "a whole number of hundredths of one core from 1 to 100000, or 0 for none",
+            ),
+            key(
+                "processes",
+                "a whole number from 10 to 4194304, or 0 for none",
+            ),
+            key("disk_warning", "a size such as \"500M\", or \"none\""),
+            key("desktops", "a whole number from 1 to 100, or 0 for none"),
+            key(
+                "hours_per_day",
+                "a time from 1m to 24h, such as \"8h\", or \"none\"",
+            ),
+        ],
+    ),
     repeated(
         "profile",
         &[
@@ -221,6 +247,10 @@ pub(super) const SECTIONS: &[Section] = &[
             key("background_dark", "a dark colour such as \"#0e1620\""),
             key("notice", "at most 1000 characters"),
             key("links", LINKS),
+            key(
+                "limits",
+                "a table such as { memory_max = \"2G\" }, with the keys of [limits]",
+            ),
         ],
     ),
     section("portal", &[key("public_index", "true or false")]),

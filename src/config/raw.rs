@@ -24,6 +24,7 @@ pub(super) struct Raw {
     pub access: Access,
     pub admin: Admin,
     pub desktops: Desktops,
+    pub limits: Limits,
     pub profile: Vec<Spanned<Profile>>,
     pub attach: Vec<Spanned<Attach>>,
     pub brand: Brand,
@@ -125,6 +126,19 @@ pub(super) struct Desktops {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub(super) struct Limits {
+    pub memory_high: Value<String>,
+    pub memory_max: Value<String>,
+    pub cpu_weight: Value<i64>,
+    pub cpu_quota: Value<i64>,
+    pub processes: Value<i64>,
+    pub disk_warning: Value<String>,
+    pub desktops: Value<i64>,
+    pub hours_per_day: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Profile {
     pub id: Value<String>,
     pub name: Value<String>,
@@ -173,6 +187,7 @@ pub(super) struct Group {
     pub background_dark: Value<String>,
     pub notice: Value<String>,
     pub links: Option<Vec<Spanned<Link>>>,
+    pub limits: Limits,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -295,6 +310,7 @@ mod tests {
             ("sign_in", fields::<SignIn>()),
             ("access", fields::<Access>()),
             ("desktops", fields::<Desktops>()),
+            ("limits", fields::<Limits>()),
             ("profile", fields::<Profile>()),
             ("attach", fields::<Attach>()),
             ("brand", fields::<Brand>()),

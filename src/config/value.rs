@@ -98,6 +98,19 @@ pub(super) fn duration(text: &str, bounds: RangeInclusive<Duration>) -> Option<D
     Some(total).filter(|total| bounds.contains(total))
 }
 
+/// A number of bytes such as `4G`: a whole number and K, M, G or T, each 1024 of the one before.
+pub(super) fn size(text: &str, bounds: RangeInclusive<u64>) -> Option<u64> {
+    const UNITS: [(char, u32); 4] = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
+    let unit = text.chars().next_back()?;
+    let (_, shift) = UNITS.into_iter().find(|(letter, _)| *letter == unit)?;
+    let number = text.strip_suffix(unit)?;
+    if !number.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let bytes = number.parse::<u64>().ok()?.checked_mul(1 << shift)?;
+    Some(bytes).filter(|bytes| bounds.contains(bytes))
+}
+
 /// Reads a host's name, without port; it comes back in small letters.
 ///
 /// # Errors
@@ -181,6 +194,28 @@ mod tests {
             "1 h",
             "99999999999999999999h",
             "5ä",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units_and_bounds() {
+        let read = |text| size(text, 1 << 20..=1 << 40);
+        assert_eq!(read("1024K"), Some(1 << 20));
+        assert_eq!(read("4G"), Some(4 << 30));
+        assert_eq!(read("1T"), Some(1 << 40));
+        for text in [
+            "",
+            "4",
+            "G",
+            "1K",
+            "2T",
+            "+4G",
+            "1.5G",
+            "4g",
+            "4 G",
+            "99999999999999999T",
         ] {
             assert_eq!(read(text), None, "{text}");
         }

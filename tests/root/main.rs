@@ -20,6 +20,7 @@ mod front;
 mod gateway;
 mod isolation;
 mod life;
+mod limits;
 mod looks;
 mod measured;
 mod ordinary;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use toml::Spanned;
 
 use super::access::group_name;
+use super::limits;
 use super::place::{Fault, Field, absolute};
 use crate::config::colour::{Colour, READABLE};
 use crate::config::problems::Problems;
@@ -50,10 +51,12 @@ pub(super) fn brand(raw: raw::Brand, brand: &mut Brand, problems: &mut Problems<
     apply(looks, |key| Field::new("brand", key), brand, problems);
 }
 
-/// The `[[group]]` sections; what one does not say is as in `whole`, the place's own brand.
+/// The `[[group]]` sections; what one does not say is as in `whole`, the place's own brand, and
+/// in `everybody`.
 pub(super) fn groups(
     raw: Vec<Spanned<raw::Group>>,
     whole: &Brand,
+    everybody: &Limits,
     problems: &mut Problems<'_>,
 ) -> Vec<Group> {
     if let Some(surplus) = raw.get(MAX_GROUPS) {
@@ -102,11 +105,14 @@ pub(super) fn groups(
             links: raw.links,
         };
         apply(looks, field, &mut brand, problems);
+        let mut own = everybody.clone();
+        let field = |key| Field::within("group", index, "limits", key);
+        limits::limits(raw.limits, field, &mut own, problems);
         groups.extend(name.map(|name| Group {
             name,
             hosts,
             brand,
-            limits: Limits::default(),
+            limits: own,
         }));
     }
     groups

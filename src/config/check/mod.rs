@@ -6,6 +6,7 @@ mod attach;
 mod brand;
 mod desktops;
 mod environment;
+mod limits;
 mod listeners;
 mod metrics;
 mod place;
@@ -37,7 +38,9 @@ pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) 
     config.desktops.profiles = desktops::profiles(raw.profile, problems);
     config.attach = attach::attached(raw.attach, problems);
     brand::brand(raw.brand, &mut config.brand, problems);
-    config.groups = brand::groups(raw.group, &config.brand, problems);
+    let field = |key| Field::new("limits", key);
+    limits::limits(raw.limits, field, &mut config.limits, problems);
+    config.groups = brand::groups(raw.group, &config.brand, &config.limits, problems);
     // Whoever comes by a group's name, or by one that a certificate is ordered for, is to be let in
     // by it.
     let names = config.groups.iter().flat_map(|group| &group.hosts);

@@ -21,6 +21,8 @@ pub(super) enum Fault {
 /// A key of a section.
 #[derive(Clone, Copy)]
 pub(super) struct Field {
+    /// The section that it is a part of, as in `[group.limits]`.
+    parent: Option<&'static str>,
     section: &'static str,
     /// Which one, of a section that is repeated.
     index: Option<usize>,
@@ -30,6 +32,7 @@ pub(super) struct Field {
 impl Field {
     pub(super) fn new(section: &'static str, key: &'static str) -> Self {
         Self {
+            parent: None,
             section,
             index: None,
             key,
@@ -38,9 +41,23 @@ impl Field {
 
     pub(super) fn repeated(section: &'static str, index: usize, key: &'static str) -> Self {
         Self {
+            parent: None,
             section,
             index: Some(index),
             key,
+        }
+    }
+
+    /// Of a section within one that is repeated.
+    pub(super) fn within(
+        parent: &'static str,
+        index: usize,
+        section: &'static str,
+        key: &'static str,
+    ) -> Self {
+        Self {
+            parent: Some(parent),
+            ..Self::repeated(section, index, key)
         }
     }
 
@@ -148,13 +165,17 @@ impl Field {
 
     pub(super) fn path(self) -> String {
         let Self { section, key, .. } = self;
-        match self.index {
-            None => format!("{section}.{key}"),
-            Some(index) => format!("{section}.{index}.{key}"),
+        match (self.index, self.parent) {
+            (None, _) => format!("{section}.{key}"),
+            (Some(index), None) => format!("{section}.{index}.{key}"),
+            (Some(index), Some(parent)) => format!("{parent}.{index}.{section}.{key}"),
         }
     }
 
     fn header(self) -> String {
+        if let Some(parent) = self.parent {
+            return format!("[{parent}.{}]", self.section);
+        }
         keys::find(self.section).map_or_else(String::new, keys::Section::header)
     }
 
