@@ -8,6 +8,7 @@
 mod files;
 mod mounts;
 mod pressure;
+mod systemd;
 mod v1;
 mod v2;
 
@@ -24,7 +25,10 @@ use crate::config::Limits;
 pub use pressure::Pressure;
 
 use mounts::Found;
+use systemd::Scope;
 
+/// The processor weight of all desktops together, where one process that is in no group has 100.
+const WEIGHT: u64 = 1000;
 /// Under this name in every hierarchy are the groups of all Deskways of the machine.
 const PARENT: &str = "deskway";
 
@@ -39,8 +43,16 @@ pub struct Cgroups {
 #[derive(Clone, Debug)]
 enum Way {
     V1(v1::Mounts),
-    V2 { root: PathBuf },
-    None { why: String },
+    V2 {
+        root: PathBuf,
+    },
+    /// Version 2, which systemd writes.
+    Systemd {
+        root: PathBuf,
+    },
+    None {
+        why: String,
+    },
 }
 
 /// Which interface there is.
@@ -48,6 +60,8 @@ enum Way {
 pub enum Kind {
     V1,
     V2,
+    /// Version 2, by way of systemd.
+    Systemd,
     /// None that may be written: no group is made.
     None,
 }
@@ -71,13 +85,17 @@ pub struct Memory {
 
 /// The group of one desktop.
 #[derive(Debug)]
-pub struct Group(Box<dyn Controls>);
+pub struct Group {
+    controls: Box<dyn Controls>,
+    /// What it was made with, where it was made here.
+    limits: Limits,
+}
 
 /// What both versions of the interface can do.
 trait Controls: fmt::Debug + Send + Sync {
     fn limit(&self, limits: &Limits) -> io::Result<()>;
     /// Takes in the process that calls.
-    fn enter(&self) -> io::Result<()>;
+    fn enter(&self, limits: &Limits) -> io::Result<()>;
     fn set_frozen(&self, frozen: bool) -> io::Result<()>;
     fn is_frozen(&self) -> io::Result<bool>;
     fn reclaim(&self) -> io::Result<()>;
@@ -92,7 +110,8 @@ trait Controls: fmt::Debug + Send + Sync {
     fn pressure(&self) -> Pressure;
     /// Kills all at once where the kernel can; else nothing is done and the answer is `false`.
     fn kill_at_once(&self) -> io::Result<bool>;
-    /// The directories, to be removed.
+    fn is_there(&self) -> bool;
+    /// The directories, to be made and removed; none where somebody else does that.
     fn directories(&self) -> Vec<&Path>;
 }
 
@@ -106,6 +125,8 @@ impl Cgroups {
                 None => Way::none("the version 1 hierarchies cannot be written"),
             },
             Found::V2(root) => match files::may_write(&root) {
+                Ok(()) if systemd::is_running() && systemd::has_bus() => Way::Systemd { root },
+                Ok(()) if systemd::is_running() => Way::none("systemd has no system bus"),
                 Ok(()) => Way::V2 { root },
                 Err(error) => Way::none(&format!("{} cannot be written: {error}", root.display())),
             },
@@ -119,6 +140,7 @@ impl Cgroups {
         match &self.way {
             Way::V1(_) => Kind::V1,
             Way::V2 { .. } => Kind::V2,
+            Way::Systemd { .. } => Kind::Systemd,
             Way::None { .. } => Kind::None,
         }
     }
@@ -127,7 +149,7 @@ impl Cgroups {
     pub fn why_none(&self) -> Option<&str> {
         match &self.way {
             Way::None { why } => Some(why),
-            Way::V1(_) | Way::V2 { .. } => None,
+            Way::V1(_) | Way::V2 { .. } | Way::Systemd { .. } => None,
         }
     }
 
@@ -135,7 +157,7 @@ impl Cgroups {
     pub fn holds(&self) -> Holds {
         match &self.way {
             Way::V1(mounts) => mounts.holds(),
-            Way::V2 { root } => v2::holds(root),
+            Way::V2 { root } | Way::Systemd { root } => v2::holds(root),
             Way::None { .. } => Holds::default(),
         }
     }
@@ -146,16 +168,19 @@ impl Cgroups {
     /// # Errors
     /// When a limit cannot be set though the kernel has its controller; nothing is left then.
     pub fn create(&self, name: &str, limits: &Limits) -> io::Result<Option<Group>> {
-        let Some(group) = self.at(name) else {
+        let Some(mut group) = self.at(name) else {
             return Ok(None);
         };
-        let made = match &self.way {
-            Way::V2 { root } => v2::prepare(root, &self.parent()),
-            Way::V1(_) | Way::None { .. } => Ok(()),
-        };
-        let made = made
-            .and_then(|()| group.make())
-            .and_then(|()| group.0.limit(limits));
+        group.limits = limits.clone();
+        let made = group.make().and_then(|()| {
+            match &self.way {
+                Way::V1(mounts) => mounts.prepare(Path::new(PARENT)),
+                Way::V2 { root } => v2::prepare(root, &self.parent())?,
+                // It is told of the limits when a process comes.
+                Way::Systemd { .. } | Way::None { .. } => return Ok(()),
+            }
+            group.controls.limit(limits)
+        });
         if let Err(error) = made {
             // What is wrong is said; a directory that stays takes nothing.
             drop(group.remove());
@@ -166,8 +191,7 @@ impl Cgroups {
 
     /// The group of that name, when there is one.
     pub fn open(&self, name: &str) -> Option<Group> {
-        let is_there = |group: &Group| group.0.directories().iter().any(|path| path.is_dir());
-        self.at(name).filter(is_there)
+        self.at(name).filter(|group| group.controls.is_there())
     }
 
     /// How scarce things are for all desktops of this Deskway together.
@@ -184,7 +208,16 @@ impl Cgroups {
     pub fn name_in(path: &str) -> Option<&str> {
         let mut parts = path.strip_prefix('/')?.rsplit('/');
         let name = parts.next()?;
-        parts.any(|part| part == PARENT).then_some(name)
+        let scope = name.strip_prefix("deskway-");
+        match scope.and_then(|scope| scope.strip_suffix(".scope")) {
+            Some(name) => parts.any(|part| part == "deskway.slice").then_some(name),
+            None => parts.any(|part| part == PARENT).then_some(name),
+        }
+    }
+
+    /// Of the slice of systemd's that has this Deskway's scopes.
+    fn slice(&self) -> String {
+        format!("{PARENT}-{}.slice", self.instance)
     }
 
     fn parent(&self) -> PathBuf {
@@ -192,19 +225,37 @@ impl Cgroups {
     }
 
     fn at(&self, name: &str) -> Option<Group> {
-        self.group(&self.parent().join(name))
-    }
-
-    fn all(&self) -> Option<Group> {
-        self.group(&self.parent())
-    }
-
-    fn group(&self, path: &Path) -> Option<Group> {
         match &self.way {
-            Way::V1(mounts) => Some(Group(Box::new(mounts.group(path)))),
-            Way::V2 { root } => Some(Group(Box::new(v2::Files::new(root.join(path))))),
+            Way::V1(mounts) => Some(Group::new(mounts.group(&self.parent().join(name)))),
+            Way::V2 { root } => Some(Group::new(v2::Files::new(
+                root.join(self.parent()).join(name),
+            ))),
+            Way::Systemd { root } => {
+                let scope = Scope {
+                    name: format!("{PARENT}-{name}.scope"),
+                    slice: self.slice(),
+                };
+                Some(Group::new(v2::Files::of_scope(
+                    self.slices(root).join(&scope.name),
+                    scope,
+                )))
+            }
             Way::None { .. } => None,
         }
+    }
+
+    /// What has all groups in it.
+    fn all(&self) -> Option<Group> {
+        match &self.way {
+            Way::V1(mounts) => Some(Group::new(mounts.group(&self.parent()))),
+            Way::V2 { root } => Some(Group::new(v2::Files::new(root.join(self.parent())))),
+            Way::Systemd { root } => Some(Group::new(v2::Files::new(self.slices(root)))),
+            Way::None { .. } => None,
+        }
+    }
+
+    fn slices(&self, root: &Path) -> PathBuf {
+        root.join(format!("{PARENT}.slice")).join(self.slice())
     }
 }
 
@@ -216,12 +267,19 @@ impl Way {
 }
 
 impl Group {
+    fn new(controls: impl Controls + 'static) -> Self {
+        Self {
+            controls: Box::new(controls),
+            limits: Limits::default(),
+        }
+    }
+
     /// Takes in the process that calls, and whatever it starts from now on.
     ///
     /// # Errors
-    /// When the group is gone, or full.
+    /// When the group is gone, or full, or systemd does not do it.
     pub fn enter(&self) -> io::Result<()> {
-        self.0.enter()
+        self.controls.enter(&self.limits)
     }
 
     /// Has all processes stand still, those too that come later. They do so in a moment:
@@ -230,7 +288,7 @@ impl Group {
     /// # Errors
     /// When the group is gone or has no freezer.
     pub fn freeze(&self) -> io::Result<()> {
-        self.0.set_frozen(true)
+        self.controls.set_frozen(true)
     }
 
     /// Lets them go on.
@@ -238,7 +296,7 @@ impl Group {
     /// # Errors
     /// As [`Group::freeze`].
     pub fn thaw(&self) -> io::Result<()> {
-        self.0.set_frozen(false)
+        self.controls.set_frozen(false)
     }
 
     /// Whether all of them stand still now.
@@ -246,7 +304,7 @@ impl Group {
     /// # Errors
     /// As [`Group::freeze`].
     pub fn is_frozen(&self) -> io::Result<bool> {
-        self.0.is_frozen()
+        self.controls.is_frozen()
     }
 
     /// Has the kernel write out and drop as much of the memory as it can. May take seconds: for a
@@ -255,7 +313,7 @@ impl Group {
     /// # Errors
     /// When the kernel cannot. Having got less than all is none.
     pub fn reclaim(&self) -> io::Result<()> {
-        self.0.reclaim()
+        self.controls.reclaim()
     }
 
     /// Processor time that all processes have had so far.
@@ -263,7 +321,7 @@ impl Group {
     /// # Errors
     /// When the kernel does not count it here.
     pub fn cpu_time(&self) -> io::Result<Duration> {
-        self.0.cpu_time()
+        self.controls.cpu_time()
     }
 
     /// In how many periods of the processor quota there was none left.
@@ -271,13 +329,13 @@ impl Group {
     /// # Errors
     /// When the kernel does not count it here.
     pub fn throttled(&self) -> io::Result<u64> {
-        self.0.throttled()
+        self.controls.throttled()
     }
 
     /// # Errors
     /// When the kernel does not count it here.
     pub fn memory(&self) -> io::Result<Memory> {
-        self.0.memory()
+        self.controls.memory()
     }
 
     /// How many processes and threads there are.
@@ -285,7 +343,7 @@ impl Group {
     /// # Errors
     /// When the kernel does not count them here.
     pub fn processes(&self) -> io::Result<u32> {
-        self.0.processes()
+        self.controls.processes()
     }
 
     /// How often a process was not started because there were as many as there may be.
@@ -293,7 +351,7 @@ impl Group {
     /// # Errors
     /// When the kernel does not count it here.
     pub fn refused_processes(&self) -> io::Result<u64> {
-        self.0.refused_processes()
+        self.controls.refused_processes()
     }
 
     /// How many processes and threads there may be.
@@ -301,7 +359,7 @@ impl Group {
     /// # Errors
     /// When the kernel does not count them here.
     pub fn most_processes(&self) -> io::Result<Option<u32>> {
-        let most = self.0.most_processes()?;
+        let most = self.controls.most_processes()?;
         most.map(|most| u32::try_from(most).map_err(io::Error::other))
             .transpose()
     }
@@ -311,12 +369,12 @@ impl Group {
     /// # Errors
     /// When the kernel does not count them here.
     pub fn oom_kills(&self) -> io::Result<u64> {
-        self.0.oom_kills()
+        self.controls.oom_kills()
     }
 
     /// How scarce things are for its processes.
     pub fn pressure(&self) -> Pressure {
-        self.0.pressure()
+        self.controls.pressure()
     }
 
     /// Kills all processes; they may be frozen.
@@ -324,9 +382,9 @@ impl Group {
     /// # Errors
     /// When the group is gone.
     pub fn kill_all(&self) -> io::Result<()> {
-        let killed = self.0.kill_at_once()?;
+        let killed = self.controls.kill_at_once()?;
         if !killed {
-            for pid in self.0.process_ids()? {
+            for pid in self.controls.process_ids()? {
                 if let Some(pid) = Pid::from_raw(pid) {
                     // It may have ended meanwhile.
                     _ = rustix::process::kill_process(pid, Signal::KILL);
@@ -342,7 +400,7 @@ impl Group {
     /// # Errors
     /// When there still is a process in it.
     pub fn remove(&self) -> io::Result<()> {
-        let directories = self.0.directories();
+        let directories = self.controls.directories();
         let removed = directories.iter().map(|path| files::remove(path));
         let removed: io::Result<()> = removed.collect();
         for directory in directories {
@@ -362,7 +420,7 @@ impl Group {
     }
 
     fn make(&self) -> io::Result<()> {
-        let mut directories = self.0.directories().into_iter();
+        let mut directories = self.controls.directories().into_iter();
         directories.try_for_each(files::make)
     }
 }
@@ -384,6 +442,8 @@ mod tests {
         assert_eq!(name, Some("00112233aabbccdd"));
         let name = Cgroups::name_in("/docker/x/deskway/0a1b2c3d/00112233aabbccdd");
         assert_eq!(name, Some("00112233aabbccdd"));
+        let path = "/deskway.slice/deskway-0a1b2c3d.slice/deskway-00112233aabbccdd.scope";
+        assert_eq!(Cgroups::name_in(path), Some("00112233aabbccdd"));
         assert_eq!(Cgroups::name_in("/user.slice/00112233aabbccdd"), None);
         assert_eq!(Cgroups::name_in(""), None);
     }

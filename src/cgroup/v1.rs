@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::mounts::V1;
-use super::{Controls, Holds, Memory, Pressure, files, pressure};
+use super::{Controls, Holds, Memory, Pressure, WEIGHT, files, pressure, systemd};
 use crate::config::Limits;
 
 /// The period of the processor quota in microseconds.
@@ -28,7 +28,7 @@ impl Mounts {
     pub(super) fn writable(mounts: V1) -> Option<Self> {
         let check = |mount: Option<PathBuf>| mount.filter(|path| files::may_write(path).is_ok());
         // systemd has that hierarchy for itself.
-        let own = !Path::new("/run/systemd/system").exists();
+        let own = !systemd::is_running();
         let found = V1 {
             memory: check(mounts.memory),
             cpu: check(mounts.cpu),
@@ -46,6 +46,19 @@ impl Mounts {
             cpu: self.0.cpu.is_some(),
             processes: self.0.pids.is_some(),
             freezing: self.0.unified.is_some() || self.0.freezer.is_some(),
+        }
+    }
+
+    /// Gives all groups in `parent` together their share of the processors.
+    pub(super) fn prepare(&self, parent: &Path) {
+        if let Some(cpu) = &self.0.cpu {
+            let shares = WEIGHT * SHARES / 100;
+            // Without it they get less where others are busy.
+            drop(files::write(
+                &cpu.join(parent),
+                "cpu.shares",
+                &shares.to_string(),
+            ));
         }
     }
 
@@ -101,7 +114,7 @@ impl Controls for Files {
         self.set(pids, "pids.max", limits.processes.map(u64::from))
     }
 
-    fn enter(&self) -> io::Result<()> {
+    fn enter(&self, _: &Limits) -> io::Result<()> {
         let mut all = self.directories().into_iter();
         all.try_for_each(|directory| files::write(directory, "cgroup.procs", "0"))
     }
@@ -187,6 +200,10 @@ impl Controls for Files {
             }
             _ => Ok(false),
         }
+    }
+
+    fn is_there(&self) -> bool {
+        self.directories().iter().any(|path| path.is_dir())
     }
 
     fn directories(&self) -> Vec<&Path> {

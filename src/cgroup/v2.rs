@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Controls, Holds, Memory, Pressure, files, pressure};
+use super::systemd::Scope;
+use super::{Controls, Holds, Memory, Pressure, WEIGHT, files, pressure};
 use crate::config::Limits;
 
 /// The period of the processor quota in microseconds.
@@ -28,18 +29,26 @@ pub(super) fn holds(root: &Path) -> Holds {
     }
 }
 
-/// Hands the controllers on from `root` to the groups that are made in `root`/`parent`.
+/// Hands the controllers on from `root` to the groups in `root`/`parent`, and gives them all together
+/// their share of the processors.
 ///
 /// # Errors
-/// When the directories cannot be made, or `root` does not hand a controller on that it has: it
+/// When `root` does not hand a controller on that it has: it
 /// is no root, and processes are in it.
 pub(super) fn prepare(root: &Path, parent: &Path) -> io::Result<()> {
-    files::make(&root.join(parent))?;
     let mut at = root.to_owned();
     hand_on(&at)?;
     for part in parent {
         at.push(part);
         hand_on(&at)?;
+    }
+    if let Some(first) = parent.iter().next() {
+        // Without it they get less where others are busy.
+        drop(files::write(
+            &root.join(first),
+            "cpu.weight",
+            &WEIGHT.to_string(),
+        ));
     }
     Ok(())
 }
@@ -58,17 +67,29 @@ fn hand_on(directory: &Path) -> io::Result<()> {
 
 /// One group.
 #[derive(Clone, Debug)]
-pub(super) struct Files(PathBuf);
+pub(super) struct Files {
+    directory: PathBuf,
+    /// Of systemd's, which makes it and removes it.
+    scope: Option<Scope>,
+}
 
 impl Files {
     pub(super) fn new(directory: PathBuf) -> Self {
-        Self(directory)
+        let scope = None;
+        Self { directory, scope }
+    }
+
+    pub(super) fn of_scope(directory: PathBuf, scope: Scope) -> Self {
+        let scope = Some(scope);
+        Self { directory, scope }
     }
 
     /// A controller that the kernel has not is no error: [`holds`] has told.
     fn set(&self, file: &str, value: Option<String>) -> io::Result<()> {
         match value {
-            Some(value) if self.0.join(file).exists() => files::write(&self.0, file, &value),
+            Some(value) if self.directory.join(file).exists() => {
+                files::write(&self.directory, file, &value)
+            }
             _ => Ok(()),
         }
     }
@@ -89,21 +110,28 @@ impl Controls for Files {
         self.set("pids.max", text(limits.processes.map(u64::from)))
     }
 
-    fn enter(&self) -> io::Result<()> {
-        files::write(&self.0, "cgroup.procs", "0")
+    fn enter(&self, limits: &Limits) -> io::Result<()> {
+        match &self.scope {
+            Some(scope) => scope.enter(limits),
+            None => files::write(&self.directory, "cgroup.procs", "0"),
+        }
     }
 
     fn set_frozen(&self, frozen: bool) -> io::Result<()> {
-        files::write(&self.0, "cgroup.freeze", if frozen { "1" } else { "0" })
+        files::write(
+            &self.directory,
+            "cgroup.freeze",
+            if frozen { "1" } else { "0" },
+        )
     }
 
     fn is_frozen(&self) -> io::Result<bool> {
-        Ok(files::value(&self.0, "cgroup.events", "frozen")? == 1)
+        Ok(files::value(&self.directory, "cgroup.events", "frozen")? == 1)
     }
 
     fn reclaim(&self) -> io::Result<()> {
-        let used = files::number(&self.0, "memory.current")?;
-        let path = self.0.join("memory.reclaim");
+        let used = files::number(&self.directory, "memory.current")?;
+        let path = self.directory.join("memory.reclaim");
         match std::fs::OpenOptions::new().write(true).open(path) {
             // Having got less than asked for is EAGAIN.
             Ok(mut file) => match io::Write::write_all(&mut file, used.to_string().as_bytes()) {
@@ -115,56 +143,63 @@ impl Controls for Files {
     }
 
     fn cpu_time(&self) -> io::Result<Duration> {
-        files::value(&self.0, "cpu.stat", "usage_usec").map(Duration::from_micros)
+        files::value(&self.directory, "cpu.stat", "usage_usec").map(Duration::from_micros)
     }
 
     fn throttled(&self) -> io::Result<u64> {
-        files::value(&self.0, "cpu.stat", "nr_throttled")
+        files::value(&self.directory, "cpu.stat", "nr_throttled")
     }
 
     fn memory(&self) -> io::Result<Memory> {
-        let used = files::number(&self.0, "memory.current")?;
-        let droppable = files::value(&self.0, "memory.stat", "inactive_file")?;
+        let used = files::number(&self.directory, "memory.current")?;
+        let droppable = files::value(&self.directory, "memory.stat", "inactive_file")?;
         Ok(Memory {
             used: used.saturating_sub(droppable),
-            max: files::number_or_max(&self.0, "memory.max")?,
+            max: files::number_or_max(&self.directory, "memory.max")?,
         })
     }
 
     fn process_ids(&self) -> io::Result<Vec<i32>> {
-        files::process_ids(&self.0)
+        files::process_ids(&self.directory)
     }
 
     fn processes(&self) -> io::Result<u32> {
-        let found = files::number(&self.0, "pids.current")?;
+        let found = files::number(&self.directory, "pids.current")?;
         u32::try_from(found).map_err(io::Error::other)
     }
 
     fn refused_processes(&self) -> io::Result<u64> {
-        files::value(&self.0, "pids.events", "max")
+        files::value(&self.directory, "pids.events", "max")
     }
 
     fn most_processes(&self) -> io::Result<Option<u64>> {
-        files::number_or_max(&self.0, "pids.max")
+        files::number_or_max(&self.directory, "pids.max")
     }
 
     fn oom_kills(&self) -> io::Result<u64> {
-        files::value(&self.0, "memory.events", "oom_kill")
+        files::value(&self.directory, "memory.events", "oom_kill")
     }
 
     fn pressure(&self) -> Pressure {
-        pressure::of(&self.0)
+        pressure::of(&self.directory)
     }
 
     fn kill_at_once(&self) -> io::Result<bool> {
-        if self.0.join("cgroup.kill").exists() {
-            files::write(&self.0, "cgroup.kill", "1").map(|()| true)
+        if self.directory.join("cgroup.kill").exists() {
+            files::write(&self.directory, "cgroup.kill", "1").map(|()| true)
         } else {
             Ok(false)
         }
     }
 
+    fn is_there(&self) -> bool {
+        self.directory.is_dir()
+    }
+
     fn directories(&self) -> Vec<&Path> {
-        vec![&self.0]
+        let own = self.scope.is_none();
+        own.then_some(self.directory.as_path())
+            .into_iter()
+            .collect()
     }
 }

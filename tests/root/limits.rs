@@ -129,8 +129,10 @@ fn whoever_starts_too_many_processes_is_told() {
 #[test]
 fn a_processor_quota_holds_a_busy_desktop_back() {
     let alice = Person::new("a");
-    let busy = "until [ -e go ]; do sleep 0.05; done; while :; do :; done";
-    let config = format!("{}[limits]\ncpu_quota = 50\n", session(busy));
+    // More of them than one, for other tests keep the processors busy.
+    let busy = "until [ -e go ]; do sleep 0.05; done; \
+                for i in 1 2 3 4; do (while :; do :; done) & done";
+    let config = format!("{}[limits]\ncpu_quota = 10\n", session(busy));
     let (site, mut front) = Site::with(PAM, &config);
     let handle = front.sign_in(&alice);
     start(&mut front, &handle);

@@ -1,6 +1,7 @@
 //! The kernel and the clock: what the sandbox, private directories and desktops need of them.
 
 use super::finding::Finding;
+use crate::cgroup::{Cgroups, Holds, Kind};
 
 /// 2025-01-01: no clock that is right shows less.
 const SANE_CLOCK: u64 = 1_735_689_600;
@@ -64,6 +65,59 @@ pub(super) fn private_tmp(namespaces: &Namespaces, root: bool, wanted: bool) -> 
         Finding::note(CHECK, without, mend)
     } else {
         Finding::fine(CHECK, "by user namespaces")
+    }
+}
+
+/// By what desktops are held to their limits, and which of them hold.
+pub(super) fn limits(cgroups: &Cgroups, root: bool) -> Finding {
+    by_cgroups(cgroups.kind(), cgroups.why_none(), cgroups.holds(), root)
+}
+
+fn by_cgroups(kind: Kind, why_none: Option<&str>, holds: Holds, root: bool) -> Finding {
+    const CHECK: &str = "limits";
+    let what = match kind {
+        Kind::Systemd => "control groups (version 2) by systemd",
+        Kind::V2 => "control groups (version 2)",
+        Kind::V1 => "control groups (version 1, for which memory_high is a hint)",
+        Kind::None => {
+            let mut found = "no control groups that may be written".to_owned();
+            if let Some(why) = why_none {
+                found = format!("{found}: {why}");
+            }
+            found.push_str("; still held to: memory_max by each program for itself");
+            if root {
+                found.push_str(", processes by all that an account runs");
+            }
+            found.push_str(", desktops, hours_per_day, disk_warning; nothing can be frozen");
+            let mend = if root {
+                "in a container: let it have a cgroup file system that it may write"
+            } else {
+                "start Deskway as root"
+            };
+            return Finding::note(CHECK, found, mend);
+        }
+    };
+    let controllers = [
+        (holds.memory, "memory"),
+        (holds.cpu, "cpu"),
+        (holds.processes, "pids"),
+        (holds.freezing, "freezer"),
+    ];
+    let missing: Vec<&str> = controllers
+        .iter()
+        .filter(|(there, _)| !there)
+        .map(|(_, name)| *name)
+        .collect();
+    if missing.is_empty() {
+        Finding::fine(CHECK, what)
+    } else {
+        let missing = missing.join(", ");
+        let found = format!("{what}, without {missing}: those limits do not hold");
+        Finding::note(
+            CHECK,
+            found,
+            "switch the controllers on in the kernel's command line",
+        )
     }
 }
 
@@ -188,6 +242,35 @@ mod tests {
         assert_eq!(sandbox(false, actions).state, State::Note);
         assert_eq!(sandbox(true, None).state, State::Wrong);
         assert_eq!(sandbox(true, Some("")).state, State::Wrong);
+    }
+
+    #[test]
+    fn without_control_groups_it_says_what_still_holds() {
+        let all = Holds {
+            memory: true,
+            cpu: true,
+            processes: true,
+            freezing: true,
+        };
+        for kind in [Kind::V1, Kind::V2, Kind::Systemd] {
+            assert_eq!(by_cgroups(kind, None, all, true).state, State::Fine);
+        }
+        let some = Holds {
+            memory: false,
+            ..all
+        };
+        let found = by_cgroups(Kind::V2, None, some, true);
+        assert_eq!(found.state, State::Note);
+        assert!(found.found.contains("without memory"), "{found}");
+        let none = Holds::default();
+        let root = by_cgroups(Kind::None, Some("read-only"), none, true).found;
+        assert!(
+            root.contains("read-only") && root.contains("processes"),
+            "{root}"
+        );
+        let user = by_cgroups(Kind::None, None, none, false);
+        assert!(!user.found.contains("processes"), "{user}");
+        assert_eq!(user.mend.unwrap(), "start Deskway as root");
     }
 
     #[test]

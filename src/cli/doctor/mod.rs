@@ -21,6 +21,7 @@ use std::path::Path;
 use deskway_osuser as osuser;
 
 use super::{Doctor, Error, out};
+use crate::cgroup::Cgroups;
 use crate::config::{self, Config};
 use crate::runtime::Clock;
 use crate::store::accounts;
@@ -131,6 +132,7 @@ fn examine(config: &Config, uid: u32) -> Vec<Finding> {
         root,
         desktops.private_tmp,
     ));
+    findings.push(machine::limits(&Cgroups::find(&paths.run), root));
     let seccomp = text_of("/proc/sys/kernel/seccomp/actions_avail");
     findings.push(machine::sandbox(
         machine::has_landlock(),

@@ -139,6 +139,8 @@ impl Server {
         };
         let (user, desktop) = (&running.desktop.owner, &running.desktop);
         tracing::warn!(%user, %desktop, %program, "its memory limit is reached: ended by the kernel");
+        // Sooner than the first reading, it may be.
+        running.meter.group(&self.cgroups, id);
         let kill = running.meter.kill(program, now);
         let what = NoticeKind::OutOfMemory {
             program: kill.program,
