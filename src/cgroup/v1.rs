@@ -222,3 +222,71 @@ impl Controls for Files {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A group in directories of a test's own, with empty files as the kernel would have them.
+    fn group(at: &Path, files: &[(&str, &[&str])]) -> Files {
+        let place = |name: &str| {
+            let (_, names) = files.iter().find(|(known, _)| *known == name)?;
+            let directory = at.join(name);
+            fs::create_dir(&directory).unwrap();
+            for file in *names {
+                fs::write(directory.join(file), "").unwrap();
+            }
+            Some(directory)
+        };
+        Files(V1 {
+            memory: place("memory"),
+            cpu: place("cpu"),
+            cpuacct: None,
+            pids: place("pids"),
+            freezer: place("freezer"),
+            unified: place("unified"),
+        })
+    }
+
+    #[test]
+    fn limits_are_written_in_the_units_of_each_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let memory = ["memory.limit_in_bytes", "memory.soft_limit_in_bytes"];
+        let cpu = ["cpu.shares", "cpu.cfs_period_us", "cpu.cfs_quota_us"];
+        let files: [(&str, &[&str]); 3] =
+            [("memory", &memory), ("cpu", &cpu), ("pids", &["pids.max"])];
+        let limits = Limits {
+            memory_high: Some(3 << 30),
+            memory_max: Some(4 << 30),
+            cpu_weight: Some(200),
+            cpu_quota: Some(150),
+            processes: Some(500),
+            ..Limits::default()
+        };
+        group(directory.path(), &files).limit(&limits).unwrap();
+        let read = |file| fs::read_to_string(directory.path().join(file)).unwrap();
+        assert_eq!(read("memory/memory.limit_in_bytes"), "4294967296");
+        assert_eq!(read("memory/memory.soft_limit_in_bytes"), "3221225472");
+        assert_eq!(read("cpu/cpu.shares"), "2048");
+        assert_eq!(read("cpu/cpu.cfs_quota_us"), "150000");
+        assert_eq!(read("cpu/cpu.cfs_period_us"), "100000");
+        assert_eq!(read("pids/pids.max"), "500");
+    }
+
+    #[test]
+    fn without_a_version_2_beside_it_the_freezer_freezes() {
+        let directory = tempfile::tempdir().unwrap();
+        let files: [(&str, &[&str]); 1] = [("freezer", &["freezer.state"])];
+        let group = group(directory.path(), &files);
+        group.set_frozen(true).unwrap();
+        assert!(group.is_frozen().unwrap());
+        // Cut by the kernel, which takes each write for itself.
+        fs::write(directory.path().join("freezer/freezer.state"), "").unwrap();
+        group.set_frozen(false).unwrap();
+        assert!(!group.is_frozen().unwrap());
+        assert!(!group.kill_at_once().unwrap());
+        assert!(group.cpu_time().is_err());
+    }
+}

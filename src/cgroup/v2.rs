@@ -13,14 +13,15 @@ const PERIOD: u64 = 100_000;
 /// What the groups need, as `cgroup.subtree_control` takes it.
 const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
 
-/// Which controllers the kernel has for groups below `root`.
+/// Which controllers there are for groups below `root`. A container's root that has processes in it
+/// hands on none but those that it does already.
 pub(super) fn holds(root: &Path) -> Holds {
     let found = files::read(root, "cgroup.controllers").unwrap_or_default();
-    let has = |name| {
-        found
-            .split_whitespace()
-            .any(|controller| controller == name)
-    };
+    let on = files::read(root, "cgroup.subtree_control").unwrap_or_default();
+    let is_in = |list: &str, name: &str| list.split_whitespace().any(|word| word == name);
+    let is_whole = !root.join("cgroup.type").exists();
+    let may = is_whole || files::process_ids(root).is_ok_and(|ids| ids.is_empty());
+    let has = |name| is_in(if may { &found } else { &on }, name);
     Holds {
         memory: has("memory"),
         cpu: has("cpu"),
@@ -33,8 +34,7 @@ pub(super) fn holds(root: &Path) -> Holds {
 /// their share of the processors.
 ///
 /// # Errors
-/// When `root` does not hand a controller on that it has: it
-/// is no root, and processes are in it.
+/// When one of the directories is gone or cannot be written.
 pub(super) fn prepare(root: &Path, parent: &Path) -> io::Result<()> {
     let mut at = root.to_owned();
     hand_on(&at)?;
@@ -59,7 +59,11 @@ fn hand_on(directory: &Path) -> io::Result<()> {
     let is_in = |list: &str, name: &str| list.split_whitespace().any(|word| word == name);
     for name in CONTROLLERS {
         if is_in(&found, name) && !is_in(&on, name) {
-            files::write(directory, "cgroup.subtree_control", &format!("+{name}"))?;
+            match files::write(directory, "cgroup.subtree_control", &format!("+{name}")) {
+                // A container's root with processes in it: `holds` has told.
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
+                handed => handed?,
+            }
         }
     }
     Ok(())
@@ -201,5 +205,80 @@ impl Controls for Files {
         own.then_some(self.directory.as_path())
             .into_iter()
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn limits_are_written_where_the_kernel_has_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["memory.max", "cpu.max", "cpu.weight", "memory.swap.max"] {
+            fs::write(directory.path().join(file), "").unwrap();
+        }
+        let limits = Limits {
+            memory_high: Some(3 << 30),
+            memory_max: Some(4 << 30),
+            cpu_quota: Some(150),
+            processes: Some(500),
+            ..Limits::default()
+        };
+        Files::new(directory.path().to_owned())
+            .limit(&limits)
+            .unwrap();
+        let read = |file| fs::read_to_string(directory.path().join(file));
+        assert_eq!(read("memory.max").unwrap(), "4294967296");
+        assert_eq!(read("memory.swap.max").unwrap(), "4294967296");
+        assert_eq!(read("cpu.max").unwrap(), "150000 100000");
+        assert_eq!(read("cpu.weight").unwrap(), "");
+        assert!(read("memory.high").is_err() && read("pids.max").is_err());
+    }
+
+    #[test]
+    fn a_root_that_is_none_and_has_processes_hands_nothing_new_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| fs::write(directory.path().join(file), text).unwrap();
+        write("cgroup.controllers", "cpu memory pids\n");
+        write("cgroup.subtree_control", "pids\n");
+        write("cgroup.procs", "7\n");
+        assert!(
+            holds(directory.path()).memory,
+            "the machine's own root may have some"
+        );
+        write("cgroup.type", "domain\n");
+        let found = holds(directory.path());
+        assert!(!found.memory && !found.cpu && found.processes);
+        write("cgroup.procs", "");
+        assert!(holds(directory.path()).memory);
+    }
+
+    #[test]
+    fn what_is_counted_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            ("memory.current", "5000\n"),
+            ("memory.stat", "anon 1\ninactive_file 2000\n"),
+            ("memory.max", "max\n"),
+            ("cpu.stat", "usage_usec 1500\nnr_throttled 3\n"),
+            ("memory.events", "oom 2\noom_kill 1\n"),
+            ("pids.events", "max 4\n"),
+            ("pids.max", "max\n"),
+            ("cgroup.events", "populated 1\nfrozen 1\n"),
+        ] {
+            fs::write(directory.path().join(file), text).unwrap();
+        }
+        let group = Files::new(directory.path().to_owned());
+        let (used, max) = (3000, None);
+        assert_eq!(group.memory().unwrap(), Memory { used, max });
+        assert_eq!(group.cpu_time().unwrap(), Duration::from_micros(1500));
+        assert_eq!(group.throttled().unwrap(), 3);
+        assert_eq!(group.oom_kills().unwrap(), 1);
+        assert_eq!(group.refused_processes().unwrap(), 4);
+        assert_eq!(group.most_processes().unwrap(), None);
+        assert!(group.is_frozen().unwrap());
     }
 }

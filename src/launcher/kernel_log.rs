@@ -19,10 +19,11 @@ const MAX_NAME: usize = 60;
 #[derive(Debug)]
 pub(crate) struct KernelLog(File);
 
-/// A program that the kernel ended because its group had reached its memory limit.
+/// A program that the kernel ended because there was no memory left for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutOfMemory {
-    /// The path of the group that it was in, and of the one whose limit it was.
+    /// The path of the group that it was in, and of the one whose limit it was: none when it was the
+    /// whole machine's memory.
     pub(crate) group: String,
     pub(crate) limited: String,
     /// Nothing in it that a terminal would obey.
@@ -82,9 +83,11 @@ fn parse(record: &str) -> Option<OutOfMemory> {
         return None;
     }
     let message = message.lines().next()?;
-    let message = message.strip_prefix("oom-kill:constraint=CONSTRAINT_MEMCG,")?;
-    let (_, rest) = message.split_once(",oom_memcg=")?;
-    let (limited, rest) = rest.split_once(",task_memcg=")?;
+    let message = message.strip_prefix("oom-kill:constraint=")?;
+    let (before, rest) = message.split_once(",task_memcg=")?;
+    let limited = before
+        .split_once(",oom_memcg=")
+        .map_or("", |(_, path)| path);
     let (group, rest) = rest.split_once(",task=")?;
     let (program, _) = rest.rsplit_once(",pid=")?;
     Some(OutOfMemory {
@@ -133,6 +136,17 @@ mod tests {
     }
 
     #[test]
+    fn the_machine_s_own_lack_of_memory_is_no_group_s_limit() {
+        let line = "6,1,1,-;oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,\
+                    mems_allowed=0,global_oom,task_memcg=/deskway/a/1,task=b,pid=1,uid=0";
+        let found = parse(line).unwrap();
+        assert_eq!(
+            (found.group.as_str(), found.limited.as_str()),
+            ("/deskway/a/1", "")
+        );
+    }
+
+    #[test]
     fn what_is_said_by_anybody_else_or_of_anything_else_is_nothing() {
         let line = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,\
                     oom_memcg=/a,task_memcg=/a,task=b,pid=1,uid=0";
@@ -142,8 +156,6 @@ mod tests {
             format!("6,1,1,-;x {line}"),
             line.to_owned(),
             String::new(),
-            "6,1,1,-;oom-kill:constraint=CONSTRAINT_NONE,oom_memcg=/a,task_memcg=/a,task=b,pid=1"
-                .to_owned(),
         ] {
             assert_eq!(parse(&record), None, "{record}");
         }

@@ -113,11 +113,8 @@ fn by_cgroups(kind: Kind, why_none: Option<&str>, holds: Holds, root: bool) -> F
     } else {
         let missing = missing.join(", ");
         let found = format!("{what}, without {missing}: those limits do not hold");
-        Finding::note(
-            CHECK,
-            found,
-            "switch the controllers on in the kernel's command line",
-        )
+        let mend = "switch these controllers on; in a container, move what is in its root cgroup";
+        Finding::note(CHECK, found, mend)
     }
 }
 

@@ -120,20 +120,25 @@ impl Meter {
         }
     }
 
-    /// The kernel has said that it ended a program of this desktop.
-    pub(crate) fn kill(&mut self, program: String, now: Instant) -> Kill {
+    /// The kernel's log names one of those that are counted.
+    pub(crate) fn heard_of_kill(&mut self) {
         if let Some(killed) = &mut self.killed {
             *killed += 1;
         }
+    }
+
+    /// The kernel has ended a program because the desktop had reached its limit; `None`: it has
+    /// none.
+    pub(crate) fn kill(&mut self, program: String, now: Instant) -> Option<Kill> {
         let known = self.usage.memory_max;
         let max = || self.group.as_ref()?.memory().ok()?.max;
         let kill = Kill {
             program,
-            limit: known.or_else(max).unwrap_or_default(),
+            limit: known.or_else(max)?,
             at: now,
         };
         self.last_kill = Some(kill.clone());
-        kill
+        Some(kill)
     }
 
     pub(super) fn recent_kill(&self, now: Instant) -> Option<&Kill> {
@@ -180,7 +185,7 @@ mod tests {
             refused: Some(0),
         };
         let mut meter = Meter::new();
-        meter.kill("firefox".to_owned(), Instant::now());
+        meter.heard_of_kill();
         assert!(!meter.count(counted(1)).killed);
         assert!(meter.count(counted(2)).killed);
         assert!(!meter.count(counted(2)).killed);

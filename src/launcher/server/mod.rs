@@ -361,7 +361,7 @@ impl Server {
                     self.jobs.reap();
                     self.relays.reap();
                 }
-                Ready::Kernel => self.read_kernel_log(),
+                Ready::Kernel => self.kernel_has_logged(self.clock.monotonic()),
                 Ready::Desktop(id, source) => self.news(&id, source),
             }
         }

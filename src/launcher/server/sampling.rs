@@ -20,6 +20,8 @@ const EVERY: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 64;
 /// A person is told of the same thing no more often than that.
 const TOLD_AGAIN: u64 = 60;
+/// A kernel that logs without end wakes the loop no more often than that.
+const LOG_PAUSE: Duration = Duration::from_millis(200);
 /// Between two looks at the disk where a home is, how long one may take, and most at once.
 const DISK_EVERY: Duration = Duration::from_mins(5);
 const DISK_TIMEOUT: Duration = Duration::from_secs(20);
@@ -32,6 +34,8 @@ pub(super) struct Sampling {
     after: Option<RunId>,
     /// Root's alone.
     kernel_log: Option<KernelLog>,
+    /// Until then nothing wakes the loop for it.
+    silent_until: Option<Instant>,
 }
 
 impl Sampling {
@@ -46,22 +50,29 @@ impl Sampling {
             next: now + EVERY,
             after: None,
             kernel_log,
+            silent_until: None,
         }
     }
 
     pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
-        self.kernel_log.as_ref().map(AsFd::as_fd)
+        let log = self
+            .kernel_log
+            .as_ref()
+            .filter(|_| self.silent_until.is_none());
+        log.map(AsFd::as_fd)
     }
 }
 
 impl Server {
     /// When there is something for [`Server::sample`].
     pub(super) fn next_sample(&self) -> Option<Instant> {
-        (!self.desktops.is_empty()).then_some(self.sampling.next)
+        let sample = (!self.desktops.is_empty()).then_some(self.sampling.next);
+        sample.into_iter().chain(self.sampling.silent_until).min()
     }
 
     /// Looks at the next share of the desktops, when it is time to.
     pub(super) fn sample(&mut self, now: Instant) {
+        self.sampling.silent_until = self.sampling.silent_until.filter(|until| now < *until);
         if self.desktops.is_empty() || now < self.sampling.next {
             return;
         }
@@ -101,6 +112,12 @@ impl Server {
         }
     }
 
+    /// The kernel's log can be read.
+    pub(super) fn kernel_has_logged(&mut self, now: Instant) {
+        self.read_kernel_log();
+        self.sampling.silent_until = Some(now + LOG_PAUSE);
+    }
+
     /// Tells of the programs that the kernel has ended since the last reading.
     pub(super) fn read_kernel_log(&mut self) {
         let Some(log) = &mut self.sampling.kernel_log else {
@@ -119,21 +136,21 @@ impl Server {
         } in found
         {
             let id = |path| Cgroups::name_in(path).and_then(|name| name.parse::<RunId>().ok());
-            match id(&group) {
-                Some(run) if id(&limited) == Some(run.clone()) => {
-                    self.out_of_memory(&run, program, now);
-                }
-                Some(run) => {
-                    tracing::warn!(%run, %program, %limited, "ended: no memory left there")
-                }
-                // Not of a desktop.
-                None => {}
+            // It may be of no desktop, or of another Deskway's.
+            let Some(run) = id(&group) else { continue };
+            let Some(running) = self.desktops.get_mut(&run) else {
+                continue;
+            };
+            running.meter.heard_of_kill();
+            if id(&limited).as_ref() == Some(&run) {
+                self.out_of_memory(&run, program, now);
+            } else {
+                tracing::warn!(%run, %program, %limited, "ended: there is no memory left there");
             }
         }
     }
 
     fn out_of_memory(&mut self, id: &RunId, program: String, now: Instant) {
-        // Another Deskway of this machine may have its own.
         let Some(running) = self.desktops.get_mut(id) else {
             return;
         };
@@ -141,7 +158,9 @@ impl Server {
         tracing::warn!(%user, %desktop, %program, "its memory limit is reached: ended by the kernel");
         // Sooner than the first reading, it may be.
         running.meter.group(&self.cgroups, id);
-        let kill = running.meter.kill(program, now);
+        let Some(kill) = running.meter.kill(program, now) else {
+            return;
+        };
         let what = NoticeKind::OutOfMemory {
             program: kill.program,
             limit: kill.limit,
@@ -159,6 +178,7 @@ impl Server {
         if same.is_some_and(|told| unix < told.at.saturating_add(TOLD_AGAIN)) {
             return;
         }
+        running.notices.withdraw(|told| *told == what);
         running.notices.add(what, unix);
         self.changed.insert(running.desktop.owner.clone());
     }
