@@ -16,7 +16,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: ['sign-in', 'index', 'portal', 'viewer', 'set-up', 'error'].map((page) => `src/${page}.ts`),
+      input: ['sign-in', 'index', 'portal', 'admin', 'viewer', 'set-up', 'error'].map((page) => `src/${page}.ts`),
     },
   },
 });

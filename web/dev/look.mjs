@@ -35,6 +35,27 @@ const VIEWS = [
   ['portal-account', '/?scene=few', (page) => page.getByRole('button', { name: /^Account of/ }).click()],
   ['portal-new', '/?scene=few', (page) => page.getByRole('button', { name: 'New desktop' }).click()],
   ['portal-stop', '/?scene=one', stop],
+  ['portal-asleep', '/?scene=asleep'],
+  ['portal-idle', '/?scene=idle'],
+  ['portal-notices', '/?scene=notices'],
+  ['portal-admin', '/?scene=admin'],
+  ['admin-0', '/admin?scene=admin-0'],
+  ['admin-1', '/admin?scene=admin-1', traffic],
+  ['admin-40', '/admin?scene=admin-40', traffic],
+  ['admin-500', '/admin?scene=admin-500', traffic],
+  ['admin-long', '/admin?scene=admin-3-long', traffic],
+  ['admin-people', '/admin?scene=admin-40#people', traffic],
+  ['admin-nothing', '/admin?scene=admin-40', (page) => page.getByRole('searchbox').fill('nobody by this name')],
+  ['admin-refused', '/admin?scene=admin-refused', (page) => page.getByText('for admins').waitFor()],
+  ['admin-gone', '/admin?scene=admin-40', disconnected],
+  ['admin-menu', '/admin?scene=admin-40', (page) => page.getByRole('button', { name: /^Actions for/ }).nth(4).click()],
+  ['admin-stop', '/admin?scene=admin-40', (page) => choose(page, 2, 'Stop')],
+  ['admin-message', '/admin?scene=admin-40', (page) => choose(page, 2, 'Send a message')],
+  ['admin-details', '/admin?scene=admin-40', (page) => choose(page, 2, 'Details')],
+  ['admin-end', '/admin?scene=admin-40', (page) => choose(page, 2, 'End sign-ins')],
+  ['admin-selection', '/admin?scene=admin-40', select],
+  ['viewer-notices', '/d/alice/?scene=notices', connected],
+  ['viewer-idle', '/d/alice/?scene=idle', connected],
   ['viewer-starting', '/d/alice/?scene=off', (page) => page.waitForSelector('[data-stage=session][data-state=active]')],
   ['viewer-failed', '/d/alice/?scene=failing', (page) => page.getByText('End of the log').click()],
   ['viewer-connected', '/d/alice/?scene=one', connected],
@@ -54,6 +75,26 @@ async function picture(page) {
 async function stop(page) {
   await page.getByRole('button', { name: /^More for/ }).click();
   await page.getByRole('menuitem', { name: 'Stop' }).click();
+}
+
+async function traffic(page) {
+  await page.waitForTimeout(2_500);
+}
+
+async function choose(page, row, what) {
+  await page.getByRole('button', { name: /^Actions for/ }).nth(row).click();
+  await page.getByRole('menuitem', { name: what }).click();
+}
+
+async function select(page) {
+  for (const row of [1, 2, 4]) await page.getByRole('checkbox', { name: /^Select .* of/ }).nth(row).check();
+}
+
+async function disconnected(page) {
+  await page.route('**/api/v1/**', (route) => route.abort());
+  await page.evaluate(() => window.dispatchEvent(new Event('blur')));
+  await page.context().setOffline(true);
+  await page.waitForTimeout(1_500);
 }
 
 async function connected(page) {

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 
 import { WebSocketServer } from 'ws';
 
+import { AdminStage } from './crowd.mjs';
 import { listFor, signInMessage } from './scenes.mjs';
 import { render } from './templates.mjs';
 import { startScreen } from './xserver.mjs';
@@ -29,6 +30,11 @@ export async function startMock(port) {
   const screen = await startScreen();
   const listeners = new Set();
   const sockets = new Set();
+  const stages = new Map();
+  const stageOf = (scene) => {
+    if (!stages.has(scene)) stages.set(scene, new AdminStage(scene));
+    return stages.get(scene);
+  };
   /** What was done to desktops since the scene began, by scene and id. */
   const changed = new Map();
 
@@ -73,12 +79,14 @@ export async function startMock(port) {
         'Content-Security-Policy': CSP,
         'Set-Cookie': `scene=${scene}; Path=/`,
       });
-      response.end(page(name, values));
+      response.end(page(name, values, scene));
     };
-    const act = /^\/api\/v1\/desktops\/([^/]+)\/([^/]+)\/(start|stop|restart)$/.exec(url.pathname);
+    const act = /^\/api\/v1\/desktops\/([^/]+)\/([^/]+)\/(start|stop|restart|keep)$/.exec(url.pathname);
+    if (url.pathname.startsWith('/api/v1/admin/')) return stageOf(scene).answer(url.pathname.slice('/api/v1/admin'.length), request, response);
     if (act) {
       const id = act[2] === 'main' ? act[1] : `${act[1]}/${act[2]}`;
       if (scene === 'busy') return json(503, { error: { code: 'busy', message: 'The server has no room for another desktop now. Try again in a minute.' } });
+      if (act[3] === 'keep') return json(200, change(scene, id, { state: 'ready', notices: [], active: Math.floor(Date.now() / 1000) }));
       if (act[3] !== 'stop') return json(202, start(scene, id));
       for (const socket of sockets) socket.close(4001, 'The desktop was stopped.');
       return json(200, change(scene, id, { state: 'gone', message: 'You stopped it.' }));
@@ -86,6 +94,9 @@ export async function startMock(port) {
     switch (url.pathname) {
       case '/':
         return html('portal');
+      case '/admin':
+        if (url.searchParams.has('scene')) stages.delete(scene);
+        return html('admin');
       case '/sign-in':
         return html('sign-in', { next: '/', ...signInMessage(scene) });
       case '/set-up':
@@ -149,6 +160,7 @@ export async function startMock(port) {
     url: `http://127.0.0.1:${server.address().port}`,
     stop: () => {
       for (const socket of sockets) socket.terminate();
+      for (const stage of stages.values()) stage.end();
       server.closeAllConnections();
       server.close();
       screen.stop();
@@ -160,10 +172,10 @@ function sceneOf(request) {
   return /scene=([\w-]+)/.exec(request.headers.cookie ?? '')?.[1] ?? 'one';
 }
 
-function page(name, values) {
+function page(name, values, scene) {
   const manifest = JSON.parse(readFileSync(join(WEB, 'dist/.vite/manifest.json'), 'utf8'));
   const entry = manifest[`src/${name}.ts`];
-  const boot = { base: '', version: '0.1.0', brand: { name: 'Deskway', accent: null, notice: null }, account: ALICE, desktop: values.desktop ?? null };
+  const boot = { base: '', version: '0.1.0', brand: { name: 'Deskway', accent: null, notice: null }, account: { ...ALICE, is_admin: scene.startsWith('admin') }, desktop: values.desktop ?? null };
   return render(readFileSync(join(TEMPLATES, `${name}.html`), 'utf8'), {
     base: '',
     version: boot.version,

@@ -32,6 +32,8 @@ function desktop(name, state, more = {}) {
     message: null,
     log: null,
     viewers: 0,
+    active: state === 'ready' || state === 'frozen' ? MINUTES_AGO(0) : null,
+    notices: [],
     ...more,
   };
 }
@@ -43,7 +45,33 @@ const failed = (name) =>
     log: LOG,
   });
 
+let number = 0;
+const notice = (kind, message, more = {}) => ({ number: ++number, at: BEGAN, kind, message, next: null, when: null, from: null, ...more });
+const inMinutes = (minutes) => Math.floor(Date.now() / 1000) + minutes * 60;
+
 const SCENES = {
+  asleep: () => [desktop('main', 'frozen'), desktop('work', 'ready', { active: MINUTES_AGO(4), viewers: 1 })],
+  idle: () => [
+    desktop('main', 'ready', {
+      active: MINUTES_AGO(30),
+      notices: [notice('idle', 'Nobody has used this desktop for 30 minutes.', { next: 'freeze', when: inMinutes(5) })],
+    }),
+  ],
+  notices: () => [
+    desktop('main', 'ready', {
+      active: MINUTES_AGO(4),
+      notices: [
+        notice('disk', 'There are 300 MB left where your files are.'),
+        notice('out_of_memory', 'Your desktop reached its 4 GB; the kernel ended `firefox`.'),
+        notice('message', 'The machine is restarted at 18:00 for a new kernel. Please save your work before that; desktops that still run then are ended.', { from: 'Carol Admin' }),
+      ],
+    }),
+    desktop('work', 'ready', {
+      active: MINUTES_AGO(200),
+      notices: [notice('idle', '', { next: 'stop', when: inMinutes(2) }), notice('hours', '', { when: inMinutes(45) })],
+    }),
+    desktop('lab', 'ready', { notices: [notice('started_again', 'The desktop crashed and was started again: the screen ended by signal 11.')] }),
+  ],
   empty: () => [],
   off: () => [desktop('main', 'absent')],
   one: () => [desktop('main', 'ready', { viewers: 1 })],

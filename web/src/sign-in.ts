@@ -3,6 +3,7 @@
 import './styles/house.css';
 import './styles/door.css';
 
+import { cameFromEnd } from './lib/signIn.ts';
 import { applyTheme } from './lib/theme.ts';
 import { countDown } from './sign-in/countDown.ts';
 import { addPasswordToggle } from './sign-in/passwordToggle.ts';
@@ -19,6 +20,10 @@ addEventListener('DOMContentLoaded', () => {
   if (!form || !name || !password || !button || !message) return;
 
   addPasswordToggle(password);
+  if (cameFromEnd() && !message.textContent) {
+    message.dataset['kind'] = 'ended';
+    message.textContent = t.signIn.ended;
+  }
   const seconds = Number(message.dataset['seconds'] ?? 0);
   if (seconds > 0) {
     // The button counts now; a number in the message would stand still.

@@ -41,7 +41,11 @@ export class Api {
   }
 
   get eventsUrl(): string {
-    return `${this.root}/events`;
+    return this.url('/events');
+  }
+
+  url(path: string): string {
+    return this.root + path;
   }
 
   desktops(): Promise<DesktopList> {
@@ -60,6 +64,11 @@ export class Api {
     return this.call('POST', `${desktopPath(id)}/restart`);
   }
 
+  /** It is in use, whatever it looks like. */
+  keep(id: string): Promise<Desktop> {
+    return this.call('POST', `${desktopPath(id)}/keep`);
+  }
+
   signOut(): Promise<void> {
     return this.call('POST', '/sign-out');
   }
@@ -68,7 +77,8 @@ export class Api {
     return this.call('POST', '/set-up', { token, name, password });
   }
 
-  private async call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  /** `path` below the API's root. */
+  async call<T>(method: string, path: string, body?: unknown): Promise<T> {
     let response: Response;
     try {
       response = await fetch(this.root + path, {
@@ -90,7 +100,7 @@ export class Api {
   }
 }
 
-function desktopPath(id: string): string {
+export function desktopPath(id: string): string {
   const { owner, name } = splitId(id);
   return `/desktops/${encodeURIComponent(owner)}/${encodeURIComponent(name)}`;
 }

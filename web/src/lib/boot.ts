@@ -3,6 +3,8 @@
 export interface Account {
   name: string;
   full_name: string;
+  /** May see and stop everybody's desktops; left out by older servers. */
+  is_admin?: boolean;
 }
 
 /** How the place calls itself, and its own links. */

@@ -1,6 +1,6 @@
 // A desktop as the API tells it, and what follows from its state alone.
 
-export type DesktopState = 'absent' | 'starting' | 'ready' | 'stopping' | 'gone' | 'failed';
+export type DesktopState = 'absent' | 'starting' | 'ready' | 'frozen' | 'stopping' | 'gone' | 'failed';
 export type Stage = 'screen' | 'session';
 
 export interface Desktop {
@@ -21,6 +21,28 @@ export interface Desktop {
   /** The end of its log. */
   log: string | null;
   viewers: number;
+  /** The last sign of life, seconds since 1970, as of this message; left out by older servers. */
+  active?: number | null;
+  /** What its owner should know, the newest last; left out by older servers. */
+  notices?: Notice[];
+}
+
+export type NoticeKind = 'idle' | 'out_of_memory' | 'too_many_processes' | 'disk' | 'hours' | 'started_again' | 'message';
+
+export interface Notice {
+  /** Counts up in one desktop's life. */
+  number: number;
+  /** Seconds since 1970. */
+  at: number;
+  kind: NoticeKind;
+  /** The whole of it in plain words, or what an admin wrote. */
+  message: string;
+  /** What becomes of a desktop that nobody uses. */
+  next: 'freeze' | 'stop' | null;
+  /** Seconds since 1970: when that happens, or the hours are used up. */
+  when: number | null;
+  /** Who wrote the message. */
+  from: string | null;
 }
 
 export interface Profile {
@@ -46,14 +68,14 @@ export function splitId(id: string): { owner: string; name: string } {
   return { owner, name };
 }
 
-/** Whether there is a screen that a viewer can connect to. */
+/** Whether there is a screen that a viewer can connect to; one that is asleep wakes up by that. */
 export function hasScreen(desktop: Desktop): boolean {
-  return desktop.state === 'ready' || (desktop.state === 'starting' && desktop.stage === 'session');
+  return desktop.state === 'ready' || desktop.state === 'frozen' || (desktop.state === 'starting' && desktop.stage === 'session');
 }
 
 /** Whether it runs or is about to, so that stopping it means something. */
 export function isUp(desktop: Desktop): boolean {
-  return desktop.state === 'ready' || desktop.state === 'starting';
+  return desktop.state === 'ready' || desktop.state === 'frozen' || desktop.state === 'starting';
 }
 
 /** The path of its bridge below the base path. */

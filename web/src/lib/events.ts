@@ -1,33 +1,42 @@
-// The list of desktops, live: server-sent events with a reconnect of our own.
+// What the server tells by itself: server-sent events with a reconnect of our own.
 
 import { ApiError, type Api } from './api.ts';
 import { delay, DROPPED } from './backoff.ts';
 import type { DesktopList } from './desktop.ts';
 
-export interface DesktopWatcher {
-  list(list: DesktopList): void;
+export interface Follower<T> {
+  url: string;
+  /** What to do with the data of each event, by the event's name. */
+  events: Record<string, (data: never) => void>;
+  /** Asks the API for the same, to learn why a stream broke. It throws an `ApiError`. */
+  ask: () => Promise<T>;
+  asked: (answer: T) => void;
   signedOut(): void;
+  /** It is there, but not for this person (any more). */
+  refused?(): void;
   /** The server does not answer (`false`) or answers again (`true`). */
   reachable?(reachable: boolean): void;
 }
 
-/** Tells the watcher of each change until the returned function is called. */
-export function watchDesktops(api: Api, watcher: DesktopWatcher): () => void {
+/** Follows the stream until the returned function is called. */
+export function follow<T>(follower: Follower<T>): () => void {
   let source: EventSource | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let attempt = 0;
   let stopped = false;
 
   const open = () => {
-    source = new EventSource(api.eventsUrl);
-    source.addEventListener('desktops', (event: MessageEvent<string>) => {
-      attempt = 0;
-      watcher.reachable?.(true);
-      watcher.list(JSON.parse(event.data) as DesktopList);
-    });
+    source = new EventSource(follower.url);
+    for (const [name, heed] of Object.entries(follower.events)) {
+      source.addEventListener(name, (event: MessageEvent<string>) => {
+        attempt = 0;
+        follower.reachable?.(true);
+        heed(JSON.parse(event.data) as never);
+      });
+    }
     source.addEventListener('signed_out', () => {
       stop();
-      watcher.signedOut();
+      follower.signedOut();
     });
     source.addEventListener('error', () => {
       // A browser's own reconnect cannot tell a refusal from a dropped line; ours asks.
@@ -38,20 +47,24 @@ export function watchDesktops(api: Api, watcher: DesktopWatcher): () => void {
 
   const ask = async () => {
     try {
-      const list = await api.desktops();
+      const answer = await follower.ask();
       if (stopped) return;
-      watcher.reachable?.(true);
-      watcher.list(list);
+      follower.reachable?.(true);
+      follower.asked(answer);
       open();
     } catch (error) {
       if (stopped) return;
-      if (error instanceof ApiError && error.code === 'signed_out') {
+      const code = error instanceof ApiError ? error.code : 'unreachable';
+      if (code === 'signed_out') {
         stop();
-        watcher.signedOut();
-        return;
+        follower.signedOut();
+      } else if (code === 'not_found' && follower.refused) {
+        stop();
+        follower.refused();
+      } else {
+        follower.reachable?.(false);
+        timer = setTimeout(() => void ask(), delay(DROPPED, attempt++));
       }
-      watcher.reachable?.(false);
-      timer = setTimeout(() => void ask(), delay(DROPPED, attempt++));
     }
   };
 
@@ -63,4 +76,22 @@ export function watchDesktops(api: Api, watcher: DesktopWatcher): () => void {
 
   open();
   return stop;
+}
+
+export interface DesktopWatcher {
+  list(list: DesktopList): void;
+  signedOut(): void;
+  reachable?(reachable: boolean): void;
+}
+
+/** Tells the watcher of each change of the person's own desktops until the returned function is called. */
+export function watchDesktops(api: Api, watcher: DesktopWatcher): () => void {
+  return follow({
+    url: api.eventsUrl,
+    events: { desktops: (list: DesktopList) => watcher.list(list) },
+    ask: () => api.desktops(),
+    asked: (list) => watcher.list(list),
+    signedOut: () => watcher.signedOut(),
+    reachable: (reachable) => watcher.reachable?.(reachable),
+  });
 }

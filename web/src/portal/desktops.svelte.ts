@@ -7,6 +7,8 @@ import type { ServerVersion } from '../lib/version.svelte.ts';
 
 /** A page that nobody has looked at for this long stops listening. */
 const HIDDEN_PATIENCE_MS = 30_000;
+/** How often it asks since when a desktop has been idle, which is not told by itself. */
+const IDLE_EVERY_MS = 60_000;
 
 export class Desktops {
   list: Desktop[] | null = $state.raw(null);
@@ -20,6 +22,7 @@ export class Desktops {
   private readonly signedOut: () => void;
   private unwatch: (() => void) | null = null;
   private hiddenTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly idleTimer: ReturnType<typeof setInterval>;
 
   constructor(api: Api, version: ServerVersion, signedOut: () => void) {
     this.api = api;
@@ -27,6 +30,13 @@ export class Desktops {
     this.signedOut = signedOut;
     this.watch();
     void this.learnProfiles();
+    this.idleTimer = setInterval(() => void this.learnIdle(), IDLE_EVERY_MS);
+  }
+
+  /** The page is going. */
+  end(): void {
+    clearInterval(this.idleTimer);
+    this.stop();
   }
 
   /** The page came to the front or left it. */
@@ -49,6 +59,10 @@ export class Desktops {
     return this.act(() => this.api.restart(id));
   }
 
+  keep(id: string): Promise<void> {
+    return this.act(() => this.api.keep(id));
+  }
+
   private async act(call: () => Promise<Desktop>): Promise<void> {
     this.problem = null;
     try {
@@ -65,6 +79,15 @@ export class Desktops {
       this.profiles = (await this.api.desktops()).profiles ?? [];
     } catch {
       // The default session can be started all the same; the live list says what is wrong.
+    }
+  }
+
+  private async learnIdle(): Promise<void> {
+    if (document.hidden || !this.list?.some(({ active }) => active != null)) return;
+    try {
+      this.list = (await this.api.desktops()).desktops;
+    } catch {
+      // The live list says what is wrong.
     }
   }
 

@@ -31,10 +31,13 @@ export class Pictures {
     this.timer = setInterval(() => this.look(), TICK_MS);
   }
 
-  /** The desktops as they are now; a picture of one that no longer runs is dropped. */
+  /**
+   * The desktops as they are now. A picture of one that no longer runs is dropped; one that is
+   * asleep keeps its last, for to look at it would wake it up.
+   */
   show(desktops: Desktop[]): void {
     this.desktops = desktops.filter(({ state }) => state === 'ready');
-    const running = new Set(this.desktops.map(({ id }) => id));
+    const running = new Set(desktops.filter(({ state }) => state === 'ready' || state === 'frozen').map(({ id }) => id));
     for (const id of Object.keys(this.urls)) if (!running.has(id)) this.drop(id);
     this.look();
   }

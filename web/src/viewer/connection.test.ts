@@ -127,6 +127,28 @@ test('a restart is still called a restart while the server refuses', () => {
   assert.ok(phase.kind === 'lost' && phase.why === 'restarting' && phase.retryAt !== null);
 });
 
+test('a desktop that is asleep is connected, which wakes it, and shown by its picture', () => {
+  const opening = run([desktop('frozen')]);
+  assert.deepEqual(opening.effects, ['connect']);
+  assert.deepEqual(opening.phase, { kind: 'opening', waking: true });
+  const told = run([desktop('ready')], opening.connection);
+  assert.deepEqual(told.phase, { kind: 'opening', waking: true });
+  const shown = run([{ type: 'frame' }], opening.connection);
+  assert.deepEqual([shown.phase.kind, shown.connection.desktop?.state], ['connected', 'ready']);
+});
+
+test('one that fell asleep while the connection was away is woken up by the next', () => {
+  const lost = run([...connected, closed(1006)]);
+  const back = run([{ type: 'retry' }, desktop('frozen'), { type: 'frame' }], lost.connection);
+  assert.deepEqual(back.effects, ['check', 'connect']);
+  assert.equal(back.phase.kind, 'connected');
+});
+
+test('one that is put to sleep while it is looked at stays on the page, and is known to sleep', () => {
+  const { phase, connection } = run([...connected, desktop('frozen')]);
+  assert.deepEqual([phase.kind, connection.desktop?.state], ['connected', 'frozen']);
+});
+
 test('a stale "running" does not bring back what was just stopped', () => {
   const { phase, effects } = run([...connected, closed(4001, 'The desktop was stopped.'), desktop('ready')]);
   assert.deepEqual(phase, { kind: 'ended', cause: 'stopped', message: 'The desktop was stopped.', log: null });

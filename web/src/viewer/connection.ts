@@ -12,8 +12,8 @@ import { meaningOf, type EndCause } from './closeCodes.ts';
 export type Why = 'dropped' | 'restarting' | 'unreachable' | 'silent' | 'asked';
 
 export type Phase =
-  /** Nothing is known yet, or a running desktop is being connected. */
-  | { kind: 'opening' }
+  /** Nothing is known yet, or a running desktop is being connected, which wakes one that is asleep. */
+  | { kind: 'opening'; waking?: true }
   /** Waits for the person, who asked not to be connected at once. */
   | { kind: 'idle' }
   | { kind: 'starting'; stage: Stage | 'ready' | null; stoppingFirst: boolean }
@@ -158,10 +158,12 @@ function bringUp(was: Connection, now: number): Step {
   const desktop = was.desktop;
   switch (desktop?.state) {
     case 'starting':
+    case 'frozen':
     case 'ready': {
       const starting = desktop.state === 'starting' || was.phase.kind === 'starting';
-      const stage = desktop.state === 'ready' ? 'ready' : desktop.stage;
-      const phase: Phase = starting ? { kind: 'starting', stage, stoppingFirst: false } : was.phase;
+      const stage = desktop.state === 'starting' ? desktop.stage : 'ready';
+      let phase: Phase = starting ? { kind: 'starting', stage, stoppingFirst: false } : was.phase;
+      if (phase.kind === 'opening' && desktop.state === 'frozen') phase = { kind: 'opening', waking: true };
       const connect = hasScreen(desktop) && !was.socket;
       const next: Connection = { ...was, phase, start: 'seen', insist: false, socket: was.socket || connect };
       const settled = settle(next);
@@ -190,6 +192,7 @@ function afterLoss(was: Connection, now: number): Step {
   const desktop = was.desktop;
   switch (desktop?.state) {
     case 'ready':
+    case 'frozen':
       if (was.socket) return stay(was);
       return { next: { ...was, socket: true }, effects: [{ do: 'connect' }] };
     case 'starting':
@@ -247,8 +250,10 @@ function onRetry(was: Connection): Step {
 function settle(was: Connection): Step {
   const { kind } = was.phase;
   const waiting = kind === 'opening' || kind === 'starting' || kind === 'lost';
-  if (!waiting || !was.frame || !was.socket || was.desktop?.state !== 'ready') return stay(was);
-  return stay({ ...was, phase: { kind: 'connected' }, attempt: 0, start: 'none', seenDown: false });
+  const { desktop } = was;
+  if (!waiting || !was.frame || !was.socket || (desktop?.state !== 'ready' && desktop?.state !== 'frozen')) return stay(was);
+  // What draws is awake, though the news of it may still be on the way.
+  return stay({ ...was, desktop: { ...desktop, state: 'ready' }, phase: { kind: 'connected' }, attempt: 0, start: 'none', seenDown: false });
 }
 
 function lose(was: Connection, why: Why, reason: string, now: number): Step {

@@ -37,6 +37,8 @@ export interface SessionOptions {
 /** Screens outside this range are refused by the server. */
 const MIN_SIDE = 200;
 const MAX_SIDE = 8192;
+/** A page that nobody has looked at for this long hears no notices. */
+const HIDDEN_PATIENCE_MS = 30_000;
 
 export class ViewerSession {
   connection: Connection = $state.raw({} as Connection);
@@ -45,6 +47,8 @@ export class ViewerSession {
 
   private readonly options: SessionOptions;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private hiddenTimer: ReturnType<typeof setTimeout> | undefined;
+  private hidden = false;
   private unwatch: (() => void) | null = null;
   private socket: DesktopSocket | null = null;
 
@@ -57,6 +61,16 @@ export class ViewerSession {
   /** The person wants the desktop (again). */
   want(): void {
     this.dispatch({ type: 'wanted' });
+  }
+
+  /** The person says that the desktop is in use. */
+  async keep(): Promise<void> {
+    try {
+      this.dispatch({ type: 'desktop', desktop: await this.options.api.keep(this.options.desktop) });
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'signed_out') this.dispatch({ type: 'signed_out' });
+      // Otherwise the notice stays, and can be pressed again.
+    }
   }
 
   /** Do not wait for the next try. */
@@ -93,6 +107,7 @@ export class ViewerSession {
   end(): void {
     this.disconnect();
     clearTimeout(this.retryTimer);
+    clearTimeout(this.hiddenTimer);
     this.unwatch?.();
   }
 
@@ -199,10 +214,25 @@ export class ViewerSession {
     }
   }
 
-  /** Live news are wanted while there is no connection whose end would tell. */
+  /** The page came to the front or left it. */
+  seen(visible: boolean): void {
+    clearTimeout(this.hiddenTimer);
+    this.hidden = false;
+    if (visible) return this.follow();
+    this.hiddenTimer = setTimeout(() => {
+      this.hidden = true;
+      this.follow();
+    }, HIDDEN_PATIENCE_MS);
+  }
+
+  /**
+   * Live news are wanted while there is no connection whose end would tell; with one they bring
+   * notices, which a page that nobody sees need not hear: a browser has few connections for them.
+   */
   private follow(): void {
     const { kind } = this.connection.phase;
-    const wanted = kind === 'opening' || kind === 'starting' || kind === 'ended' || kind === 'failed';
+    const waits = kind === 'opening' || kind === 'starting' || kind === 'ended' || kind === 'failed';
+    const wanted = waits || (kind === 'connected' && !this.hidden);
     if (wanted && !this.unwatch) {
       this.unwatch = watchDesktops(this.options.api, {
         list: ({ desktops, version }) => {

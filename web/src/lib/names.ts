@@ -1,6 +1,6 @@
 // How a desktop is called in front of its owner.
 
-import type { Desktop } from '../lib/desktop.ts';
+import type { Desktop } from './desktop.ts';
 import { t } from '../texts/index.ts';
 
 export function nameOf(desktop: Desktop): string {
