@@ -175,8 +175,9 @@ function sceneOf(request) {
 function page(name, values, scene) {
   const manifest = JSON.parse(readFileSync(join(WEB, 'dist/.vite/manifest.json'), 'utf8'));
   const entry = manifest[`src/${name}.ts`];
-  const boot = { base: '', version: '0.1.0', brand: { name: 'Deskway', accent: null, notice: null }, account: { ...ALICE, is_admin: scene.startsWith('admin') }, desktop: values.desktop ?? null };
-  return render(readFileSync(join(TEMPLATES, `${name}.html`), 'utf8'), {
+  const boot = { base: '', version: '0.1.0', brand: { name: 'Deskway', accent: null, notice: null, logo: null, links: [] }, account: { ...ALICE, is_admin: scene.startsWith('admin') }, desktop: values.desktop ?? null };
+  const read = (file) => readFileSync(join(TEMPLATES, file), 'utf8');
+  const given = {
     base: '',
     version: boot.version,
     brand: boot.brand,
@@ -185,7 +186,8 @@ function page(name, values, scene) {
     css: entry ? stylesOf(manifest, entry).map((file) => `/${file}`) : [],
     js: entry ? [`/${entry.file}`] : [],
     ...values,
-  });
+  };
+  return render(read(`${name}.html`), given, read);
 }
 
 function stylesOf(manifest, entry, seen = new Set()) {

@@ -1,7 +1,10 @@
-// Just enough of the template language for the page templates: `{{ }}`, `{% if %}`, `{% for %}`.
+// Just enough of the template language for the page templates: `{{ }}`, `{% if %}`,
+// `{% else %}`, `{% for %}`, `{% include %}`.
 
-export function render(template, values) {
-  const parts = template.split(/(\{\{.*?\}\}|\{%.*?%\})/s);
+/** `read` gives the text of a template that another one includes. */
+export function render(template, values, read) {
+  const whole = template.replace(/\{%\s*include "(.+?)"\s*%\}/g, (_, name) => read(name)).replace(/\{#.*?#\}\n?/gs, '');
+  const parts = whole.split(/(\{\{.*?\}\}|\{%.*?%\})/s);
   const [text] = block(parts, 0, values);
   return text;
 }
@@ -12,14 +15,15 @@ function block(parts, start, values) {
   while (i < parts.length) {
     const part = parts[i];
     const [, word, rest] = /^\{%\s*(\w+)\s*(.*?)\s*%\}$/s.exec(part) ?? [];
-    if (word === 'endif' || word === 'endfor') return [text, i + 1];
+    if (word === 'endif' || word === 'endfor' || word === 'else') return [text, i + 1, word];
     if (word === 'if') {
-      const [inside, next] = block(parts, i + 1, values);
-      if (truth(rest, values)) text += inside;
-      i = next;
+      const [inside, next, end] = block(parts, i + 1, values);
+      const [otherwise, after] = end === 'else' ? block(parts, next, values) : ['', next];
+      text += truth(rest, values) ? inside : otherwise;
+      i = after;
     } else if (word === 'for') {
       const [, name, list] = /^(\w+) in (.+)$/.exec(rest);
-      const items = look(list, values);
+      const items = look(list, values) ?? [];
       let next = block(parts, i + 1, { ...values, [name]: '' })[1];
       for (const item of items) text += block(parts, i + 1, { ...values, [name]: item })[0];
       i = next;
