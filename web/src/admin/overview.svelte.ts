@@ -57,8 +57,9 @@ export class Overview {
   /** By the desktops' ids. */
   readonly rows = new SvelteMap<string, Row>();
   people: Person[] = $state.raw([]);
-  /** Both lists are there. */
+  /** The list is there, and that of people, from which their names are. */
   loaded = $state(false);
+  peopleLoaded = $state(false);
   reachable = $state(true);
   /** This person is no admin (any more). */
   refused = $state(false);
@@ -174,6 +175,7 @@ export class Overview {
 
   private learnPeople({ people }: PeopleAnswer): void {
     this.people = people;
+    this.peopleLoaded = true;
     this.news++;
   }
 
