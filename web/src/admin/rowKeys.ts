@@ -10,7 +10,7 @@ export function moveByKey(event: KeyboardEvent & { currentTarget: HTMLElement })
   const control = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-control]') : null;
   const row = control?.closest('[data-row]');
   if (!control || !row) return;
-  const rows = [...event.currentTarget.querySelectorAll('[data-row]')];
+  const rows = [...event.currentTarget.querySelectorAll('[data-row]:not([hidden])')];
   const at = rows.indexOf(row);
   const last = rows.length - 1;
   const to: Record<string, number> = {
