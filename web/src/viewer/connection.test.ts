@@ -147,6 +147,9 @@ test('one that fell asleep while the connection was away is woken up by the next
 test('one that is put to sleep while it is looked at stays on the page, and is known to sleep', () => {
   const { phase, connection } = run([...connected, desktop('frozen')]);
   assert.deepEqual([phase.kind, connection.desktop?.state], ['connected', 'frozen']);
+  // It does not answer, of course, and the news of its sleep may come after that was noticed.
+  assert.equal(run([{ type: 'silent' }], connection).phase.kind, 'connected');
+  assert.equal(run([...connected, { type: 'silent' }, desktop('frozen')]).phase.kind, 'connected');
 });
 
 test('a stale "running" does not bring back what was just stopped', () => {

@@ -108,7 +108,8 @@ export function step(was: Connection, event: Event, now: number): Step {
     case 'frame':
       return settle({ ...was, frame: true });
     case 'silent':
-      return was.phase.kind === 'connected' ? stay({ ...was, phase: SILENT }) : stay(was);
+      // One that is asleep owes no word.
+      return was.phase.kind === 'connected' && was.desktop?.state !== 'frozen' ? stay({ ...was, phase: SILENT }) : stay(was);
     case 'answers':
       return isSilent(was.phase) && was.socket ? stay({ ...was, phase: { kind: 'connected' } }) : stay(was);
     case 'socket_closed':
@@ -190,6 +191,8 @@ function bringUp(was: Connection, now: number): Step {
 
 function afterLoss(was: Connection, now: number): Step {
   const desktop = was.desktop;
+  // It does not answer because it was put to sleep: that is said in its place.
+  if (isSilent(was.phase) && was.socket && desktop?.state === 'frozen') return stay({ ...was, phase: { kind: 'connected' } });
   switch (desktop?.state) {
     case 'ready':
     case 'frozen':

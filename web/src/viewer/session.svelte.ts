@@ -7,7 +7,7 @@ import { watchDesktops } from '../lib/events.ts';
 import { answers, reloadOnce } from '../lib/reload.ts';
 import type { ServerVersion } from '../lib/version.svelte.ts';
 import type { Desktop } from '../lib/desktop.ts';
-import { open, step, type Connection, type Effect, type Event } from './connection.ts';
+import { isSilent, open, step, type Connection, type Effect, type Event } from './connection.ts';
 import { DesktopSocket } from './desktopSocket.ts';
 import { Screen, type ScreenEvents, type ScreenSettings } from './screen.ts';
 import { track, type StageTimes } from './stages.ts';
@@ -231,7 +231,7 @@ export class ViewerSession {
    */
   private follow(): void {
     const { kind } = this.connection.phase;
-    const waits = kind === 'opening' || kind === 'starting' || kind === 'ended' || kind === 'failed';
+    const waits = kind === 'opening' || kind === 'starting' || kind === 'ended' || kind === 'failed' || isSilent(this.connection.phase);
     const wanted = waits || (kind === 'connected' && !this.hidden);
     if (wanted && !this.unwatch) {
       this.unwatch = watchDesktops(this.options.api, {
