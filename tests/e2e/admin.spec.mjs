@@ -117,36 +117,3 @@ test('an admin sees two people’s desktops, writes to one, stops the other, and
   await expect(state(page, emil.name)).toHaveText('Running');
   for (const one of [page, dorasPage, emilsPage]) await one.context().close();
 });
-
-test('the keyboard alone is enough', async ({ browser }) => {
-  const page = await visitor(browser, carol, '/admin');
-  const emils = row(page, emil.name);
-  await expect(emils).toBeVisible();
-  await page.keyboard.press('/');
-  await expect(page.getByRole('searchbox', { name: 'Search' })).toBeFocused();
-  await page.keyboard.press('Escape');
-  // Tab goes into the table once; arrows go from row to row and to the row's menu.
-  const first = page.locator('[data-row]').first();
-  for (let presses = 0; presses < 20; presses += 1) {
-    if (await first.getByRole('checkbox').evaluate((box) => box === document.activeElement)) break;
-    await page.keyboard.press('Tab');
-  }
-  await page.keyboard.press('End');
-  await expect(page.locator('[data-row]').last().getByRole('checkbox')).toBeFocused();
-  await page.keyboard.press('Home');
-  await expect(first.getByRole('checkbox')).toBeFocused();
-  await page.keyboard.press('Space');
-  await expect(page.getByTestId('selection')).toContainText('1 selected');
-  await page.keyboard.press('ArrowRight');
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('menuitem', { name: 'Details' })).toBeFocused();
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('dialog')).toBeVisible();
-  await page.keyboard.press('Escape');
-  await expect(first.getByRole('button', { name: /^Actions for/ })).toBeFocused();
-  // Sorting by a column says so.
-  const head = page.getByRole('columnheader', { name: 'CPU' });
-  await head.getByRole('button').press('Enter');
-  await expect(head).toHaveAttribute('aria-sort', 'descending');
-  await page.context().close();
-});

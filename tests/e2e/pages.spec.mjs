@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 
 import { Deskway } from './support/deskway.mjs';
 import { logoSvg } from './support/logos.mjs';
+import { makePerson, removePerson } from './support/people.mjs';
 import { card, desktopIsOpen, expect, openDesktop, openLink, openToolbar, signIn, test } from './support/test.mjs';
 
 const PICTURES = new URL('../../docs/pictures/', import.meta.url).pathname;
@@ -60,6 +61,51 @@ test('the public index', async ({ browser }) => {
     await search.press('Enter');
     await expect(page).toHaveURL(/next=%2Fd%2Flovelace%2F/);
   });
+});
+
+test('the admins’ page', async ({ browser }) => {
+  const carol = makePerson('carol', 'Carol Admin');
+  const config = `${attached()}[admin]\nusers = ["${carol.name}"]\n`;
+  await withDeskway(config, browser, async (page) => {
+    await signIn(page, carol, '/admin');
+    const rows = page.getByTestId('admin-desktop');
+    await expect(rows).toHaveCount(PEOPLE.length);
+    await looksRight(page, 'admin');
+    // By keyboard: a key leads to the search, Tab into the table, arrows from row to row.
+    const search = page.getByRole('searchbox', { name: 'Search' });
+    await page.keyboard.press('/');
+    await expect(search).toBeFocused();
+    await page.keyboard.type('nobody at all');
+    await expect(page.getByRole('heading', { name: 'Nothing matches “nobody at all”' })).toBeVisible();
+    await axe(page);
+    await search.fill('noether');
+    await expect(rows.filter({ visible: true })).toHaveCount(2);
+    await search.fill('');
+    const boxes = page.getByRole('checkbox', { name: /^Select .* desktop/ });
+    await tabTo(page, boxes.first());
+    await page.keyboard.press('End');
+    await expect(boxes.last()).toBeFocused();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('Space');
+    await expect(page.getByTestId('selection')).toContainText('1 selected');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    const details = page.getByRole('menuitem', { name: 'Details' });
+    await expect(details).toBeFocused();
+    await axe(page);
+    await page.keyboard.press('Enter');
+    await expect(page.getByRole('dialog')).toBeVisible();
+    await axe(page);
+    await page.keyboard.press('Escape');
+    await expect(rows.first().getByRole('button', { name: /^Actions for/ })).toBeFocused();
+    const head = page.getByRole('columnheader', { name: 'CPU' });
+    await head.getByRole('button').press('Enter');
+    await expect(head).toHaveAttribute('aria-sort', 'descending');
+    await page.getByRole('link', { name: /^People/ }).press('Enter');
+    await expect(page.getByTestId('admin-person')).toContainText('Carol Admin');
+    await looksRight(page, 'admin-people');
+  });
+  await removePerson(carol);
 });
 
 test('from the sign-in page to the desktop by keyboard alone', async ({ page, alice }) => {
@@ -128,10 +174,13 @@ function brand({ folder }) {
 }
 
 /** Desktops that are attached, so that the list is the same on every machine. */
+function attached() {
+  return PEOPLE.map((desktop) => `[[attach]]\ndesktop = "${desktop}"\ntarget = "127.0.0.1:1000"\n`).join('');
+}
+
 function index() {
-  const attach = (desktop) => `[[attach]]\ndesktop = "${desktop}"\ntarget = "127.0.0.1:1000"\n`;
   const nobodyElse = '[access]\ngroups = ["no-such-group"]\n';
-  return `[portal]\npublic_index = true\n${nobodyElse}${PEOPLE.map(attach).join('')}`;
+  return `[portal]\npublic_index = true\n${nobodyElse}${attached()}`;
 }
 
 /** A page of a Deskway with a configuration of its own. */
