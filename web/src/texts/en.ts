@@ -124,7 +124,7 @@ export const en = {
     nothingHeading: (search: string) => `Nothing matches “${search}”`,
     nothingText: 'Each word has to be found in a name, a desktop, an address or a state.',
     refusedHeading: 'This page is for admins',
-    refusedText: 'You may not see everybody’s desktops, or not any more.',
+    refusedText: 'You are no admin, or not any more.',
     table: 'Everybody’s desktops. The arrow keys move from row to row.',
     peopleTable: 'Who is signed in. The arrow keys move from row to row.',
     columns: {
