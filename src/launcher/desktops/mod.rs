@@ -6,7 +6,7 @@ mod pace;
 mod running;
 mod start;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::ops::Bound;
 use std::os::fd::BorrowedFd;
@@ -122,10 +122,11 @@ impl Registry {
                 running.notices.list(),
             )
         });
+        let runs: BTreeSet<&DesktopId> = self.running.values().map(|it| &it.desktop).collect();
         let ended = self
             .ended
             .iter()
-            .filter(|(desktop, _)| self.find(desktop).is_none())
+            .filter(|(desktop, _)| !runs.contains(desktop))
             .map(|(desktop, past)| (desktop, past.uid, &past.profile, &past.life, &[][..]));
         let mut infos: Vec<DesktopInfo> = running
             .chain(ended)

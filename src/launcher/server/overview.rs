@@ -80,8 +80,9 @@ impl Server {
         if let DesktopState::Failed { log, .. } = &mut info.state {
             log.clear();
         }
+        let running = self.desktops.find(&info.id);
         DesktopReport {
-            usage: Usage::default(),
+            usage: running.map_or_else(Usage::default, |(_, running)| running.meter.usage),
             info,
         }
     }
