@@ -97,7 +97,6 @@ impl Running {
         display: u16,
         child: Child,
         reports: OwnedFd,
-        disk_warning: Option<u64>,
         unix: u64,
     ) -> Self {
         Self {
@@ -119,7 +118,7 @@ impl Running {
             notices: Notices::default(),
             pace: Pace::begun(),
             measures: Vec::new(),
-            disk_warning,
+            disk_warning: None,
             disk_at: Instant::now(),
         }
     }

@@ -68,12 +68,12 @@ impl Registry {
                 display,
                 child,
                 reports,
-                request.limits.disk_warning,
                 request.unix,
             )
         });
         match started {
-            Ok(running) => {
+            Ok(mut running) => {
+                running.disk_warning = request.limits.disk_warning;
                 self.forget(&request.desktop);
                 self.running.insert(id.clone(), running);
                 Ok(id)
