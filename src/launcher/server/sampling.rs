@@ -174,11 +174,10 @@ impl Server {
         let Some(running) = self.desktops.get_mut(id) else {
             return;
         };
-        let same = running.notices.last(|told| *told == what);
+        let same = running.notices.list().iter().find(|told| told.what == what);
         if same.is_some_and(|told| unix < told.at.saturating_add(TOLD_AGAIN)) {
             return;
         }
-        running.notices.withdraw(|told| *told == what);
         running.notices.add(what, unix);
         self.changed.insert(running.desktop.owner.clone());
     }
@@ -215,7 +214,11 @@ impl Server {
         };
         let is_disk = |told: &NoticeKind| matches!(told, NoticeKind::DiskAlmostFull { .. });
         let is_low = running.disk_warning.is_some_and(|least| left < least);
-        let is_told = running.notices.last(is_disk).is_some();
+        let is_told = running
+            .notices
+            .list()
+            .iter()
+            .any(|told| is_disk(&told.what));
         if is_low && !is_told {
             self.tell(id, NoticeKind::DiskAlmostFull { left });
         } else if !is_low && running.notices.withdraw(is_disk) {
