@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use deskway::config::{self, Config, Error, Overrides};
+use deskway::config::{self, Config, Error, Overrides, Restart};
 
 #[test]
 fn sound_files_are_taken() {
@@ -45,6 +45,12 @@ fn what_the_file_says_is_what_runs() {
     assert_eq!(config.desktops.geometry.to_string(), "1920x1080");
     assert_eq!(config.desktops.env["LANG"], "de_DE.UTF-8");
     assert_eq!(config.desktops.profiles[1].name, "matlab");
+    assert_eq!(config.desktops.restart, Restart::OnCrash);
+    assert_eq!(config.idle.stop_after.unwrap().as_secs(), 2 * 24 * 60 * 60);
+    assert_eq!(
+        (config.idle.busy_cpu, config.idle.grace.as_secs()),
+        (10, 120)
+    );
     assert_eq!(config.attach[0].desktop.to_string(), "alice/office");
     let accent = config.brand.colours.accent.unwrap();
     assert_eq!(accent.to_string(), "#2a6f97");

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
 };
+use serde::de::IgnoredAny;
 
 use crate::model::EndCause;
 
@@ -24,8 +25,8 @@ const UNHEARD: Duration = Duration::from_secs(3);
 const MAX_PEERS: usize = 8;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 8;
-/// Most bytes of a [`Command`] that are of use: it is one word.
-const MAX_COMMAND: usize = 1024;
+/// Most bytes of a [`Command`]: the longest holds a message to the person.
+const MAX_COMMAND: usize = 4096;
 /// Most datagrams read of one connection in one turn of the loop.
 const MAX_TURN: usize = 8;
 
@@ -33,11 +34,25 @@ const MAX_TURN: usize = 8;
 pub(super) struct Control {
     path: PathBuf,
     listener: OwnedFd,
-    peers: VecDeque<OwnedFd>,
+    peers: VecDeque<Peer>,
+    next: u64,
     /// The status as JSON: what whoever connects is told first.
     status: Vec<u8>,
     /// Whether that has reached anybody.
     heard: bool,
+}
+
+/// Somebody who is connected.
+struct Peer {
+    number: u64,
+    socket: OwnedFd,
+}
+
+/// What somebody asks for, and who: the number to give to [`Control::answer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) command: Command,
+    pub(super) by: u64,
 }
 
 impl Control {
@@ -67,13 +82,15 @@ impl Control {
             path,
             listener,
             peers: VecDeque::new(),
+            next: 0,
             status: serde_json::to_vec(status)?,
             heard: false,
         })
     }
 
     pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        std::iter::once(self.listener.as_fd()).chain(self.peers.iter().map(AsFd::as_fd))
+        std::iter::once(self.listener.as_fd())
+            .chain(self.peers.iter().map(|peer| peer.socket.as_fd()))
     }
 
     /// Tells everybody the new status; one who has not read the ones before is cut off.
@@ -82,24 +99,37 @@ impl Control {
     /// When the status is no JSON (cannot be seen).
     pub(super) fn tell(&mut self, status: &Status) -> io::Result<()> {
         self.status = serde_json::to_vec(status)?;
-        self.peers.retain(|peer| told(peer, &self.status));
+        self.peers.retain(|peer| told(&peer.socket, &self.status));
         self.heard = !self.peers.is_empty();
         Ok(())
     }
 
+    /// Tells one of them alone, if still there.
+    ///
+    /// # Errors
+    /// When the status is no JSON (cannot be seen).
+    pub(super) fn answer(&mut self, by: u64, status: &Status) -> io::Result<()> {
+        let status = serde_json::to_vec(status)?;
+        self.peers
+            .retain(|peer| peer.number != by || told(&peer.socket, &status));
+        Ok(())
+    }
+
     /// Accepts who has connected and reads what was asked.
-    pub(super) fn serve(&mut self) -> Vec<Command> {
+    pub(super) fn serve(&mut self) -> Vec<Asked> {
         for _ in 0..MAX_PEERS {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let Ok(peer) = rustix::net::accept_with(&self.listener, flags) else {
+            let Ok(socket) = rustix::net::accept_with(&self.listener, flags) else {
                 break;
             };
-            if may_ask(&peer) && told(&peer, &self.status) {
+            if may_ask(&socket) && told(&socket, &self.status) {
                 self.heard = true;
                 if self.peers.len() == MAX_PEERS {
                     self.peers.pop_front();
                 }
-                self.peers.push_back(peer);
+                self.next += 1;
+                let number = self.next;
+                self.peers.push_back(Peer { number, socket });
             }
         }
         let mut asked = Vec::new();
@@ -136,7 +166,7 @@ impl Control {
         for peer in &self.peers {
             // Closing a socket with something unread in it would take from the peer what it
             // has not read yet.
-            if rustix::net::shutdown(peer, Shutdown::Both).is_ok() {
+            if rustix::net::shutdown(&peer.socket, Shutdown::Both).is_ok() {
                 read(peer, &mut Vec::new());
             }
         }
@@ -154,18 +184,29 @@ fn told(peer: &OwnedFd, status: &[u8]) -> bool {
     rustix::net::send(peer, status, flags).is_ok()
 }
 
-/// Whether the connection is to be kept: it is open, and all it said can be understood.
-fn read(peer: &OwnedFd, asked: &mut Vec<Command>) -> bool {
+/// Whether the connection is to be kept: it is open, and all it said can be understood. A launcher
+/// that is newer than this agent may ask for what is not known here: that is left undone.
+fn read(peer: &Peer, asked: &mut Vec<Asked>) -> bool {
     let mut bytes = [0; MAX_COMMAND];
     for _ in 0..MAX_TURN {
-        match rustix::net::recv(peer, &mut bytes, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
+        match rustix::net::recv(
+            &peer.socket,
+            &mut bytes,
+            RecvFlags::DONTWAIT | RecvFlags::TRUNC,
+        ) {
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return true,
             Ok((_, length @ 1..)) => {
-                let command = bytes.get(..length).map(serde_json::from_slice);
-                let Some(Ok(command)) = command else {
+                let Some(bytes) = bytes.get(..length) else {
                     return false;
                 };
-                asked.push(command);
+                match serde_json::from_slice(bytes) {
+                    Ok(command) => asked.push(Asked {
+                        command,
+                        by: peer.number,
+                    }),
+                    Err(_) if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() => {}
+                    Err(_) => return false,
+                }
             }
             _ => return false,
         }

@@ -9,11 +9,13 @@ use rustix::process::Pid;
 use crate::model::{EndCause, Exit, Stage};
 
 use super::bus::Bus;
-use super::control::Control;
+use super::control::{Asked, Control};
 use super::cookie::Cookie;
 use super::drawn::Watcher;
 use super::end::{Ending, Pillars};
+use super::inside::Inside;
 use super::log::Log;
+use super::notice::Words;
 use super::protocol::{Command, Session, Spec, Status};
 use super::run_dir::RunDir;
 use super::signals::Signals;
@@ -31,6 +33,7 @@ pub(super) struct Desktop {
     signals: Signals,
     x_server: Option<XServer>,
     bus: Option<Bus>,
+    inside: Inside,
     /// Whether there may be more children to reap than one turn took.
     unreaped: bool,
     state: State,
@@ -79,6 +82,7 @@ impl Desktop {
             .write(&dir.cookie(), spec.display)
             .map_err(cannot("write the cookie"))?;
         let until = Instant::now() + Duration::from_secs(spec.screen_timeout.into());
+        let inside = Inside::new(spec.display);
         let mut desktop = Self {
             env: session::environment(&spec, &dir.cookie()),
             spec,
@@ -89,6 +93,7 @@ impl Desktop {
             signals,
             x_server: None,
             bus: None,
+            inside,
             unreaped: false,
             state: State::Screen {
                 until,
@@ -123,7 +128,7 @@ impl Desktop {
                 let look = watcher.as_ref().and_then(|watcher| watcher.deadline());
                 Some(look.map_or(*until, |look| look.min(*until)))
             }
-            State::Ready { .. } => None,
+            State::Ready { .. } => self.inside.deadline(),
             State::Ending(ending) => Some(ending.deadline(now)),
         }
     }
@@ -131,9 +136,11 @@ impl Desktop {
     /// Takes in all that has happened; true when the desktop is over.
     pub(super) fn turn(&mut self) -> bool {
         self.log.take();
-        let commands = self.control.serve();
-        if self.signals.stop_asked() || commands.contains(&Command::Stop) {
+        if self.signals.stop_asked() {
             self.end(EndCause::Stopped);
+        }
+        for asked in self.control.serve() {
+            self.obey(&asked);
         }
         if self.signals.child_ended() || self.unreaped {
             self.reap();
@@ -142,12 +149,61 @@ impl Desktop {
         match &self.state {
             State::Screen { .. } => self.advance_screen(now),
             State::Session { .. } => self.advance_session(now),
-            State::Ready { .. } | State::Ending(_) => {}
+            State::Ready { .. } => self.advance_inside(now),
+            State::Ending(_) => {}
         }
         let pillars = self.pillars();
         match &mut self.state {
             State::Ending(ending) => ending.advance(pillars, now),
             _ => false,
+        }
+    }
+
+    fn obey(&mut self, asked: &Asked) {
+        let now = Instant::now();
+        match &asked.command {
+            Command::Stop => self.end(EndCause::Stopped),
+            Command::Close { seconds } => self.close(Duration::from_secs((*seconds).into()), now),
+            Command::TellIdle => self.tell_idle(asked.by, now),
+            Command::Show { text, keep } => {
+                let (text, keep) = (text.clone(), *keep);
+                let words = Words { text, keep };
+                if let Err(error) = self.inside.show(&words, &self.env, &self.log, now) {
+                    self.log.note(&format!("a notice cannot be shown: {error}"));
+                }
+            }
+        }
+    }
+
+    /// An X server that does not answer is not told of: whoever asks notices that nothing comes.
+    fn tell_idle(&mut self, to: u64, now: Instant) {
+        if !matches!(self.state, State::Ready { .. }) {
+            return;
+        }
+        if let Ok(millis) = self.inside.idle_millis(&self.cookie, now)
+            && let Err(error) = self.control.answer(to, &Status::Idle { millis })
+        {
+            self.log
+                .note(&format!("cannot tell the idle time: {error}"));
+        }
+    }
+
+    /// Asks the windows to close first, where there are any.
+    fn close(&mut self, time: Duration, now: Instant) {
+        if self.inside.is_closing() {
+            return;
+        }
+        let is_ready = matches!(self.state, State::Ready { .. });
+        if !is_ready || self.inside.close(&self.cookie, time, now).is_err() {
+            return self.end(EndCause::Stopped);
+        }
+        self.tell(&Status::Stopping);
+    }
+
+    fn advance_inside(&mut self, now: Instant) {
+        self.inside.kill_late(now);
+        if self.inside.has_closed(&self.cookie, now) {
+            self.end(EndCause::Stopped);
         }
     }
 
@@ -270,6 +326,7 @@ impl Desktop {
         self.unreaped = more;
         let mut screen_exit = None;
         for (pid, exit) in ended {
+            self.inside.ended(pid);
             if Some(pid) == self.pillars().x_server {
                 self.x_server = None;
                 screen_exit = Some(exit);
@@ -327,7 +384,8 @@ impl Desktop {
     /// Whether something is left of a session whose first process has gone.
     fn session_is_left(&self) -> bool {
         let Pillars { x_server, bus } = self.pillars();
-        let but: Vec<Pid> = x_server.into_iter().chain(bus).collect();
+        let ours = x_server.into_iter().chain(bus);
+        let but: Vec<Pid> = ours.chain(self.inside.pids()).collect();
         processes::below(&but)
             .iter()
             .any(|process| !process.serves())
@@ -345,7 +403,9 @@ impl Desktop {
         if matches!(self.state, State::Ending(_)) {
             return;
         }
-        self.tell(&Status::Stopping);
+        if !self.inside.is_closing() {
+            self.tell(&Status::Stopping);
+        }
         let ending = Ending::begin(cause, self.pillars(), Instant::now());
         self.state = State::Ending(ending);
     }

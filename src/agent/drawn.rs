@@ -1,24 +1,18 @@
 //! Finds out when the session is drawn: watches the display, as any X client may, for the window
 //! that fills it (a desktop's background, or an application on a small screen).
 
-use std::cell::Cell;
 use std::error::Error;
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use x11rb::connection::Connection;
+use x11rb::connection::Connection as _;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
     Atom, ChangeWindowAttributesAux, ConnectionExt, EventMask, MapState, Window,
 };
-use x11rb::rust_connection::{DefaultStream, PollMode, RustConnection, Stream};
-use x11rb::utils::RawFdContainer;
 
 use super::cookie::Cookie;
-use super::x_server;
+use super::patient::{self, Connection};
 
 /// A window is the session's background when it covers one part in this many of the screen.
 const LARGE: u32 = 4;
@@ -34,7 +28,7 @@ const MAX_TURN: usize = 256;
 
 /// A connection to the display that sees windows come.
 pub(super) struct Watcher {
-    connection: RustConnection<Patient>,
+    connection: Connection,
     root: Window,
     /// The screen's size in pixels.
     area: u32,
@@ -55,14 +49,7 @@ impl Watcher {
         cookie: &Cookie,
         now: Instant,
     ) -> Result<Self, Box<dyn Error>> {
-        let stream = UnixStream::connect(x_server::socket(display))?;
-        let (stream, _peer) = DefaultStream::from_unix_stream(stream)?;
-        let stream = Patient {
-            stream,
-            until: Cell::new(now + PATIENCE),
-        };
-        let (name, data) = cookie.authorization();
-        let connection = RustConnection::connect_to_stream_with_auth_info(stream, 0, name, data)?;
+        let connection = patient::connect(display, cookie.authorization(), PATIENCE)?;
         let screen = connection.setup().roots.first().ok_or("no screen")?;
         let root = screen.root;
         let area = u32::from(screen.width_in_pixels) * u32::from(screen.height_in_pixels);
@@ -86,7 +73,7 @@ impl Watcher {
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        self.connection.stream().stream.as_fd()
+        self.connection.stream().fd()
     }
 
     /// Whether anything at all has been seen.
@@ -104,7 +91,7 @@ impl Watcher {
     /// # Errors
     /// When the X server is gone or does not answer in [`PATIENCE`].
     pub(super) fn look(&mut self, now: Instant) -> Result<bool, Box<dyn Error>> {
-        self.connection.stream().until.set(now + PATIENCE);
+        self.connection.stream().wait_until(now + PATIENCE);
         for _ in 0..MAX_TURN {
             let Some(event) = self.connection.poll_for_event()? else {
                 break;
@@ -152,38 +139,5 @@ impl Watcher {
         }
         self.filled |= size >= self.area / LARGE;
         Ok(())
-    }
-}
-
-/// A stream to an X server that is not waited for without end: the server is its user's, who may
-/// have put another one in its place.
-struct Patient {
-    stream: DefaultStream,
-    until: Cell<Instant>,
-}
-
-impl Stream for Patient {
-    fn poll(&self, mode: PollMode) -> io::Result<()> {
-        let mut wanted = PollFlags::empty();
-        wanted.set(PollFlags::IN, mode.readable());
-        wanted.set(PollFlags::OUT, mode.writable());
-        loop {
-            let left = self.until.get().saturating_duration_since(Instant::now());
-            let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
-            match poll(&mut [PollFd::new(&self.stream, wanted)], Some(&timeout)) {
-                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
-                Ok(_) => return Ok(()),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    fn read(&self, bytes: &mut [u8], fds: &mut Vec<RawFdContainer>) -> io::Result<usize> {
-        self.stream.read(bytes, fds)
-    }
-
-    fn write(&self, bytes: &[u8], fds: &mut Vec<RawFdContainer>) -> io::Result<usize> {
-        self.stream.write(bytes, fds)
     }
 }

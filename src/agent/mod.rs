@@ -10,7 +10,10 @@ mod cookie;
 mod desktop;
 mod drawn;
 mod end;
+mod inside;
 mod log;
+pub mod notice;
+mod patient;
 mod processes;
 pub mod protocol;
 mod run_dir;
@@ -18,6 +21,7 @@ mod run_loop;
 mod session;
 mod signals;
 mod wait;
+mod windows;
 mod x_server;
 
 use std::io::{self, Read};

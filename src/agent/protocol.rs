@@ -18,6 +18,10 @@ pub const MAX_STATUS: usize = 32 * 1024;
 /// Most bytes of the end of the log in [`Status::Ended`].
 pub const MAX_LOG_TAIL: usize = 8 * 1024;
 
+/// Raised with each new [`Command`]; a desktop's record says which its agent knows. From 1 on an
+/// agent leaves undone what it does not know; before, it hung up.
+pub const LEVEL: u32 = 1;
+
 /// The files of a desktop's run directory.
 pub const VNC_SOCKET: &str = "vnc.sock";
 pub const AGENT_SOCKET: &str = "agent.sock";

@@ -1,4 +1,5 @@
-//! `deskway agent`: runs one desktop, whose specification comes on standard input.
+//! `deskway agent`: runs one desktop, whose specification comes on standard input; `deskway
+//! notice`: what it shows inside it.
 
 use anyhow::Context;
 
@@ -9,4 +10,10 @@ use crate::agent;
 pub(super) fn run() -> anyhow::Result<()> {
     let spec = agent::read_spec(std::io::stdin().lock())?;
     agent::run(spec).context("the desktop's agent")
+}
+
+/// # Errors
+/// When it cannot be shown.
+pub(super) fn notice() -> anyhow::Result<()> {
+    agent::notice::run().map_err(|error| anyhow::anyhow!("a notice: {error}"))
 }

@@ -35,6 +35,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Serve(start) => serve::alone(&start)?,
         Command::Launcher(start) => launcher::alone(&start)?,
         Command::Agent => agent::run()?,
+        Command::Notice => agent::notice()?,
         Command::Websockify(flags) => return Ok(websockify::run(&flags)),
         Command::Desktop(args) => cli::desktop::run(&args)?,
         Command::People(args) => cli::people::run(&args)?,

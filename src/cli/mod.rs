@@ -71,6 +71,9 @@ pub enum Command {
     /// Run one desktop; started by the launcher
     #[command(hide = true)]
     Agent,
+    /// Show a notice inside a desktop; started by its agent
+    #[command(hide = true)]
+    Notice,
     /// List, start, stop and freeze desktops on this machine, and send messages to them
     #[command(subcommand)]
     Desktop(Desktop),

@@ -159,6 +159,45 @@ pub(super) const SECTIONS: &[Section] = &[
             key("max_per_person", "a whole number from 1 to 100"),
             key("screen_timeout", "a time from 1s to 5m, such as \"10s\""),
             key("session_timeout", "a time from 1s to 10m, such as \"20s\""),
+            key("restart", "\"never\" or \"on-crash\""),
+        ],
+    ),
+    section(
+        "limits",
+        &[
+            key("memory_high", MEMORY),
+            key("memory_max", MEMORY),
+            key(
+                "cpu_weight",
+                "a whole number from 1 to 10000, or 0 for none",
+            ),
+            key(
+                "cpu_quota",
+                "a whole number of hundredths of one core from 1 to 100000, or 0 for none",
+            ),
+            key(
+                "processes",
+                "a whole number from 10 to 4194304, or 0 for none",
+            ),
+            key("disk_warning", "a size such as \"500M\", or \"none\""),
+            key("desktops", "a whole number from 1 to 100, or 0 for none"),
+            key(
+                "hours_per_day",
+                "a time from 1m to 24h, such as \"8h\", or \"none\"",
+            ),
+        ],
+    ),
+    section(
+        "idle",
+        &[
+            key("warn_after", "a time from 1s to 365d, such as \"30m\""),
+            key("freeze_after", "a time from 1s to 365d, such as \"1h\""),
+            key("stop_after", "a time from 1s to 365d, such as \"8h\""),
+            key(
+                "busy_cpu",
+                "a whole number of hundredths of one core from 1 to 10000",
+            ),
+            key("grace", "a time from 1s to 1h, such as \"1m\""),
         ],
     ),
     section(

@@ -25,6 +25,7 @@ pub(super) struct Raw {
     pub admin: Admin,
     pub desktops: Desktops,
     pub limits: Limits,
+    pub idle: Idle,
     pub profile: Vec<Spanned<Profile>>,
     pub attach: Vec<Spanned<Attach>>,
     pub brand: Brand,
@@ -122,6 +123,7 @@ pub(super) struct Desktops {
     pub max_per_person: Value<i64>,
     pub screen_timeout: Value<String>,
     pub session_timeout: Value<String>,
+    pub restart: Value<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -135,6 +137,16 @@ pub(super) struct Limits {
     pub disk_warning: Value<String>,
     pub desktops: Value<i64>,
     pub hours_per_day: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Idle {
+    pub warn_after: Value<String>,
+    pub freeze_after: Value<String>,
+    pub stop_after: Value<String>,
+    pub busy_cpu: Value<i64>,
+    pub grace: Value<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -311,6 +323,7 @@ mod tests {
             ("access", fields::<Access>()),
             ("desktops", fields::<Desktops>()),
             ("limits", fields::<Limits>()),
+            ("idle", fields::<Idle>()),
             ("profile", fields::<Profile>()),
             ("attach", fields::<Attach>()),
             ("brand", fields::<Brand>()),

@@ -163,13 +163,29 @@ impl Launcher {
     }
 
     /// A stream to the desktop's VNC server.
-    pub async fn open(&self, handle: Handle, desktop: DesktopId) -> Result<Opened, LauncherError> {
-        let request = Request::Open { handle, desktop };
+    /// With `glance` it is for one picture.
+    pub async fn open(
+        &self,
+        handle: Handle,
+        desktop: DesktopId,
+        glance: bool,
+    ) -> Result<Opened, LauncherError> {
+        let request = Request::Open {
+            handle,
+            desktop,
+            glance,
+        };
         let reply = self.link.ask(request, OPEN_TIMEOUT, true).await?;
         match reply {
             (Answer::Stream { greeting }, Some(stream)) => Ok(Opened { stream, greeting }),
             (other, _) => Err(not(other)),
         }
+    }
+
+    /// So many look at the desktop now.
+    pub async fn watched(&self, desktop: DesktopId, viewers: u32) -> Result<(), LauncherError> {
+        let request = Request::Watched { desktop, viewers };
+        done(self.asked(request, OTHER_TIMEOUT).await?)
     }
 
     /// Whose desktops there are, for everybody to see.

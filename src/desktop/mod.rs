@@ -4,6 +4,7 @@ mod datagrams;
 mod launcher;
 mod launcher_link;
 mod registry;
+mod watching;
 
 pub use launcher::{Launcher, LauncherError, Opened};
 pub use launcher_link::{LauncherSocket, LinkEvent};
@@ -11,3 +12,4 @@ pub use registry::{
     Ended, Known, MAX_VIEWERS, NewViewer, Registry, Seat, TooManyViewers, ViewerId, Watched,
     Watcher,
 };
+pub use watching::tell_viewers;

@@ -2,12 +2,12 @@
 //!
 //! It decides nothing about access; whoever asks has been checked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::bridge::Traffic;
 use crate::model::{DesktopId, DesktopInfo, DesktopState, EndCause, UserName};
@@ -25,6 +25,9 @@ const MAX_COUNTED: usize = 10_000;
 pub struct Registry {
     people: Mutex<HashMap<UserName, watch::Sender<Known>>>,
     viewers: Mutex<Viewers>,
+    /// The desktops whose number of viewers is to be told to the launcher.
+    untold: Mutex<BTreeSet<DesktopId>>,
+    to_tell: Notify,
 }
 
 /// What is known of a person's desktops. Two values differ whenever something has changed.
@@ -153,6 +156,33 @@ impl Registry {
             .count()
     }
 
+    /// Has the launcher told how many look at that desktop.
+    pub(super) fn tell(&self, desktop: DesktopId) {
+        self.lock_untold().insert(desktop);
+        self.to_tell.notify_one();
+    }
+
+    /// Has it told of all desktops that somebody looks at.
+    pub fn tell_all(&self) {
+        let seen: Vec<DesktopId> = {
+            let viewers = self.lock();
+            let seen = viewers.open.values().filter(|open| !open.who.glance);
+            seen.map(|open| open.who.desktop.clone()).collect()
+        };
+        seen.into_iter().for_each(|desktop| self.tell(desktop));
+    }
+
+    /// The desktops that are to be told of, as soon as there are any.
+    pub(super) async fn untold(&self) -> BTreeSet<DesktopId> {
+        loop {
+            let untold = std::mem::take(&mut *self.lock_untold());
+            if !untold.is_empty() {
+                return untold;
+            }
+            self.to_tell.notified().await;
+        }
+    }
+
     /// Who looks at what, and how much has been moved; desktops that nobody looked at are left out.
     pub fn watched(&self) -> BTreeMap<DesktopId, Watched> {
         let viewers = self.lock();
@@ -262,6 +292,7 @@ impl Registry {
         if who.glance {
             return;
         }
+        self.tell(who.desktop.clone());
         let people = self.people();
         let owner = Some(&who.desktop.owner).filter(|owner| **owner != who.account);
         for account in [Some(&who.account), owner].into_iter().flatten() {
@@ -278,6 +309,10 @@ impl Registry {
 
     fn people(&self) -> MutexGuard<'_, HashMap<UserName, watch::Sender<Known>>> {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_untold(&self) -> MutexGuard<'_, BTreeSet<DesktopId>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Viewers> {
@@ -428,6 +463,24 @@ mod tests {
         assert_eq!(registry.viewers(&desktop), 1);
         drop(seat);
         assert_eq!(registry.viewers(&desktop), 0);
+    }
+
+    #[tokio::test]
+    async fn each_change_is_told_to_the_launcher_and_all_of_it_to_a_new_one() {
+        let registry = Registry::new();
+        let desktop: DesktopId = "alice".parse().unwrap();
+        let (seat, _) = enter(&registry, viewer(1, None));
+        let (other, _) = enter(&registry, viewer(1, None));
+        let told = BTreeSet::from([desktop]);
+        assert_eq!(registry.untold().await, told, "two changes, told once");
+        drop(seat);
+        assert_eq!(registry.untold().await, told);
+        registry.tell_all();
+        assert_eq!(registry.untold().await, told);
+        drop(other);
+        registry.untold().await;
+        registry.tell_all();
+        assert!(registry.lock_untold().is_empty(), "nobody looks");
     }
 
     #[test]

@@ -117,9 +117,11 @@ impl Lifecycle {
     pub fn cause(&self) -> Option<&EndCause> {
         match self {
             Self::Gone { cause, .. } | Self::Failed { cause, .. } => Some(cause),
-            Self::Absent | Self::Starting { .. } | Self::Ready { .. } | Self::Stopping { .. } => {
-                None
-            }
+            Self::Absent
+            | Self::Starting { .. }
+            | Self::Ready { .. }
+            | Self::Frozen { .. }
+            | Self::Stopping { .. } => None,
         }
     }
 

@@ -91,6 +91,11 @@ impl Place {
         &self.state
     }
 
+    /// How long people's desktops have run today.
+    pub(crate) fn hours(&self) -> PathBuf {
+        self.state.join("usage.json")
+    }
+
     pub(crate) fn private_tmps(&self) -> PathBuf {
         self.state.join("tmp")
     }

@@ -137,6 +137,9 @@ pub enum Request {
     Open {
         handle: Handle,
         desktop: DesktopId,
+        /// Only a picture is taken: that is no use of the desktop, and lets none go on that is
+        /// frozen.
+        glance: bool,
     },
     /// Make the machine's first account, with the token of the set-up link.
     SetUp {

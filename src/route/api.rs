@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::error::{Error, Fault, sentence};
 use super::guard::{SignedIn, TheirDesktop};
+use super::notices::Notice;
 use super::site::Site;
 use super::{sign_out, viewer};
 use crate::auth::{Identity, clear_cookie};
@@ -22,8 +23,8 @@ use crate::desktop::LauncherError;
 use crate::launcher::protocol::Refusal;
 use crate::listen::Connection;
 use crate::model::{
-    DesktopId, DesktopInfo, DesktopName, DesktopState, Geometry, ProfileId, ProfileInfo, Stage,
-    UserName,
+    Act, DesktopId, DesktopInfo, DesktopName, DesktopState, Geometry, ProfileId, ProfileInfo,
+    Stage, UserName,
 };
 
 /// Who asks.
@@ -92,6 +93,9 @@ pub(super) struct Desktop {
     pub(super) log: Option<String>,
     /// How many windows show it.
     viewers: usize,
+    /// The last sign of life of one that runs, as of now: seconds since 1970.
+    active: Option<u64>,
+    notices: Vec<Notice>,
 }
 
 /// How to start a desktop.
@@ -219,6 +223,29 @@ pub(super) async fn restart(
     stop_it(&site, &person, &desktop).await?;
     start_it(&site, &person, &desktop, wish).await?;
     Ok((StatusCode::ACCEPTED, one(&site, &person, &desktop).await?))
+}
+
+/// Say that a desktop is in use, whatever it looks like: the time that it has been idle begins anew.
+#[utoipa::path(
+    post,
+    path = "/api/v1/desktops/{user}/{name}/keep",
+    operation_id = "keep",
+    tag = "desktops",
+    params(("user" = String, Path, description = "the owner"), ("name" = String, Path, description = "`main` or the desktop's name")),
+    responses(
+        (status = 200, description = "it counts as used", body = Desktop),
+        (status = 400, description = "it does not run, or is an attached one", body = Fault),
+        (status = 404, description = "not a desktop of this person", body = Fault),
+    )
+)]
+pub(super) async fn keep(
+    State(site): State<Arc<Site>>,
+    TheirDesktop { person, desktop }: TheirDesktop,
+) -> Result<impl IntoResponse, Error> {
+    let handle = person.handle.clone();
+    let kept = site.launcher.act(handle, desktop.clone(), Act::Keep).await;
+    site.heed(&person, kept).await?;
+    one(&site, &person, &desktop).await
 }
 
 /// End the sign-in that is asked with.
@@ -355,6 +382,8 @@ pub(super) fn shown_one(site: &Site, info: &DesktopInfo) -> Desktop {
         message: None,
         log: None,
         viewers: site.registry.viewers(&info.id),
+        active: info.active,
+        notices: info.notices.iter().map(Notice::of).collect(),
         id: info.id.clone(),
     };
     match &info.state {

@@ -8,7 +8,7 @@ use tracing::{error, warn};
 
 use super::site::Site;
 use crate::certificates::Bundle;
-use crate::desktop::LinkEvent;
+use crate::desktop::{LinkEvent, tell_viewers};
 use crate::listen::Challenges;
 use crate::model::Challenge;
 use crate::runtime::unseal;
@@ -23,9 +23,18 @@ pub async fn follow_launcher(
     mut events: mpsc::Receiver<LinkEvent>,
     new_config: ConfigReader,
 ) {
+    let (launcher, registry) = (site.launcher.clone(), Arc::clone(&site.registry));
+    let stop = site.tasks.clone();
+    site.tasks.spawn(async move {
+        tokio::select! {
+            () = tell_viewers(launcher, registry) => {}
+            () = stop.stopping() => {}
+        }
+    });
     while let Some(event) = events.recv().await {
         match event {
             LinkEvent::Connected => {
+                site.registry.tell_all();
                 let site = Arc::clone(&site);
                 let tasks = site.tasks.clone();
                 // Apart, since its answers come over the connection whose events are heeded here.

@@ -17,6 +17,7 @@ mod index;
 mod kept;
 mod looks;
 mod metrics;
+mod notices;
 mod openapi;
 mod pages;
 mod portal;
@@ -121,6 +122,11 @@ pub fn table() -> Vec<Row> {
             "/api/v1/desktops/{user}/{name}/restart",
             Refused,
             post(api::restart),
+        ),
+        row(
+            "/api/v1/desktops/{user}/{name}/keep",
+            Refused,
+            post(api::keep),
         ),
         row("/api/v1/events", Refused, get(events::stream)),
         row("/api/v1/sign-out", Refused, post(api::end_sign_in)),

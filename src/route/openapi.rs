@@ -29,6 +29,7 @@ use crate::listen::Connection;
         api::start,
         api::stop,
         api::restart,
+        api::keep,
         api::end_sign_in,
         events::stream,
         set_up::submit,

@@ -203,7 +203,8 @@ impl Visit {
         let until = Instant::now() + TURN_TIMEOUT;
         loop {
             let handle = self.person.handle.clone();
-            let opened = self.site.launcher.open(handle, self.desktop.clone()).await;
+            let desktop = self.desktop.clone();
+            let opened = self.site.launcher.open(handle, desktop, self.glance).await;
             let busy = matches!(
                 opened,
                 Err(LauncherError::Busy | LauncherError::Refused(Refusal::Busy))

@@ -244,6 +244,22 @@ impl Desktop {
         command.output().unwrap()
     }
 
+    /// What `xwininfo` says of a window, asked as the owner where the display can be seen.
+    pub(crate) fn look_at_windows(&self, which: &[&str]) -> Output {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["-t", &self.agent.to_string(), "-m", "setpriv"])
+            .args([
+                format!("--reuid={0}", self.uid),
+                format!("--regid={0}", self.uid),
+            ])
+            .args(["--clear-groups", "xwininfo"])
+            .args(which)
+            .env("DISPLAY", format!(":{}", self.spec.display))
+            .env("XAUTHORITY", self.spec.run_dir.join("Xauthority"));
+        command.output().unwrap()
+    }
+
     pub(crate) fn uid(&self) -> u32 {
         self.uid
     }

@@ -266,6 +266,7 @@ pub fn open(handle: &Handle, desktop: &str) -> Request {
     Request::Open {
         handle: handle.clone(),
         desktop: desktop.parse().unwrap(),
+        glance: false,
     }
 }
 

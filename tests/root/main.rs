@@ -18,6 +18,7 @@ mod entrances;
 mod evil_front;
 mod front;
 mod gateway;
+mod idle;
 mod isolation;
 mod life;
 mod limits;

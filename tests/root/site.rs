@@ -35,15 +35,20 @@ impl Site {
 
     /// As [`Site::new`], with another PAM service and more configuration.
     pub fn with(pam: &str, config: &str) -> (Self, Front) {
-        Self::make(Some(pam), config)
+        Self::make(Some(pam), "", config)
+    }
+
+    /// As [`Site::new`], with desktops that are started again when they crash.
+    pub fn restarting() -> (Self, Front) {
+        Self::make(Some(UNIX), "restart = \"on-crash\"\n", "")
     }
 
     /// With the machine's own PAM services, among which there is none for Deskway.
     pub fn with_built_in_pam() -> (Self, Front) {
-        Self::make(None, "")
+        Self::make(None, "", "")
     }
 
-    fn make(pam: Option<&str>, config: &str) -> (Self, Front) {
+    fn make(pam: Option<&str>, desktops: &str, config: &str) -> (Self, Front) {
         assert!(deskway_osuser::is_root(), "these tests need root");
         // Not below /tmp: desktops have one of their own. And short, for sockets' paths.
         let directory = tempfile::Builder::new()
@@ -66,7 +71,7 @@ impl Site {
         let text = format!(
             "[paths]\nrun = \"{0}/r\"\nstate = \"{0}/s\"\n\
              [sign_in]\n{sign_in}\n\
-             [desktops]\ndefault_profile = \"term\"\n\
+             [desktops]\ndefault_profile = \"term\"\n{desktops}\
              [[profile]]\nid = \"term\"\nname = \"Terminal\"\ncommand = [\"xterm\"]\n{config}\n",
             path.display()
         );

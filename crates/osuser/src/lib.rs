@@ -16,6 +16,7 @@ mod fork;
 mod identity;
 mod inherited;
 mod limits;
+mod local_time;
 mod namespace;
 mod pam;
 mod process;
@@ -29,6 +30,7 @@ pub use fork::{Child, detach, run_in_child};
 pub use identity::{become_user, become_with_groups, drop_to, is_root, own_uid, take_groups};
 pub use inherited::{adopt, close_inherited, take_variable};
 pub use limits::{raise_descriptor_limit, with_original_descriptor_limit};
+pub use local_time::{LocalDay, local_day};
 pub use namespace::{PrivateTmp, enter_private_tmp};
 pub use pam::{Pam, PamError, PamSetting};
 pub use process::{

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::place::{Fault, Field, absolute, flag, number};
 use super::{environment, x_args};
 use crate::config::problems::Problems;
-use crate::config::{Desktops, Profile, raw, value};
+use crate::config::{Desktops, Profile, Restart, raw, value};
 use crate::model::ProfileId;
 
 /// Most entries of `x_args`; each becomes an argument of a process.
@@ -68,6 +68,16 @@ pub(super) fn desktops(raw: raw::Desktops, desktops: &mut Desktops, problems: &m
         &mut desktops.session_timeout,
         problems,
         |text| value::duration(text, seconds(1)..=seconds(600)).ok_or(Fault::Wants),
+    );
+    field("restart").set(
+        raw.restart,
+        &mut desktops.restart,
+        problems,
+        |text| match text.as_str() {
+            "never" => Ok(Restart::Never),
+            "on-crash" => Ok(Restart::OnCrash),
+            _ => Err(Fault::Wants),
+        },
     );
 }
 

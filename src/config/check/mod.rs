@@ -6,6 +6,7 @@ mod attach;
 mod brand;
 mod desktops;
 mod environment;
+mod idle;
 mod limits;
 mod listeners;
 mod metrics;
@@ -40,6 +41,7 @@ pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) 
     brand::brand(raw.brand, &mut config.brand, problems);
     let field = |key| Field::new("limits", key);
     limits::limits(raw.limits, field, &mut config.limits, problems);
+    idle::idle(raw.idle, &mut config.idle, problems);
     config.groups = brand::groups(raw.group, &config.brand, &config.limits, problems);
     // Whoever comes by a group's name, or by one that a certificate is ordered for, is to be let in
     // by it.

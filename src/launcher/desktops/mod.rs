@@ -3,6 +3,7 @@
 mod meter;
 mod notices;
 mod pace;
+mod processor;
 mod running;
 mod start;
 
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::ops::Bound;
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -23,9 +24,12 @@ use super::lifecycle::Lifecycle;
 use super::owner::Owner;
 use super::place::{Place, RunId};
 use super::protocol::cause_word;
+use super::restarts::Again;
 use super::session_child::Record;
 use crate::cgroup::Cgroups;
+use crate::config;
 use crate::model::{Census, DesktopId, DesktopInfo, DesktopName, ProfileId, UserName};
+use crate::runtime::Clock;
 
 /// Most ended desktops that are remembered; beyond it the oldest is forgotten.
 const MAX_ENDED: usize = 1000;
@@ -55,6 +59,8 @@ pub(crate) struct Ended {
     pub(crate) desktop: DesktopId,
     /// Whether its session child could not remove its files itself.
     pub(crate) files_left: bool,
+    /// What it takes to start it again, when it failed though it could be used before.
+    pub(crate) again: Option<Again>,
     /// How it came to its end, for the metrics.
     pub(crate) cause: &'static str,
 }
@@ -112,38 +118,83 @@ impl Registry {
     /// A person's desktops, or everybody's, and of them those that run as `uid`, or as anybody:
     /// a local account may have the name of an OS account and run as another.
     pub(crate) fn infos(&self, owner: Option<&UserName>, uid: Option<u32>) -> Vec<DesktopInfo> {
+        let (unix, now) = (Clock::System.unix(), Clock::System.monotonic());
         let running = self.running.values().map(|running| {
             let uid = running.owner.os.uid;
-            (
-                &running.desktop,
-                uid,
-                &running.profile,
-                running.life(),
-                running.notices.list(),
-            )
+            let active = running.is_used().then(|| running.active(unix, now));
+            let told = (running.life(), running.notices.list().to_vec(), active);
+            (&running.desktop, uid, &running.profile, told)
         });
         let runs: BTreeSet<&DesktopId> = self.running.values().map(|it| &it.desktop).collect();
         let ended = self
             .ended
             .iter()
             .filter(|(desktop, _)| !runs.contains(desktop))
-            .map(|(desktop, past)| (desktop, past.uid, &past.profile, &past.life, &[][..]));
+            .map(|(desktop, past)| {
+                (
+                    desktop,
+                    past.uid,
+                    &past.profile,
+                    (&past.life, Vec::new(), None),
+                )
+            });
         let mut infos: Vec<DesktopInfo> = running
             .chain(ended)
             .filter(|(desktop, runs_as, ..)| {
                 owner.is_none_or(|owner| desktop.owner == *owner)
                     && uid.is_none_or(|uid| *runs_as == uid)
             })
-            .map(|(desktop, _, profile, life, notices)| DesktopInfo {
-                id: desktop.clone(),
-                profile: Some(profile.clone()),
-                state: life.state(),
-                active: None,
-                notices: notices.to_vec(),
-            })
+            .map(
+                |(desktop, _, profile, (life, notices, active))| DesktopInfo {
+                    id: desktop.clone(),
+                    profile: Some(profile.clone()),
+                    state: life.state(),
+                    active,
+                    notices,
+                },
+            )
             .collect();
         infos.sort_by(|one, other| one.id.cmp(&other.id));
         infos
+    }
+
+    /// The desktops of which something is to be done now, or asked, since nobody uses them.
+    pub(crate) fn idle_due(
+        &self,
+        rules: &config::Idle,
+        viewers: impl Fn(&DesktopId) -> u32,
+        now: Instant,
+    ) -> Vec<RunId> {
+        let due = |(id, running): (&RunId, &Running)| {
+            let next = running.idle.next(rules, viewers(&running.desktop), now)?;
+            (next <= now).then(|| id.clone())
+        };
+        self.used().filter_map(due).collect()
+    }
+
+    /// When there is something of that kind.
+    pub(crate) fn next_idle(
+        &self,
+        rules: &config::Idle,
+        viewers: impl Fn(&DesktopId) -> u32,
+        now: Instant,
+    ) -> Option<Instant> {
+        let next = |running: &Running| running.idle.next(rules, viewers(&running.desktop), now);
+        self.used().filter_map(|(_, running)| next(running)).min()
+    }
+
+    /// The desktops that take of their owners' hours now, and how many those are.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (&RunId, Duration, &UserName)> {
+        let counts = |running: &&Running| running.takes_hours();
+        let all = self.running.iter();
+        all.filter_map(move |(id, running)| {
+            let hours = Some(running).filter(counts)?.hours?;
+            Some((id, hours, &running.desktop.owner))
+        })
+    }
+
+    fn used(&self) -> impl Iterator<Item = (&RunId, &Running)> {
+        self.running.iter().filter(|(_, running)| running.is_used())
     }
 
     /// How many of a person's desktops are running.
@@ -159,6 +210,7 @@ impl Registry {
             match running.life() {
                 Lifecycle::Starting { .. } => census.starting += 1,
                 Lifecycle::Ready { .. } => census.ready += 1,
+                Lifecycle::Frozen { .. } => census.frozen += 1,
                 Lifecycle::Stopping { .. } => census.stopping += 1,
                 Lifecycle::Absent | Lifecycle::Gone { .. } | Lifecycle::Failed { .. } => {}
             }
@@ -215,13 +267,14 @@ impl Registry {
     pub(crate) fn over(&mut self, id: &RunId, place: &Place, unix: u64) -> Option<Ended> {
         let running = self.running.remove(id)?;
         let uid = running.owner.os.uid;
-        let (desktop, profile, life) = running.over(unix);
+        let (desktop, profile, life, again) = running.over(unix);
         let cause = life.cause().map_or("stopped", cause_word);
         let past = Past { uid, profile, life };
         self.remember(&desktop, past);
         let left = [place.record(id), place.run_dir(id), place.private_tmp(id)];
         Some(Ended {
             desktop,
+            again,
             cause,
             files_left: left.iter().any(|path| path.symlink_metadata().is_ok()),
         })
@@ -268,7 +321,10 @@ impl Registry {
                 }
                 match adopt_one(place, &id) {
                     Ok(Some(mut running)) => {
-                        running.meter.group(cgroups, &id);
+                        let group = running.meter.group(cgroups, &id);
+                        if group.is_some_and(|group| group.is_frozen().unwrap_or(false)) {
+                            running.adopt_frozen(Clock::System.unix());
+                        }
                         self.running.insert(id, running);
                     }
                     Ok(None) => dead.push(id),
@@ -337,6 +393,8 @@ mod tests {
                 pid,
                 start: 1,
                 disk_warning: None,
+                speaks: 0,
+                hours: None,
             };
             std::fs::write(place.record(&id), serde_json::to_vec(&record).unwrap()).unwrap();
             id

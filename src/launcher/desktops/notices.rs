@@ -14,6 +14,11 @@ impl Notices {
         &self.list
     }
 
+    /// The last one that `picks` picks.
+    pub(crate) fn last(&self, picks: impl Fn(&NoticeKind) -> bool) -> Option<&Notice> {
+        self.list.iter().rfind(|notice| picks(&notice.what))
+    }
+
     /// Adds one in the place of an older one of its kind; messages of admins stand beside each
     /// other. The oldest goes when there are too many.
     pub(crate) fn add(&mut self, what: NoticeKind, unix: u64) {

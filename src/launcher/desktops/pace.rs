@@ -28,6 +28,7 @@ impl Pace {
             Lifecycle::Starting { stage, .. } if stage == from => return None,
             Lifecycle::Starting { .. } | Lifecycle::Ready { .. } => *from,
             Lifecycle::Absent
+            | Lifecycle::Frozen { .. }
             | Lifecycle::Stopping { .. }
             | Lifecycle::Gone { .. }
             | Lifecycle::Failed { .. } => {

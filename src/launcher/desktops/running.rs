@@ -10,12 +10,17 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use super::Notices;
 use super::meter::Meter;
 use super::pace::Pace;
+use super::processor::time_below;
 use crate::agent::protocol::{Command, MAX_STATUS, Status};
+use crate::cgroup::Cgroups;
+use crate::launcher::idle::Idle;
 use crate::launcher::lifecycle::{End, Event, Lifecycle};
 use crate::launcher::owner::Owner;
+use crate::launcher::place::RunId;
 use crate::launcher::protocol::Measure;
+use crate::launcher::restarts::Again;
 use crate::launcher::session_child::{Record, Report};
-use crate::model::{DesktopId, EndCause, Exit, ProfileId};
+use crate::model::{DesktopId, EndCause, Exit, Geometry, ProfileId};
 
 /// Most bytes of a report of a session child.
 const MAX_REPORT: usize = 64 * 1024;
@@ -43,6 +48,8 @@ pub(crate) struct Running {
     pub(crate) profile: ProfileId,
     pub(crate) owner: Owner,
     pub(crate) display: u16,
+    /// As it was wished for; not known of one that was adopted.
+    geometry: Option<Geometry>,
     life: Lifecycle,
     id: ProcessId,
     process: OwnedFd,
@@ -67,6 +74,15 @@ pub(crate) struct Running {
     pub(crate) disk_warning: Option<u64>,
     /// When that is to be looked at.
     pub(crate) disk_at: Instant,
+    /// How long the owner's desktops may run in a day.
+    pub(crate) hours: Option<Duration>,
+    /// Which commands the agent knows.
+    speaks: u32,
+    pub(crate) idle: Idle,
+    /// Whether it could be used once.
+    was_ready: bool,
+    /// Its windows were asked to close: a stop is still to be asked for.
+    is_closing: bool,
 }
 
 /// How far a stop has come.
@@ -91,20 +107,19 @@ enum Stop {
 impl Running {
     /// A desktop whose session child has just been forked.
     pub(super) fn started(
-        desktop: DesktopId,
-        profile: ProfileId,
+        record: &Record,
         owner: Owner,
-        display: u16,
+        geometry: Option<Geometry>,
         child: Child,
         reports: OwnedFd,
-        unix: u64,
     ) -> Self {
         Self {
-            desktop,
-            profile,
+            desktop: record.desktop.clone(),
+            profile: record.profile.clone(),
             owner,
-            display,
-            life: Lifecycle::Absent.on(Event::Start, unix),
+            display: record.display,
+            geometry,
+            life: Lifecycle::Absent.on(Event::Start, record.since),
             id: child.id(),
             process: child.into_handle(),
             reports: Some(reports),
@@ -118,8 +133,13 @@ impl Running {
             notices: Notices::default(),
             pace: Pace::begun(),
             measures: Vec::new(),
-            disk_warning: None,
+            disk_warning: record.disk_warning,
             disk_at: Instant::now(),
+            hours: record.hours.map(Duration::from_secs),
+            speaks: record.speaks,
+            idle: Idle::new(Instant::now()),
+            was_ready: false,
+            is_closing: false,
         }
     }
 
@@ -132,6 +152,7 @@ impl Running {
             profile: record.profile,
             owner,
             display: record.display,
+            geometry: None,
             process,
             reports: None,
             agent: None,
@@ -146,6 +167,11 @@ impl Running {
             measures: Vec::new(),
             disk_warning: record.disk_warning,
             disk_at: Instant::now(),
+            hours: record.hours.map(Duration::from_secs),
+            speaks: record.speaks,
+            idle: Idle::new(Instant::now()),
+            was_ready: false,
+            is_closing: false,
         }
     }
 
@@ -184,7 +210,8 @@ impl Running {
         }
         self.agent = Some(agent);
         if let Stop::Unsent { kill_at } = self.stop {
-            self.ask_agent(kill_at, now);
+            self.is_closing = false;
+            self.ask_agent(&Command::Stop, kill_at, now);
         }
         Ok(())
     }
@@ -215,8 +242,92 @@ impl Running {
     pub(super) fn stop(&mut self, unix: u64, now: Instant) {
         self.meter.thaw();
         self.apply(Event::StopAsked(None), unix);
-        if self.stop == Stop::NotAsked {
-            self.ask_agent(now + STOP_TIMEOUT, now);
+        if self.stop == Stop::NotAsked || self.is_closing {
+            self.is_closing = false;
+            self.ask_agent(&Command::Stop, now + STOP_TIMEOUT, now);
+        }
+    }
+
+    /// Asks its windows to close within `grace`, then it ends, for that reason.
+    pub(crate) fn close(&mut self, cause: EndCause, grace: Duration, unix: u64, now: Instant) {
+        self.meter.thaw();
+        self.apply(Event::StopAsked(Some(cause)), unix);
+        if self.stop != Stop::NotAsked {
+            return;
+        }
+        if self.speaks == 0 {
+            return self.ask_agent(&Command::Stop, now + STOP_TIMEOUT, now);
+        }
+        self.is_closing = true;
+        let seconds = u16::try_from(grace.as_secs()).unwrap_or(u16::MAX);
+        self.ask_agent(&Command::Close { seconds }, now + grace + STOP_TIMEOUT, now);
+    }
+
+    /// Whether its time counts: it runs, and is not on its way out.
+    pub(crate) fn takes_hours(&self) -> bool {
+        matches!(
+            self.life,
+            Lifecycle::Starting { .. } | Lifecycle::Ready { .. }
+        )
+    }
+
+    /// Whether people may be using it.
+    pub(crate) fn is_used(&self) -> bool {
+        matches!(
+            self.life,
+            Lifecycle::Ready { .. } | Lifecycle::Frozen { .. }
+        )
+    }
+
+    pub(crate) fn froze(&mut self, unix: u64) {
+        self.idle.froze();
+        self.apply(Event::Froze, unix);
+    }
+
+    pub(crate) fn thawed(&mut self, unix: u64, now: Instant) {
+        self.idle.thawed(now);
+        self.apply(Event::Thawed, unix);
+    }
+
+    /// An earlier launcher froze it.
+    pub(super) fn adopt_frozen(&mut self, unix: u64) {
+        self.apply(Event::Agent(Status::Ready), unix);
+        self.froze(unix);
+    }
+
+    /// Asks for the input clock; its answer comes as a status. An agent that does not know of it
+    /// never answers.
+    pub(crate) fn ask_idle(&self) {
+        self.tell_agent(&Command::TellIdle);
+    }
+
+    /// Shows something inside the desktop, as far as its agent can.
+    pub(crate) fn show(&self, text: &str, keep: bool) {
+        let text = text.to_owned();
+        self.tell_agent(&Command::Show { text, keep });
+    }
+
+    /// How much of the processor it has had.
+    pub(crate) fn cpu_time(&mut self, cgroups: &Cgroups, id: &RunId) -> Option<Duration> {
+        let group = self.meter.group(cgroups, id);
+        let counted = group.and_then(|group| group.cpu_time().ok());
+        counted.or_else(|| time_below(self.id.pid))
+    }
+
+    /// The last sign of life, seconds since 1970.
+    pub(crate) fn active(&self, unix: u64, now: Instant) -> u64 {
+        unix.saturating_sub(now.saturating_duration_since(self.idle.since()).as_secs())
+    }
+
+    fn tell_agent(&self, command: &Command) {
+        let Some(agent) = self.agent.as_ref().filter(|_| self.speaks > 0) else {
+            return;
+        };
+        let sent = serde_json::to_vec(command)
+            .map_err(io::Error::from)
+            .and_then(|command| deskway_osuser::send(agent.as_fd(), &command));
+        if let Err(error) = sent {
+            tracing::debug!(desktop = %self.desktop, %error, "the agent cannot be told");
         }
     }
 
@@ -252,7 +363,7 @@ impl Running {
     }
 
     /// Reaps the session child, when it is one of this launcher's, and says how it all ended.
-    pub(super) fn over(mut self, unix: u64) -> (DesktopId, ProfileId, Lifecycle) {
+    pub(super) fn over(mut self, unix: u64) -> (DesktopId, ProfileId, Lifecycle, Option<Again>) {
         self.read(Source::Process, unix);
         let reaped = rustix::process::waitpid(Pid::from_raw(self.id.pid), WaitOptions::NOHANG);
         tracing::trace!(?reaped, "session child");
@@ -260,15 +371,24 @@ impl Running {
         let cause = self.cause(EndCause::AgentDied);
         let otherwise = End { cause, log };
         self.apply(Event::Over { otherwise }, unix);
-        (self.desktop, self.profile, self.life)
+        let again = match &self.life {
+            Lifecycle::Failed { cause, .. } if self.was_ready => Some(Again {
+                owner: self.owner,
+                profile: self.profile.clone(),
+                geometry: self.geometry,
+                cause: cause.clone(),
+            }),
+            _ => None,
+        };
+        (self.desktop, self.profile, self.life, again)
     }
 
-    fn ask_agent(&mut self, kill_at: Instant, now: Instant) {
+    fn ask_agent(&mut self, command: &Command, kill_at: Instant, now: Instant) {
         self.stop = Stop::Unsent { kill_at };
         let Some(agent) = &self.agent else {
             return;
         };
-        let sent = serde_json::to_vec(&Command::Stop)
+        let sent = serde_json::to_vec(command)
             .map_err(io::Error::from)
             .and_then(|command| deskway_osuser::send(agent.as_fd(), &command));
         match sent {
@@ -309,6 +429,10 @@ impl Running {
             match deskway_osuser::receive(agent.as_fd(), &mut buffer) {
                 Ok(Received::Message(length, _)) => {
                     match buffer.get(..length).map(serde_json::from_slice::<Status>) {
+                        Some(Ok(Status::Idle { millis })) => {
+                            let ago = Duration::from_millis(millis);
+                            self.idle.input(ago, Instant::now());
+                        }
                         Some(Ok(status)) => {
                             let status = self.explain(clean(status));
                             self.apply(Event::Agent(status), unix);
@@ -363,6 +487,8 @@ impl Running {
         let (user, desktop) = (&self.desktop.owner, &self.desktop);
         match &self.life {
             Lifecycle::Ready { .. } if was_starting => {
+                self.was_ready = true;
+                self.idle.used(Instant::now());
                 tracing::info!(%user, %desktop, "desktop ready");
             }
             Lifecycle::Gone { cause, .. } => {
@@ -437,6 +563,8 @@ mod tests {
             pid,
             start,
             disk_warning: None,
+            speaks: 0,
+            hours: None,
         };
         let owner = Owner {
             name: "alice".parse().unwrap(),

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{Registry, Running};
-use crate::agent::protocol::Spec;
+use crate::agent::protocol::{LEVEL, Spec};
 use crate::cgroup::Cgroups;
 use crate::config::{Desktops, Limits};
 use crate::launcher::owner::Owner;
@@ -58,22 +58,13 @@ impl Registry {
         let id = RunId::new()?;
         let run_dir = request.place.run_dir(&id);
         let order = self.order(&request, id.clone(), &run_dir)?;
-        let display = order.record.display;
         make_run_dir(&run_dir, &request.owner)?;
         let started = fork(&order).map(|(child, reports)| {
-            Running::started(
-                request.desktop.clone(),
-                request.profile.id,
-                request.owner,
-                display,
-                child,
-                reports,
-                request.unix,
-            )
+            let geometry = request.geometry;
+            Running::started(&order.record, request.owner, geometry, child, reports)
         });
         match started {
-            Ok(mut running) => {
-                running.disk_warning = request.limits.disk_warning;
+            Ok(running) => {
                 self.forget(&request.desktop);
                 self.running.insert(id.clone(), running);
                 Ok(id)
@@ -117,6 +108,8 @@ impl Registry {
                 pid: 0,
                 start: 0,
                 disk_warning: request.limits.disk_warning,
+                speaks: LEVEL,
+                hours: request.limits.hours_per_day.map(|day| day.as_secs()),
             },
             limits: request.limits.clone(),
             cgroups: request.cgroups.clone(),

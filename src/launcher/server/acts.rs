@@ -78,7 +78,6 @@ impl Server {
             let reason = "that cannot be done to an attached VNC server";
             return Err(Refusal::BadRequest(reason.to_owned()));
         }
-        let now = self.clock.monotonic();
         match act {
             Act::Start { profile, geometry } => {
                 let owner = match owner {
@@ -100,13 +99,16 @@ impl Server {
             }
             Act::Keep => {
                 let run = self.run_that_runs(actor, desktop)?;
-                self.used(&run, now);
+                self.used(&run)?;
                 Ok(Some(Answer::Done))
             }
             Act::Message(text) => {
                 let text = readable(&text)?;
                 let run = self.run_that_runs(actor, desktop)?;
                 let from = actor.name.clone();
+                if let Some(running) = self.desktops.get(&run) {
+                    running.show(&format!("{from}:\n{text}"), false);
+                }
                 self.notify(&run, NoticeKind::Message { from, text });
                 Ok(Some(Answer::Done))
             }

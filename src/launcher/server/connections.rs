@@ -159,6 +159,10 @@ impl Connections {
         connection.is_some_and(|it| it.who == Who::Front && !it.leaves)
     }
 
+    pub(super) fn is_open(&self, number: u64) -> bool {
+        self.open.contains_key(&number)
+    }
+
     pub(super) fn has_leaving_front(&self) -> bool {
         self.open.values().any(|connection| connection.leaves)
     }

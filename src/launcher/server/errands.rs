@@ -51,6 +51,8 @@ pub(super) enum Errand {
     Sweep(RunId),
     /// How much is free where a desktop's home is.
     Disk(RunId),
+    /// A frozen desktop's memory.
+    Reclaim(RunId),
     /// Whether those who are signed in still may be.
     Recheck(Recheck),
     /// Who may sign in, for the public index.
@@ -62,9 +64,12 @@ pub(super) enum Errand {
 impl Errand {
     fn purse(&self) -> Purse {
         match self {
-            Self::Agent(_) | Self::Sweep(_) | Self::Disk(_) | Self::Recheck(_) | Self::Order => {
-                Purse::Own
-            }
+            Self::Agent(_)
+            | Self::Sweep(_)
+            | Self::Disk(_)
+            | Self::Reclaim(_)
+            | Self::Recheck(_)
+            | Self::Order => Purse::Own,
             Self::SignIn(_)
             | Self::Screen(..)
             | Self::XStartup(..)
@@ -88,6 +93,7 @@ impl Server {
             | Errand::Index(_)
             | Errand::Sweep(_)
             | Errand::Disk(_)
+            | Errand::Reclaim(_)
             | Errand::Recheck(_)
             | Errand::Order => false,
         };
@@ -129,6 +135,7 @@ impl Server {
             Errand::Recheck(recheck) => self.rechecked(&recheck, outcome),
             Errand::Index(asker) => self.index_made(asker, outcome),
             Errand::Order => self.order_done(outcome),
+            Errand::Reclaim(_) => {}
             Errand::Disk(run) => self.disk_looked_at(&run, outcome),
             Errand::Sweep(id) if matches!(outcome, Outcome::NotStarted) => {
                 self.sweep_later(id, self.clock.monotonic() + AGAIN);

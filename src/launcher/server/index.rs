@@ -57,7 +57,9 @@ impl Server {
         let running = self.desktops.infos(None, None).into_iter().filter(|info| {
             matches!(
                 info.state,
-                DesktopState::Starting { .. } | DesktopState::Ready { .. }
+                DesktopState::Starting { .. }
+                    | DesktopState::Ready { .. }
+                    | DesktopState::Frozen { .. }
             )
         });
         let mut all: BTreeSet<DesktopId> = mains

@@ -4,6 +4,7 @@
 mod acts;
 mod certificates;
 mod connections;
+mod daily_hours;
 mod errands;
 mod idling;
 mod index;
@@ -12,6 +13,7 @@ mod others;
 mod overview;
 mod rechecks;
 mod requests;
+mod restarting;
 mod sampling;
 mod signing_in;
 mod waiting;
@@ -40,12 +42,14 @@ use waiting::Waiting;
 
 use super::certificates::Watched;
 use super::desktops::{Registry, Source};
+use super::hours::Hours;
 use super::jobs::Jobs;
 use super::logins::Logins;
 use super::pam_service::PamChoice;
 use super::place::{Place, RunId};
 use super::protocol::{FromLauncher, Measure};
 use super::relays::Relays;
+use super::restarts::Restarts;
 use super::sign_in::Refusals;
 use super::throttle::Throttle;
 use super::viewing::Viewing;
@@ -85,6 +89,7 @@ pub(super) fn run(
         let ready = server.wait()?;
         server.advance(ready, reload);
     }
+    server.keep_hours();
     remove(&server.place.launcher_socket()).map_err(Error::Files)
 }
 
@@ -110,9 +115,11 @@ struct Server {
     last_forget: Option<Instant>,
     refusals: Refusals<connections::Asker>,
     desktops: Registry,
-    viewing: Viewing,
     cgroups: Cgroups,
     sampling: Sampling,
+    viewing: Viewing,
+    restarts: Restarts,
+    hours: Hours,
     waiting: Vec<Waiting>,
     /// Dead desktops whose files are to be removed, and from when on.
     unswept: VecDeque<(Instant, RunId)>,
@@ -205,9 +212,11 @@ impl Server {
             last_forget: None,
             refusals: Refusals::new(),
             desktops: Registry::default(),
-            viewing: Viewing::default(),
             cgroups: Cgroups::find(&config.paths.run),
             sampling: Sampling::new(is_root, now),
+            viewing: Viewing::default(),
+            restarts: Restarts::default(),
+            hours: Hours::load(place.hours(), now),
             waiting: Vec::new(),
             unswept: VecDeque::new(),
             changed: BTreeSet::new(),
@@ -324,6 +333,9 @@ impl Server {
             self.desktops.next_deadline(),
             self.next_try(),
             self.next_sample(),
+            self.next_idle(self.clock.monotonic()),
+            self.restarts.next(),
+            self.next_hours(self.clock.monotonic()),
             self.waiting.iter().map(Waiting::until).min(),
             ending,
         ];
@@ -337,6 +349,7 @@ impl Server {
         ready: Vec<Ready>,
         reload: &mut dyn FnMut() -> Result<(Config, String), String>,
     ) {
+        self.count_hours(self.clock.monotonic());
         for ready in ready {
             match ready {
                 Ready::Signal => self.signalled(reload),
@@ -372,6 +385,9 @@ impl Server {
         self.desktops.kill_late(now);
         self.try_again(now);
         self.sample(now);
+        self.look_after_hours(now);
+        self.look_after_idle(now);
+        self.start_again(now);
         self.tell_refusals(now);
         self.advance_waiting(now);
         self.advance_ending(now);
@@ -513,7 +529,8 @@ impl Server {
             if let Some(ended) = self.desktops.over(id, &self.place, unix) {
                 self.jobs
                     .cancel(|errand| matches!(errand, Errand::Agent(run) if run == id));
-                self.changed.insert(ended.desktop.owner);
+                self.changed.insert(ended.desktop.owner.clone());
+                self.ended(&ended);
                 let cause = ended.cause.to_owned();
                 self.measure(Measure::Ended { cause });
                 if ended.files_left {

@@ -6,6 +6,7 @@ use super::waiting::{Awaited, GONE_TIMEOUT, Waiting};
 use crate::config::{Attach, Limits};
 use crate::launcher::access;
 use crate::launcher::desktops::{self, Request as Start, Running};
+use crate::launcher::lifecycle::Lifecycle;
 use crate::launcher::logins::{HandleHash, Login};
 use crate::launcher::owner::Owner;
 use crate::launcher::place::RunId;
@@ -74,12 +75,16 @@ impl Server {
                 let desktop = desktops::of(&login.account, desktop);
                 self.stop(asker, &desktop, Some(login.uid))
             }
-            Request::Open { handle, desktop } => {
+            Request::Open {
+                handle,
+                desktop,
+                glance,
+            } => {
                 let (login, _) = self.owner(&handle)?;
                 if desktop.owner != login.account {
                     return Err(Refusal::NoSuchDesktop);
                 }
-                self.open(asker, &desktop, login.uid)
+                self.open(asker, &desktop, login.uid, glance)
             }
             Request::Act {
                 handle,
@@ -321,16 +326,19 @@ impl Server {
         geometry: Option<Geometry>,
     ) -> Reply {
         let desktop = desktops::of(&owner.name, name);
+        self.restarts.cancel(&desktop);
         if self.attached(&desktop).is_some() {
             let reason = "an attached VNC server cannot be started here";
             return Err(Refusal::BadRequest(reason.to_owned()));
         }
-        if let Some((_, running)) = self.run_of(&desktop, Some(owner.os.uid))? {
-            return match running.life().screen_is_up() {
-                // On its way out: the next try finds it gone.
-                Some(false) => Err(Refusal::Busy),
-                Some(true) | None => Ok(Some(Answer::Done)),
-            };
+        if let Some((run, running)) = self.run_of(&desktop, Some(owner.os.uid))? {
+            // On its way out: the next try finds it gone.
+            if running.life().screen_is_up() == Some(false) {
+                return Err(Refusal::Busy);
+            }
+            let run = run.clone();
+            self.used(&run)?;
+            return Ok(Some(Answer::Done));
         }
         let limits = self.limits_of(&owner);
         let max = limits
@@ -339,6 +347,7 @@ impl Server {
         if self.desktops.count(&owner.name) >= usize::try_from(max).unwrap_or(usize::MAX) {
             return Err(Refusal::TooManyDesktops { max });
         }
+        self.has_hours_left(&owner)?;
         let profiles = profiles::all(&self.config.desktops, true);
         let profile = match profile.or(self.config.desktops.default_profile.as_ref()) {
             Some(id) => {
@@ -395,6 +404,9 @@ impl Server {
             return Err(Refusal::BadRequest(reason.to_owned()));
         }
         let Some((run, _)) = self.run_of(desktop, uid)? else {
+            if self.restarts.cancel(desktop) {
+                return Ok(Some(Answer::Done));
+            }
             return Err(Refusal::NotRunning);
         };
         let run = run.clone();
@@ -411,7 +423,7 @@ impl Server {
         })
     }
 
-    fn open(&mut self, asker: Asker, desktop: &DesktopId, uid: u32) -> Reply {
+    fn open(&mut self, asker: Asker, desktop: &DesktopId, uid: u32, glance: bool) -> Reply {
         if let Some(attach) = self.attached(desktop) {
             let attach = attach.clone();
             return self.open_attached(asker, &attach);
@@ -419,8 +431,15 @@ impl Server {
         let Some((run, running)) = self.run_of(desktop, Some(uid))? else {
             return Err(Refusal::NotRunning);
         };
+        if glance && matches!(running.life(), Lifecycle::Frozen { .. }) {
+            return Err(Refusal::NotRunning);
+        }
         let run = run.clone();
-        match running.life().screen_is_up() {
+        let screen = running.life().screen_is_up();
+        if !glance {
+            self.used(&run)?;
+        }
+        match screen {
             Some(false) => Err(Refusal::NotRunning),
             Some(true) if !self.is_busy_for(&desktop.owner) => {
                 self.open_screen(asker, &run);

@@ -13,7 +13,6 @@ const MAX_FILE: u64 = 8 * 1024;
 
 /// One desktop in `RUN/d/<id>.json`, written and removed by its session child.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Record {
     pub(crate) desktop: DesktopId,
     pub(crate) profile: ProfileId,
@@ -28,6 +27,12 @@ pub(crate) struct Record {
     /// Bytes, of which less may not be free where the home is before its owner is told.
     #[serde(default)]
     pub(crate) disk_warning: Option<u64>,
+    /// Which [`LEVEL`](crate::agent::protocol::LEVEL) of commands its agent knows.
+    #[serde(default)]
+    pub(crate) speaks: u32,
+    /// Seconds that the owner's desktops may run in a day.
+    #[serde(default)]
+    pub(crate) hours: Option<u64>,
 }
 
 impl Record {

@@ -341,7 +341,9 @@ impl Facts {
                 info.state = DesktopState::Gone { cause, at: 6 };
                 Answer::Done
             }
-            Request::Open { handle, desktop } => {
+            Request::Open {
+                handle, desktop, ..
+            } => {
                 let account = self.whose(&handle)?;
                 let guest = self.attached.get(&desktop);
                 if desktop.owner != account.name && guest != Some(&account.name) {
