@@ -76,10 +76,14 @@ impl Server {
     }
 
     fn totals(&self) -> Totals {
+        let pressure = self.cgroups.pressure();
         Totals {
             desktops: self.desktops.census(),
             sign_ins: u32::try_from(self.logins.count()).unwrap_or(u32::MAX),
-            ..Totals::default()
+            memory: self.cgroups.memory(),
+            cpu_pressure: pressure.cpu,
+            memory_pressure: pressure.memory,
+            io_pressure: pressure.io,
         }
     }
 }
