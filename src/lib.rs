@@ -41,6 +41,8 @@ pub mod store;
 
 pub mod metrics;
 
+pub mod audit;
+
 pub mod runtime;
 
 pub mod cli;

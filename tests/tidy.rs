@@ -20,11 +20,12 @@ const LAYERS: &[(&str, &str)] = &[
     ("acme", "certificates config model runtime"),
     ("store", "config model runtime"),
     ("cgroup", "config"),
+    ("audit", "config model runtime store"),
     ("templates", "config model runtime"),
     ("agent", "model runtime"),
     (
         "launcher",
-        "acme agent certificates cgroup config model relay runtime store templates",
+        "acme agent audit certificates cgroup config model relay runtime store templates",
     ),
     ("listen", "certificates config model runtime"),
     ("bridge", "model runtime"),
@@ -39,7 +40,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("relay", "bridge runtime websockify"),
     (
         "cli",
-        "acme certificates cgroup config launcher model runtime store templates websockify",
+        "acme audit certificates cgroup config launcher model runtime store templates websockify",
     ),
     ("app", "*"),
 ];

@@ -4,10 +4,13 @@
 //! below, one each; `app` runs the roles.
 
 mod ask;
+pub mod audit;
+pub mod backup;
 pub mod check_config;
 pub mod desktop;
 pub mod doctor;
 pub mod import;
+pub mod logs;
 mod out;
 pub mod people;
 pub mod proxy_config;
@@ -26,6 +29,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 pub use unread::Unread;
 use url::Url;
 
+use crate::audit::{AuditError, What};
 use crate::config::{self, Config, ListenAt, Overrides, TlsFiles};
 use crate::launcher::client::ClientError;
 use crate::model::{DesktopId, ProfileId, UserName};
@@ -86,6 +90,21 @@ pub enum Command {
     /// desktops run as the OS account of the same name, or the one given with --os-user.
     #[command(subcommand)]
     User(User),
+    /// Show who signed in, started, stopped, watched and changed what
+    ///
+    /// The oldest first, one line each. Times are in UTC.
+    Audit(AuditArgs),
+    /// Show what a desktop's session and programs wrote: its log
+    ///
+    /// For its owner and root. Of one that has failed, the end of its log.
+    Logs(Logs),
+    /// Copy what Deskway keeps into one file, also while it runs
+    ///
+    /// Local accounts, the audit log, the hours used up, ordered certificates. The file holds
+    /// secrets, and only you can read it. One that is there already is not touched.
+    Backup(Backup),
+    /// Put back what `deskway backup` wrote, into a state directory that is empty
+    Restore(Backup),
     /// Check a configuration file and say everything that is wrong with it
     CheckConfig(CheckConfig),
     /// Check what a start needs on this machine and say how to mend what is missing
@@ -332,6 +351,55 @@ pub struct StatePlace {
 }
 
 #[derive(Args, Debug)]
+pub struct AuditArgs {
+    /// Not before: how long ago, such as 2h, or a date in UTC, such as 2026-11-22T19:30:00
+    #[arg(long, value_name = "TIME", value_parser = audit::parse_time)]
+    pub since: Option<u64>,
+    /// Not after
+    #[arg(long, value_name = "TIME", value_parser = audit::parse_time)]
+    pub until: Option<u64>,
+    /// By whom
+    #[arg(long, value_name = "NAME")]
+    pub who: Option<String>,
+    /// What was done, such as sign_in, start or watch
+    #[arg(long, value_name = "WORD")]
+    pub what: Option<What>,
+    /// To which desktop: `alice` (her main desktop) or `alice/work`
+    #[arg(long)]
+    pub desktop: Option<DesktopId>,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Go on printing what is added
+    #[arg(long)]
+    pub follow: bool,
+    #[command(flatten)]
+    pub place: StatePlace,
+}
+
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// Whose, and which: `alice` (her main desktop) or `alice/work`
+    pub desktop: DesktopId,
+    /// Only so many lines of its end
+    #[arg(long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// Go on printing what is added, until the desktop ends
+    #[arg(long)]
+    pub follow: bool,
+    #[command(flatten)]
+    pub place: RunPlace,
+}
+
+#[derive(Args, Debug)]
+pub struct Backup {
+    /// The file
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub place: StatePlace,
+}
+
+#[derive(Args, Debug)]
 pub struct CheckConfig {
     /// The file [default: the one that `deskway up` would read]
     pub file: Option<PathBuf>,
@@ -495,6 +563,16 @@ pub enum Error {
     WrongFiles(Vec<String>),
     #[error(transparent)]
     Accounts(#[from] accounts::Error),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error("it is done, but it is not on record: {0}")]
+    NotOnRecord(AuditError),
+    #[error(transparent)]
+    Backup(#[from] backup::BackupError),
+    #[error("`{0}` does not run, and nothing is known of how it ended")]
+    NoLog(DesktopId),
+    #[error("the log cannot be read: {0}")]
+    Log(io::Error),
     #[error(transparent)]
     Template(#[from] TemplateError),
     #[error("no template is called `{name}`: {hint}")]

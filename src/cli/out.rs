@@ -1,7 +1,9 @@
 //! Standard output, for every command that answers.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
+use rustix::event::Timespec;
 use serde::Serialize;
 
 use super::Error;
@@ -9,11 +11,25 @@ use super::Error;
 /// Writes `text` to standard output. A reader that has gone (`deskway user list | head -1`) is
 /// no error.
 pub(super) fn print(text: &str) -> Result<(), Error> {
+    print_while_read(text).map(|_| ())
+}
+
+/// As [`print`]; `false` when the reader has gone.
+pub(super) fn print_while_read(text: &str) -> Result<bool, Error> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(error)),
-        _ => Ok(()),
+        written => Ok(written.is_ok()),
+    }
+}
+
+/// Between two looks at what may have grown.
+pub(super) fn pause(time: Duration) -> Result<(), Error> {
+    let time = Timespec::try_from(time).map_err(|error| Error::Output(io::Error::other(error)))?;
+    match rustix::event::poll(&mut [], Some(&time)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(Error::Output(error.into())),
     }
 }
 

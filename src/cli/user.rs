@@ -5,7 +5,8 @@ use std::path::Path;
 use deskway_osuser as osuser;
 use serde::Serialize;
 
-use super::{Error, PasswordFrom, StatePlace, User, ask, out};
+use super::{Error, PasswordFrom, StatePlace, User, ask, audit, out};
+use crate::audit::What;
 use crate::config::Config;
 use crate::launcher::client;
 use crate::model::{Secret, UserName};
@@ -39,6 +40,11 @@ pub fn run(args: &User) -> Result<(), Error> {
                 password: &password.ask()?,
             };
             accounts::add(state, &account, &Clock::System)?;
+            let details = match os_user {
+                Some(os_user) => format!("{name}, whose desktops run as {os_user}"),
+                None => name.to_string(),
+            };
+            audit::record(state, What::AccountAdd, &details)?;
             out::print(&format!("`{name}` can sign in\n"))
         }
         User::Passwd {
@@ -55,15 +61,22 @@ pub fn run(args: &User) -> Result<(), Error> {
                 return Err(accounts::Error::NoSuchAccount(name.clone()).into());
             }
             accounts::set_password(&state, name, &password.ask()?, &Clock::System)?;
+            let recorded = audit::record(&state, What::AccountPassword, name.as_str());
             sign_out(&config.paths.run, name)?;
+            recorded?;
             out::print(&format!("`{name}` has a new password\n"))
         }
         User::Remove { name, place } => {
             let config = place.load()?;
             let removed = accounts::remove(&config.paths.state, name);
             // Also when it was removed before, and could not be signed out then.
+            let recorded = match removed {
+                Ok(()) => audit::record(&config.paths.state, What::AccountRemove, name.as_str()),
+                Err(_) => Ok(()),
+            };
             sign_out(&config.paths.run, name)?;
             removed?;
+            recorded?;
             out::print(&format!("`{name}` cannot sign in any more\n"))
         }
         User::List { json, place } => {
@@ -166,7 +179,7 @@ fn as_table(accounts: &[Account]) -> String {
 }
 
 impl StatePlace {
-    fn load(&self) -> Result<Config, Error> {
+    pub(super) fn load(&self) -> Result<Config, Error> {
         let overrides = crate::config::Overrides {
             state_dir: self.state_dir.clone(),
             run_dir: self.run_dir.clone(),

@@ -324,6 +324,14 @@ pub(super) const SECTIONS: &[Section] = &[
             key("token_file", "the path of a file, from `/` on"),
         ],
     ),
+    section(
+        "audit",
+        &[
+            key("keep", "a time from 1d to 3650d, such as \"365d\""),
+            key("max_size", "a size from 8M to 1000G, such as \"256M\""),
+            key("syslog", "true or false"),
+        ],
+    ),
 ];
 
 /// The section called `name`.

@@ -32,10 +32,12 @@ pub use load::{MAX_FILE, file, from_text, load, over, usual_file};
 pub use logo::{Logo, LogoError, LogoKind, Logos, MAX_LOGOS_PACKED};
 pub use overrides::Overrides;
 pub use policy::{Admin, Audit, Idle, Limits, Metrics, Restart};
-pub use restart::diff_needs_restart;
+pub use restart::{changed_keys, diff_needs_restart};
 pub use told::text_for_front;
 pub use trust::distrust;
-pub use value::{parse_base_path, parse_host_name, parse_listen, parse_log_filter, parse_run_dir};
+pub use value::{
+    parse_ago, parse_base_path, parse_host_name, parse_listen, parse_log_filter, parse_run_dir,
+};
 
 use serde::{Deserialize, Serialize};
 use url::Url;

@@ -34,6 +34,7 @@ pub(super) struct Raw {
     pub paths: Paths,
     pub log: Log,
     pub metrics: Metrics,
+    pub audit: Audit,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -230,6 +231,14 @@ pub(super) struct Log {
     pub json: Value<bool>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Audit {
+    pub keep: Value<String>,
+    pub max_size: Value<String>,
+    pub syslog: Value<bool>,
+}
+
 /// A string or a list of strings. Written out, because `untagged` would not say what is wrong.
 pub(super) struct OneOrMore(pub Vec<String>);
 
@@ -331,6 +340,7 @@ mod tests {
             ("portal", fields::<Portal>()),
             ("paths", fields::<Paths>()),
             ("log", fields::<Log>()),
+            ("audit", fields::<Audit>()),
         ];
         let names: Vec<_> = format.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, fields::<Raw>());

@@ -1,4 +1,4 @@
-//! What a running Deskway cannot change.
+//! What differs between two configurations, and what of it a running Deskway cannot change.
 
 use super::Config;
 
@@ -28,6 +28,66 @@ pub fn diff_needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         .collect()
 }
 
+/// The keys, or where they are many the sections, in which `old` and `new` differ. It says nothing
+/// of what stands there: that may be secret.
+pub fn changed_keys(old: &Config, new: &Config) -> Vec<&'static str> {
+    macro_rules! differing {
+        ($($($field:ident).+ = $key:literal,)+) => {
+            [$(($key, old.$($field).+ != new.$($field).+)),+]
+        };
+    }
+    let differs = differing![
+        server.listen = "listen",
+        server.trusted_proxies = "server.trusted_proxies",
+        server.base_path = "server.base_path",
+        server.hosts = "server.hosts",
+        server.max_connections = "server.max_connections",
+        server.max_connections_per_address = "server.max_connections_per_address",
+        tls = "tls",
+        sign_in.pam = "sign_in.pam",
+        sign_in.pam_service = "sign_in.pam_service",
+        sign_in.pam_dir = "sign_in.pam_dir",
+        sign_in.local = "sign_in.local",
+        sign_in.lifetime = "sign_in.lifetime",
+        sign_in.tries_per_minute = "sign_in.tries_per_minute",
+        access.min_uid = "access.min_uid",
+        access.groups = "access.groups",
+        admin.users = "admin.users",
+        admin.groups = "admin.groups",
+        desktops.x_server = "desktops.x_server",
+        desktops.geometry = "desktops.geometry",
+        desktops.depth = "desktops.depth",
+        desktops.dpi = "desktops.dpi",
+        desktops.private_tmp = "desktops.private_tmp",
+        desktops.env = "desktops.env",
+        desktops.x_args = "desktops.x_args",
+        desktops.default_profile = "desktops.default_profile",
+        desktops.profiles = "profile",
+        desktops.xsessions = "desktops.xsessions",
+        desktops.xstartup = "desktops.xstartup",
+        desktops.max_per_person = "desktops.max_per_person",
+        desktops.screen_timeout = "desktops.screen_timeout",
+        desktops.session_timeout = "desktops.session_timeout",
+        desktops.restart = "desktops.restart",
+        limits = "limits",
+        idle = "idle",
+        attach = "attach",
+        brand = "brand",
+        groups = "group",
+        portal = "portal",
+        paths = "paths",
+        log = "log",
+        audit.keep = "audit.keep",
+        audit.max_size = "audit.max_size",
+        audit.syslog = "audit.syslog",
+        metrics = "metrics",
+    ];
+    let differs = differs.into_iter();
+    differs
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +102,21 @@ mod tests {
         new.server.listen.clear();
         new.paths.state = "/srv".into();
         assert_eq!(diff_needs_restart(&old, &new), ["listen", "paths.state"]);
+    }
+
+    #[test]
+    fn what_has_changed_is_named_by_its_keys() {
+        let old = Config::default_for(0);
+        let mut new = old.clone();
+        assert!(changed_keys(&old, &new).is_empty());
+        new.access.groups.push("staff".to_owned());
+        new.desktops
+            .env
+            .insert("TOKEN".to_owned(), "secret".to_owned());
+        new.audit.syslog = true;
+        assert_eq!(
+            changed_keys(&old, &new),
+            ["access.groups", "desktops.env", "audit.syslog"]
+        );
     }
 }

@@ -111,6 +111,11 @@ pub(super) fn size(text: &str, bounds: RangeInclusive<u64>) -> Option<u64> {
     Some(bytes).filter(|bytes| bounds.contains(bytes))
 }
 
+/// A time span such as `90s`, `12h` or `1h30m`, of at most a hundred years.
+pub fn parse_ago(text: &str) -> Option<Duration> {
+    duration(text, Duration::ZERO..=Duration::from_hours(24 * 36_500)).filter(|_| !text.is_empty())
+}
+
 /// Reads a host's name, without port; it comes back in small letters.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Asks the launcher from this machine's command line, over `launcher.sock`.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -41,6 +42,18 @@ pub enum ClientError {
     WrongAnswer,
     #[error("asking the launcher failed: {0}")]
     Io(#[from] io::Error),
+}
+
+/// What there is of a desktop's log.
+#[derive(Debug)]
+pub enum DesktopLog {
+    Running(File),
+    /// `how` it came to its end, and the `tail` of its log where it failed.
+    Ended {
+        how: String,
+        tail: String,
+    },
+    Unknown,
 }
 
 /// Ends every sign-in of an account: the launcher does when one runs in `run`, and otherwise the
@@ -163,6 +176,34 @@ impl Client {
         }
     }
 
+    /// The log of a desktop.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn log(&mut self, desktop: &DesktopId) -> Result<DesktopLog, ClientError> {
+        let request = Request::LogAs {
+            desktop: desktop.clone(),
+        };
+        match self.ask_for(request)? {
+            (Answer::Log, Some(log)) => Ok(DesktopLog::Running(log.into())),
+            (Answer::Desktops(desktops), _) => {
+                let known = desktops.into_iter().find(|info| info.id == *desktop);
+                Ok(match known.map(|info| info.state) {
+                    Some(DesktopState::Failed { cause, log, .. }) => DesktopLog::Ended {
+                        how: cause.to_string(),
+                        tail: log,
+                    },
+                    Some(DesktopState::Gone { cause, .. }) => DesktopLog::Ended {
+                        how: cause.to_string(),
+                        tail: String::new(),
+                    },
+                    _ => DesktopLog::Unknown,
+                })
+            }
+            _ => Err(ClientError::WrongAnswer),
+        }
+    }
+
     /// Everybody's desktops with what they take, in the order of their names.
     ///
     /// # Errors
@@ -218,6 +259,11 @@ impl Client {
     }
 
     fn ask(&mut self, request: Request) -> Result<Answer, ClientError> {
+        Ok(self.ask_for(request)?.0)
+    }
+
+    /// The answer, with the descriptor that came with it.
+    fn ask_for(&mut self, request: Request) -> Result<(Answer, Option<OwnedFd>), ClientError> {
         self.next += 1;
         let id = self.next;
         let request = encode(&Envelope { id, request }, MAX_REQUEST)?;
@@ -232,8 +278,8 @@ impl Client {
             let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
             rustix::event::poll(&mut polled, Some(&timeout)).map_err(io::Error::from)?;
             let mut buffer = vec![0; MAX_ANSWER];
-            match deskway_osuser::receive(self.socket.as_fd(), &mut buffer) {
-                Ok(Received::Message(length, _)) => {
+            match deskway_osuser::receive_with_descriptor(self.socket.as_fd(), &mut buffer) {
+                Ok(Received::Message(length, descriptor)) => {
                     buffer.truncate(length);
                     match decode(&buffer)? {
                         FromLauncher::Answer {
@@ -243,7 +289,7 @@ impl Client {
                         FromLauncher::Answer {
                             answer,
                             id: answered,
-                        } if answered == id => return Ok(answer),
+                        } if answered == id => return Ok((answer, descriptor)),
                         _ => {}
                     }
                 }

@@ -27,6 +27,9 @@ const MAX_FILE: u64 = 4096;
 /// more of a guess is right.
 pub(crate) type HandleHash = [u8; 32];
 
+/// A handle, whose it is, and the sign-ins that ended to make room for it.
+pub(crate) type Minted = (Handle, Account, Vec<(HandleHash, Login)>);
+
 /// One sign-in. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,11 +93,7 @@ impl Logins {
     ///
     /// # Errors
     /// When the kernel gives no randomness or the file cannot be written.
-    pub(crate) fn mint(
-        &mut self,
-        login: Login,
-        lifetime: Duration,
-    ) -> io::Result<(Handle, Account, Vec<HandleHash>)> {
+    pub(crate) fn mint(&mut self, login: Login, lifetime: Duration) -> io::Result<Minted> {
         let handle = Handle::new(random_bytes()?);
         let hash = hash(&handle);
         let until = login.since.saturating_add(lifetime.as_secs());
@@ -107,9 +106,10 @@ impl Logins {
         let mut ended = self.of(|other| own(other) && other.uid != login.uid);
         ended.extend(self.beyond(MAX_PER_ACCOUNT, own));
         ended.extend(self.beyond(MAX_LOGINS, |_| true));
-        for hash in &ended {
-            self.forget(hash);
-        }
+        let ended = ended
+            .into_iter()
+            .filter_map(|hash| Some((hash, self.forget(&hash)?)))
+            .collect();
         self.logins.insert(hash, login);
         Ok((handle, account, ended))
     }
@@ -169,22 +169,18 @@ impl Logins {
         news
     }
 
-    /// Ends a sign-in; `false` when there is none.
-    pub(crate) fn forget(&mut self, hash: &HandleHash) -> bool {
-        let known = self.logins.remove(hash).is_some();
-        if known && let Err(error) = std::fs::remove_file(self.directory.join(hex(hash))) {
+    /// Ends a sign-in; `None` when there is none.
+    pub(crate) fn forget(&mut self, hash: &HandleHash) -> Option<Login> {
+        let known = self.logins.remove(hash)?;
+        if let Err(error) = std::fs::remove_file(self.directory.join(hex(hash))) {
             tracing::warn!(%error, "a login's file cannot be removed");
         }
-        known
+        Some(known)
     }
 
-    /// Ends the sign-ins that have run out, and says which.
-    pub(crate) fn expire(&mut self, now: u64) -> Vec<HandleHash> {
-        let over = self.of(|login| login.until <= now);
-        for hash in &over {
-            self.forget(hash);
-        }
-        over
+    /// The sign-ins that have run out.
+    pub(crate) fn over(&self, now: u64) -> Vec<HandleHash> {
+        self.of(|login| login.until <= now)
     }
 
     /// The oldest of those that `counted` picks, so many that one more fits into `most`.
@@ -294,9 +290,9 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(logins.find(&Handle::new(bytes), 100).is_none());
         }
-        assert!(logins.forget(&hash(&handle)));
+        assert!(logins.forget(&hash(&handle)).is_some());
         assert!(logins.find(&handle, 100).is_none());
-        assert!(!logins.forget(&hash(&handle)));
+        assert!(logins.forget(&hash(&handle)).is_none());
     }
 
     #[test]
@@ -322,6 +318,7 @@ mod tests {
             ..login("alice", 2)
         };
         let (second, _, ended) = logins.mint(other, HOUR).unwrap();
+        let ended: Vec<HandleHash> = ended.into_iter().map(|(hash, _)| hash).collect();
         assert_eq!(ended, [hash(&first)]);
         assert!(logins.find(&first, 100).is_none());
         assert!(logins.find(&second, 100).is_some());

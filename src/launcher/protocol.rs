@@ -171,6 +171,11 @@ pub enum Request {
     PeopleAs {
         skip: u32,
     },
+    /// The log of a desktop, for its owner and root: [`Answer::Log`] while it runs, else
+    /// [`Answer::Desktops`] with what is known of it.
+    LogAs {
+        desktop: DesktopId,
+    },
     /// End every sign-in of an account that was changed or removed. Root alone may ask it, and
     /// the user of an unprivileged launcher.
     ForgetAs {
@@ -204,6 +209,7 @@ impl Request {
             | Self::ActAs { .. }
             | Self::OverviewAs { .. }
             | Self::PeopleAs { .. }
+            | Self::LogAs { .. }
             | Self::ListAs { .. }
             | Self::StartAs { .. }
             | Self::StopAs { .. }
@@ -268,6 +274,8 @@ pub enum Answer {
     Desktops(Vec<DesktopInfo>),
     Profiles(Vec<ProfileInfo>),
     Index(Index),
+    /// A log, opened for reading by its owner, travels with this message.
+    Log,
     Overview {
         desktops: Vec<DesktopReport>,
         /// There are more beyond the last.

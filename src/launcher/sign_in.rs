@@ -47,7 +47,11 @@ pub(crate) struct Question {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Verdict {
     Right(Person),
-    Wrong,
+    Wrong {
+        /// Whether somebody has that name, for the audit log: what nobody has may be a password
+        /// that was typed into the wrong field.
+        is_known: bool,
+    },
     NotAllowed(String),
     /// Something on this machine does not work: words for the log.
     Broken(String),
@@ -73,9 +77,9 @@ pub(crate) fn judge(question: &Question) -> Verdict {
     match local {
         None | Some(Ok(LocalVerdict::Unknown)) => match &question.pam {
             Some(choice) => ask_pam(question, choice).unwrap_or_else(|verdict| verdict),
-            None => Verdict::Wrong,
+            None => Verdict::Wrong { is_known: false },
         },
-        Some(Ok(LocalVerdict::Wrong)) => Verdict::Wrong,
+        Some(Ok(LocalVerdict::Wrong)) => Verdict::Wrong { is_known: true },
         Some(Ok(LocalVerdict::Right { os_user, full_name })) => {
             let os_name = os_user.unwrap_or_else(|| question.name.clone());
             local_person(question, os_name.as_str(), &full_name).unwrap_or_else(|verdict| verdict)
@@ -92,7 +96,9 @@ fn ask_pam(question: &Question, choice: &PamChoice) -> Result<Verdict, Verdict> 
         remote_host: Some(&question.peer.to_string()),
     };
     let refused = |error| match error {
-        PamError::WrongPassword | PamError::ZeroByte(_) => Verdict::Wrong,
+        PamError::WrongPassword | PamError::ZeroByte(_) => Verdict::Wrong {
+            is_known: matches!(Account::by_name(question.name.as_str()), Ok(Some(_))),
+        },
         PamError::NotAllowed(reason) => Verdict::NotAllowed(reason),
         PamError::Broken(reason) => Verdict::Broken(reason),
     };

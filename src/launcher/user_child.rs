@@ -3,15 +3,17 @@
 //! Root that follows a path which a user made can be led to another person's socket by a
 //! symlink. So the child becomes the owner first, and who listens is checked on the descriptor.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use deskway_osuser::{Account, Peer};
 use rustix::event::Timespec;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::jobs::Outlet;
@@ -75,6 +77,27 @@ pub(crate) fn open_agent(owner: &Account, run_dir: &Path, socket: &Path, outlet:
     };
     match connect() {
         Ok(agent) => outlet.pass(&Word::Connected, agent.as_fd()),
+        Err(error) => outlet.say(&Word::Failed(error.to_string())),
+    }
+}
+
+/// Opens the desktop's log for reading.
+pub(crate) fn open_log(owner: &Account, log: &Path, outlet: &Outlet) -> i32 {
+    let open = || {
+        become_owner(owner)?;
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = File::options()
+            .read(true)
+            .custom_flags(flags.bits().cast_signed())
+            .open(log)?;
+        if file.metadata()?.is_file() {
+            Ok(file)
+        } else {
+            Err(io::Error::other("it is no file"))
+        }
+    };
+    match open() {
+        Ok(file) => outlet.pass(&Word::Connected, file.as_fd()),
         Err(error) => outlet.say(&Word::Failed(error.to_string())),
     }
 }

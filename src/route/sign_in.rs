@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::compression::packed;
 use super::error::{Error, sentence};
@@ -105,8 +105,9 @@ pub(super) async fn submit(
     let (handle, account) = match answer {
         Ok(signed_in) => signed_in,
         Err(error) => {
-            let name_in_log: String = name.escape_default().take(MAX_NAME).collect();
-            info!(user = %name_in_log, %peer, "not signed in: {error}");
+            // The launcher logs it, with the name where somebody has it: another may be a password
+            // in the wrong field.
+            debug!(%peer, "not signed in: {error}");
             if matches!(error, LauncherError::Unavailable | LauncherError::Busy) {
                 site.metrics.sign_in_unavailable();
             }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -32,16 +32,25 @@ const MAX_ANCHOR: u64 = 128;
 
 impl Clock {
     /// Seconds since 1970. For records and lifetimes; a clock that is set moves it.
+    pub fn unix(&self) -> u64 {
+        self.since_1970().as_secs()
+    }
+
+    /// Milliseconds since 1970, as [`Clock::unix`].
+    pub fn unix_millis(&self) -> u64 {
+        u64::try_from(self.since_1970().as_millis()).unwrap_or(u64::MAX)
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that asks the system"
     )]
-    pub fn unix(&self) -> u64 {
+    fn since_1970(&self) -> Duration {
         match self {
             Self::System | Self::Anchored(_) => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
-            Self::Manual(seconds) => seconds.load(Ordering::Relaxed),
+                .unwrap_or_default(),
+            Self::Manual(seconds) => Duration::from_secs(seconds.load(Ordering::Relaxed)),
         }
     }
 

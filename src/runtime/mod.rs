@@ -1,5 +1,5 @@
 //! What every role needs of its process: the time, tasks with an owner, threads, streams,
-//! randomness, the log, words for people.
+//! randomness, the log, syslog, words for people.
 
 mod clock;
 pub mod confine;
@@ -10,6 +10,7 @@ mod random;
 mod script;
 mod sealed;
 mod stream;
+mod syslog;
 mod tasks;
 mod words;
 mod workers;
@@ -22,6 +23,7 @@ pub use random::random_bytes;
 pub(crate) use script::write_script;
 pub use sealed::{fill, seal, sealable, unseal};
 pub use stream::{Io, Stream};
+pub use syslog::{Facility, Format as SyslogFormat, Syslog, SyslogError, SyslogServer};
 pub use tasks::Tasks;
 pub use words::{printable, words};
 pub use workers::{Workers, processors, workers};

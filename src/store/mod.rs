@@ -2,6 +2,7 @@
 //! types of their own and leave as values.
 
 pub mod accounts;
+pub mod database;
 mod doctor_key;
 mod sessions;
 

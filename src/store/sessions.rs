@@ -4,18 +4,16 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::Duration;
 
-use sqlx::Row;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
-};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{Connection as _, Row};
 
+use super::database::{self, DatabaseError};
 use crate::model::UserName;
 
-/// How long a statement waits for another one's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sessions");
+
 /// Connections to the file: each is a thread with a page cache, and the work is tiny.
 const MAX_CONNECTIONS: u32 = 1;
 
@@ -45,8 +43,8 @@ pub struct SessionRow {
 pub enum StoreError {
     #[error("the sessions database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("the sessions database cannot be brought up to date: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("the sessions of browsers: {0}")]
+    Unusable(#[from] DatabaseError),
 }
 
 impl Sessions {
@@ -55,20 +53,16 @@ impl Sessions {
     /// # Errors
     /// When it cannot be opened or is no database of ours.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
+        // A session that the machine's fall takes with it is only another sign-in.
+        let options = database::options(path, SqliteSynchronous::Normal)
             .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY_TIMEOUT)
             .pragma("temp_store", "MEMORY") // the sandbox lets no other file be made
             .pragma("cache_size", "-256"); // KiB
+        let connection = database::open(options.clone(), path, &MIGRATIONS).await?;
+        connection.close().await?;
         let pool = SqlitePoolOptions::new()
             .max_connections(MAX_CONNECTIONS)
             .connect_with(options)
-            .await?;
-        sqlx::migrate!("src/store/migrations/sessions")
-            .run(&pool)
             .await?;
         Ok(Self { pool })
     }

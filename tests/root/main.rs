@@ -20,12 +20,14 @@ mod front;
 mod gateway;
 mod idle;
 mod isolation;
+mod kills;
 mod life;
 mod limits;
 mod looks;
 mod measured;
 mod ordinary;
 mod process;
+mod records;
 mod restart;
 mod schemathesis;
 #[path = "../../src/runtime/script.rs"]

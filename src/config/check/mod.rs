@@ -17,6 +17,8 @@ mod x_args;
 
 pub(super) use brand::MAX_GROUPS;
 
+use std::time::Duration;
+
 use super::Config;
 use super::parse::shown;
 use super::problems::Problems;
@@ -56,6 +58,7 @@ pub(super) fn check(raw: Raw, config: &mut Config, problems: &mut Problems<'_>) 
     paths(raw.paths, &mut config.paths, problems);
     log(raw.log, &mut config.log, problems);
     metrics::metrics(raw.metrics, &mut config.metrics, problems);
+    audit(raw.audit, &mut config.audit, problems);
 }
 
 fn paths(raw: raw::Paths, paths: &mut super::Paths, problems: &mut Problems<'_>) {
@@ -80,4 +83,16 @@ fn log(raw: raw::Log, log: &mut super::Log, problems: &mut Problems<'_>) {
         value::parse_log_filter(filter).map_err(|_| Fault::Wants)
     });
     flag(raw.json, &mut log.json);
+}
+
+fn audit(raw: raw::Audit, audit: &mut super::Audit, problems: &mut Problems<'_>) {
+    const DAY: Duration = Duration::from_hours(24);
+    let field = |key| Field::new("audit", key);
+    field("keep").set(raw.keep, &mut audit.keep, problems, |keep| {
+        value::duration(keep, DAY..=3650 * DAY).ok_or(Fault::Wants)
+    });
+    field("max_size").set(raw.max_size, &mut audit.max_size, problems, |size| {
+        value::size(size, 8 << 20..=1000 << 30).ok_or(Fault::Wants)
+    });
+    flag(raw.syslog, &mut audit.syslog);
 }

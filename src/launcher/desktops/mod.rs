@@ -28,7 +28,9 @@ use super::restarts::Again;
 use super::session_child::Record;
 use crate::cgroup::Cgroups;
 use crate::config;
-use crate::model::{Census, DesktopId, DesktopInfo, DesktopName, ProfileId, UserName};
+use crate::model::{
+    Census, DesktopId, DesktopInfo, DesktopName, DesktopState, ProfileId, UserName,
+};
 use crate::runtime::Clock;
 
 /// Most ended desktops that are remembered; beyond it the oldest is forgotten.
@@ -57,6 +59,7 @@ struct Past {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) desktop: DesktopId,
+    pub(crate) state: DesktopState,
     /// Whether its session child could not remove its files itself.
     pub(crate) files_left: bool,
     /// What it takes to start it again, when it failed though it could be used before.
@@ -269,6 +272,7 @@ impl Registry {
         let uid = running.owner.os.uid;
         let (desktop, profile, life, again) = running.over(unix);
         let cause = life.cause().map_or("stopped", cause_word);
+        let state = life.state();
         let past = Past { uid, profile, life };
         self.remember(&desktop, past);
         let left = [place.record(id), place.run_dir(id), place.private_tmp(id)];
@@ -276,6 +280,7 @@ impl Registry {
             desktop,
             again,
             cause,
+            state,
             files_left: left.iter().any(|path| path.symlink_metadata().is_ok()),
         })
     }

@@ -10,6 +10,8 @@ use rustix::event::PollFlags;
 use rustix::net::Shutdown;
 use zeroize::Zeroize;
 
+use super::recording;
+use crate::audit::{Entry, Journal, Number};
 use crate::launcher::protocol::{
     Answer, Envelope, FromLauncher, MAX_ANSWER, MAX_REQUEST, Refusal, decode, encode,
 };
@@ -22,6 +24,10 @@ const MAX_USERS: usize = 64;
 const MAX_PER_USER: usize = 4;
 /// A user who asks nothing for so long is hung up on: nothing takes longer to be answered.
 const IDLE: Duration = Duration::from_mins(1);
+/// How long an answer waits for its entry in the audit log.
+const HELD: Duration = Duration::from_secs(1);
+/// Most answers that wait so, and requests that will be on record.
+const MAX_HELD: usize = 4096;
 /// Most messages that wait for one connection to read them; beyond it, it is cut.
 const MAX_WAITING: usize = 512;
 
@@ -46,6 +52,11 @@ pub(super) struct Asker {
 pub(super) struct Connections {
     open: BTreeMap<u64, Connection>,
     next: u64,
+    /// What is done is on record before anybody is told that it is.
+    pub(super) journal: Journal,
+    /// What was asked for that belongs on record, until it is answered.
+    deeds: BTreeMap<(u64, u64), Entry>,
+    held: VecDeque<Held>,
     /// No requests are taken any more.
     is_ending: bool,
 }
@@ -65,6 +76,16 @@ struct Connection {
     heard: Instant,
     /// It has said something that is no request: logged once.
     talks_nonsense: bool,
+}
+
+/// An answer that waits for its entry in the audit log.
+#[derive(Debug)]
+struct Held {
+    entry: Number,
+    until: Instant,
+    asker: Asker,
+    bytes: Vec<u8>,
+    descriptor: Option<OwnedFd>,
 }
 
 /// What is still to be sent.
@@ -111,6 +132,13 @@ pub(super) fn accept(listener: BorrowedFd<'_>) -> impl Iterator<Item = OwnedFd> 
 }
 
 impl Connections {
+    pub(super) fn with(journal: Journal) -> Self {
+        Self {
+            journal,
+            ..Self::default()
+        }
+    }
+
     /// Keeps a new connection; one user's too many is closed at once.
     pub(super) fn add(&mut self, socket: OwnedFd, who: Who, now: Instant) {
         if let Who::User(1..) = who {
@@ -178,9 +206,8 @@ impl Connections {
 
     /// After [`Connections::end`]: whether all has been read and answers have been sent.
     pub(super) fn are_done(&self) -> bool {
-        self.open
-            .values()
-            .all(|connection| connection.drained && connection.waiting.is_empty())
+        let is_done = |connection: &Connection| connection.drained && connection.waiting.is_empty();
+        self.held.is_empty() && self.open.values().all(is_done)
     }
 
     /// What to poll, and for what. Who does not read its answers is not asked for more requests.
@@ -235,13 +262,59 @@ impl Connections {
         });
     }
 
+    /// This request belongs on record, with how it is answered.
+    pub(super) fn on_record(&mut self, asker: Asker, deed: Entry) {
+        if self.deeds.len() < MAX_HELD {
+            self.deeds.insert((asker.connection, asker.request), deed);
+        }
+    }
+
+    /// What is to be on record of a request that is not answered yet.
+    pub(super) fn deed(&mut self, asker: Asker) -> Option<&mut Entry> {
+        self.deeds.get_mut(&(asker.connection, asker.request))
+    }
+
     pub(super) fn answer(&mut self, asker: Asker, answer: Answer) {
-        self.send(asker, fitting(asker.request, answer), None);
+        self.answer_with(asker, answer, None);
     }
 
     /// An answer with a descriptor.
     pub(super) fn hand_over(&mut self, asker: Asker, answer: Answer, descriptor: OwnedFd) {
-        self.send(asker, fitting(asker.request, answer), Some(descriptor));
+        self.answer_with(asker, answer, Some(descriptor));
+    }
+
+    fn answer_with(&mut self, asker: Asker, answer: Answer, descriptor: Option<OwnedFd>) {
+        let deed = self.deeds.remove(&(asker.connection, asker.request));
+        let is_done = !matches!(answer, Answer::Refused(_));
+        let now = Instant::now();
+        let entry = deed.map(|deed| recording::concluded(deed, &answer));
+        let entry = entry.and_then(|entry| self.journal.record_bounded(entry, now));
+        let bytes = fitting(asker.request, answer);
+        match entry {
+            Some(entry) if is_done && self.held.len() < MAX_HELD => self.held.push_back(Held {
+                entry,
+                until: now + HELD,
+                asker,
+                bytes,
+                descriptor,
+            }),
+            _ => self.send(asker, bytes, descriptor),
+        }
+    }
+
+    /// Sends the answers whose entries are on record, or that have waited long enough.
+    pub(super) fn release(&mut self, now: Instant) {
+        while let Some(held) = self
+            .held
+            .pop_front_if(|it| self.journal.is_settled(it.entry) || it.until <= now)
+        {
+            self.send(held.asker, held.bytes, held.descriptor);
+        }
+    }
+
+    /// When the next answer has waited long enough.
+    pub(super) fn next_release(&self) -> Option<Instant> {
+        self.held.front().map(|held| held.until)
     }
 
     /// Tells every front.

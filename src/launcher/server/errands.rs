@@ -31,12 +31,17 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long removing a dead desktop's files may take.
 const SWEEP_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// The log's name in a desktop's run directory.
+const LOG: &str = "log";
+
 /// What a child was sent for.
 #[derive(Debug)]
 pub(super) enum Errand {
     SignIn(SigningIn),
     /// A connection to the desktop's screen, for whoever asked.
     Screen(Asker, RunId, UserName),
+    /// A desktop's log, for whoever asked.
+    Log(Asker, DesktopId),
     /// A connection to the desktop's agent, for the launcher.
     Agent(RunId),
     /// Whether a person has an `~/.vnc/xstartup`.
@@ -73,6 +78,7 @@ impl Errand {
             Self::SignIn(_)
             | Self::Screen(..)
             | Self::XStartup(..)
+            | Self::Log(..)
             | Self::Attached(..)
             | Self::Relay(..)
             | Self::SetUp(_)
@@ -86,7 +92,9 @@ impl Server {
     pub(super) fn is_busy_for(&self, account: &UserName) -> bool {
         let own = |errand: &Errand| match errand {
             Errand::Screen(.., owner) | Errand::XStartup(_, owner) => owner == account,
-            Errand::Attached(_, desktop) | Errand::Relay(_, desktop) => desktop.owner == *account,
+            Errand::Attached(_, desktop) | Errand::Relay(_, desktop) | Errand::Log(_, desktop) => {
+                desktop.owner == *account
+            }
             Errand::SignIn(_)
             | Errand::Agent(_)
             | Errand::SetUp(_)
@@ -122,6 +130,16 @@ impl Server {
         match errand {
             Errand::SignIn(try_) => self.signed_in(try_, outcome),
             Errand::Screen(asker, run, _) => self.screen_opened(asker, &run, outcome),
+            Errand::Log(asker, desktop) => match connected(outcome) {
+                Ok(log) => self.connections.hand_over(asker, Answer::Log, log),
+                Err(reason) => {
+                    let user = &desktop.owner;
+                    tracing::warn!(%user, %desktop, %reason, "a log cannot be opened");
+                    let words = "the desktop's log cannot be opened".to_owned();
+                    self.connections
+                        .answer(asker, Refusal::Failed(words).into());
+                }
+            },
             Errand::Agent(run) => self.agent_connected(&run, outcome),
             Errand::XStartup(asker, _) => {
                 let has = matches!(outcome.word(), Some((Word::Yes, _)));
@@ -159,6 +177,28 @@ impl Server {
         self.begin(CONNECT_TIMEOUT, errand, |outlet| {
             user_child::open_screen(&owner, &socket, outlet)
         });
+    }
+
+    /// Opens a running desktop's log as its owner; of another, what is known of it is the answer.
+    pub(super) fn open_log(
+        &mut self,
+        asker: Asker,
+        desktop: &DesktopId,
+        uid: Option<u32>,
+    ) -> Reply {
+        if self.is_busy_for(&desktop.owner) {
+            return Err(Refusal::Busy);
+        }
+        let Some((run, running)) = self.run_of(desktop, uid)? else {
+            let desktops = self.desktops.infos(Some(&desktop.owner), uid);
+            return Ok(Some(Answer::Desktops(desktops)));
+        };
+        let (owner, log) = (running.owner.os.clone(), self.place.run_dir(run).join(LOG));
+        let errand = Errand::Log(asker, desktop.clone());
+        self.begin(LOOK_TIMEOUT, errand, |outlet| {
+            user_child::open_log(&owner, &log, outlet)
+        });
+        Ok(None)
     }
 
     fn screen_opened(&mut self, asker: Asker, run: &RunId, outcome: Outcome) {

@@ -12,13 +12,14 @@ mod measuring;
 mod others;
 mod overview;
 mod rechecks;
+mod recording;
 mod requests;
 mod restarting;
 mod sampling;
 mod signing_in;
 mod waiting;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -54,9 +55,10 @@ use super::sign_in::Refusals;
 use super::throttle::Throttle;
 use super::viewing::Viewing;
 use super::{ASKED, Error, HERE, Options};
+use crate::audit::{Flood, Journal, What};
 use crate::cgroup::Cgroups;
 use crate::config::{Config, Logos, text_for_front};
-use crate::model::UserName;
+use crate::model::{DesktopId, UserName};
 use crate::runtime::{Clock, seal};
 use crate::templates::{Templates, Texts};
 
@@ -84,12 +86,14 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     let mut server = Server::new(config, options)?;
     server.supervisor = supervisor;
+    server.begin_record();
     server.adopt()?;
     while !server.is_over() {
         let ready = server.wait()?;
         server.advance(ready, reload);
     }
     server.keep_hours();
+    server.end_record();
     remove(&server.place.launcher_socket()).map_err(Error::Files)
 }
 
@@ -114,6 +118,10 @@ struct Server {
     /// When an account's sign-ins were last ended because it had changed.
     last_forget: Option<Instant>,
     refusals: Refusals<connections::Asker>,
+    /// What anybody can cause is logged so often alone.
+    log_flood: Flood,
+    /// How many look at a desktop, as the front says.
+    watched: BTreeMap<DesktopId, u32>,
     desktops: Registry,
     cgroups: Cgroups,
     sampling: Sampling,
@@ -166,6 +174,8 @@ enum Ready {
     /// The kernel's log.
     Kernel,
     Desktop(RunId, Source),
+    /// The audit log's writer.
+    Journal,
 }
 
 /// The same before it is found: of thousands of desktops few are.
@@ -193,6 +203,8 @@ impl Server {
         let place = Place::new(&config.paths);
         place.prepare().map_err(Error::Files)?;
         let lock = lock(&place)?;
+        // Before there is anything that its writer should not have.
+        let journal = Journal::new(place.state(), &config.audit).map_err(Error::Begin)?;
         let listener = listen(&place).map_err(Error::Files)?;
         let clock = Clock::anchored(place.run());
         let is_root = deskway_osuser::is_root();
@@ -205,12 +217,14 @@ impl Server {
             listener,
             supervisor: None,
             _lock: lock,
-            connections: Connections::default(),
+            connections: Connections::with(journal),
             jobs: Jobs::new(),
             relays: Relays::default(),
             throttle: Throttle::default(),
             last_forget: None,
             refusals: Refusals::new(),
+            log_flood: Flood::default(),
+            watched: BTreeMap::new(),
             desktops: Registry::default(),
             cgroups: Cgroups::find(&config.paths.run),
             sampling: Sampling::new(is_root, now),
@@ -290,6 +304,9 @@ impl Server {
         polled.extend(children.map(|child| (Awaited::This(Ready::Child), child, PollFlags::IN)));
         let kernel = self.sampling.socket().into_iter();
         polled.extend(kernel.map(|log| (Awaited::This(Ready::Kernel), log, PollFlags::IN)));
+        let journal = self.connections.journal.socket();
+        polled
+            .extend(journal.map(|(socket, flags)| (Awaited::This(Ready::Journal), socket, flags)));
         let desktops = self.desktops.sockets();
         polled.extend(
             desktops
@@ -337,6 +354,8 @@ impl Server {
             self.restarts.next(),
             self.next_hours(self.clock.monotonic()),
             self.waiting.iter().map(Waiting::until).min(),
+            self.connections.next_release(),
+            self.connections.journal.next_deadline(),
             ending,
         ];
         let next = deadlines.into_iter().flatten().min()?;
@@ -376,6 +395,8 @@ impl Server {
                 }
                 Ready::Kernel => self.kernel_has_logged(self.clock.monotonic()),
                 Ready::Desktop(id, source) => self.news(&id, source),
+                // Heard at each turn's end.
+                Ready::Journal => {}
             }
         }
         let now = self.clock.monotonic();
@@ -394,6 +415,7 @@ impl Server {
         if now >= self.next_expiry {
             self.next_expiry = now + EXPIRE;
             self.expire_logins();
+            self.log_floods(now);
             self.connections.close_idle(now);
         }
         if now >= self.next_recheck {
@@ -410,6 +432,8 @@ impl Server {
         }
         self.tell_changes();
         self.tell_totals(now);
+        self.connections.journal.advance(now);
+        self.connections.release(now);
     }
 
     fn signalled(&mut self, reload: &mut dyn FnMut() -> Result<(Config, String), String>) {
@@ -418,6 +442,7 @@ impl Server {
                 self.reload(reload);
             } else if signal == Signal::USR1 {
                 if matches!(self.ending, Ending::No) {
+                    self.record_own(What::Upgrade, "another launcher takes over");
                     let until = self.clock.monotonic() + LAST_ANSWERS;
                     self.ending = Ending::Answers { until };
                     self.connections.end();
@@ -446,6 +471,7 @@ impl Server {
             Ok((config, text, pam, templates)) => {
                 tracing::info!("the configuration was read again");
                 let other_admins = self.config.admin != config.admin;
+                self.record_reload(Ok(&config));
                 (self.config, self.pam) = (config, pam);
                 if other_admins {
                     self.admins_anew();
@@ -458,7 +484,10 @@ impl Server {
                     .tell_fronts_with(&FromLauncher::Templates, Some(&templates));
                 self.configure_certificates();
             }
-            Err(error) => tracing::error!(%error, "the configuration is wrong; the old one stays"),
+            Err(error) => {
+                tracing::error!(%error, "the configuration is wrong; the old one stays");
+                self.record_reload(Err(&error));
+            }
         }
     }
 
@@ -527,6 +556,7 @@ impl Server {
         let unix = self.clock.unix();
         if source == Source::Process {
             if let Some(ended) = self.desktops.over(id, &self.place, unix) {
+                self.record_end(&ended);
                 self.jobs
                     .cancel(|errand| matches!(errand, Errand::Agent(run) if run == id));
                 self.changed.insert(ended.desktop.owner.clone());

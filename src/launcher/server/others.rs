@@ -97,7 +97,9 @@ impl Server {
                 reason: "the set-up link is not good any more; start Deskway again for a new one"
                     .to_owned(),
             };
-            tracing::warn!(%peer, "a wrong set-up token");
+            if self.may_log(&format!("set-up from {peer}")) {
+                tracing::warn!(%peer, "a wrong set-up token");
+            }
             self.refusals.add(asker, refusal, Some(tried), began, began);
             return Ok(None);
         }

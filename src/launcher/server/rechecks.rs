@@ -125,7 +125,7 @@ impl Server {
                     let user = &standing.account;
                     tracing::info!(%user, "signed out: the account may not sign in now");
                     for handle_hash in self.logins.of(theirs) {
-                        self.end_login(handle_hash);
+                        self.end_login(handle_hash, Some("the account may not sign in now"));
                     }
                 }
                 Now::Fine { group, is_admin } => {

@@ -24,6 +24,10 @@ pub(super) type Reply = Result<Option<Answer>, Refusal>;
 impl Server {
     /// Answers a request, now or later.
     pub(super) fn ask(&mut self, asker: Asker, request: Request) {
+        if let Some(deed) = self.deed(asker, &request) {
+            self.connections.on_record(asker, deed);
+        }
+        self.note_watched(asker, &request);
         let reply = match asker.who {
             Who::Front => self.ask_as_front(asker, request),
             Who::User(uid) => self.ask_as_user(asker, uid, request),
@@ -44,7 +48,7 @@ impl Server {
             } => self.sign_in(asker, &name, password, peer),
             Request::SignOut { handle } => {
                 let (hash, _) = self.login(&handle)?;
-                self.end_login(hash);
+                self.end_login(hash, None);
                 Ok(Some(Answer::Done))
             }
             Request::Check { handle } => {
@@ -122,6 +126,7 @@ impl Server {
             | Request::ActAs { .. }
             | Request::OverviewAs { .. }
             | Request::PeopleAs { .. }
+            | Request::LogAs { .. }
             | Request::ForgetAs { .. } => Err(Refusal::BadRequest(
                 "only this machine's users may ask that".to_owned(),
             )),
@@ -143,6 +148,10 @@ impl Server {
             Request::StopAs { desktop } => {
                 self.nameable(uid, Some(desktop.owner.clone()))?;
                 self.stop(asker, &desktop, own_only(uid))
+            }
+            Request::LogAs { desktop } => {
+                self.nameable(uid, Some(desktop.owner.clone()))?;
+                self.open_log(asker, &desktop, own_only(uid))
             }
             Request::ForgetAs { owner } => {
                 if !may_name_anybody(uid) {
@@ -200,32 +209,45 @@ impl Server {
         match Owner::find(&login.account, &login.os_name, login.uid, &self.place) {
             Ok(Some(owner)) => Ok((login, owner)),
             Ok(None) => {
-                self.end_login(hash);
+                self.end_login(hash, Some("the account is gone or another"));
                 Err(Refusal::UnknownHandle)
             }
             Err(error) => Err(failed("the account database cannot be asked", &error)),
         }
     }
 
-    pub(super) fn end_login(&mut self, handle_hash: HandleHash) {
-        if self.logins.forget(&handle_hash) {
-            self.connections
-                .tell_fronts(&FromLauncher::SignedOut { handle_hash });
+    /// Ends a sign-in; `why` where the person has not asked for it.
+    pub(super) fn end_login(&mut self, handle_hash: HandleHash, why: Option<&str>) {
+        if let Some(login) = self.logins.forget(&handle_hash) {
+            self.login_ended(handle_hash, &login, why);
         }
+    }
+
+    /// A sign-in is no more.
+    pub(super) fn login_ended(
+        &mut self,
+        handle_hash: HandleHash,
+        login: &Login,
+        why: Option<&str>,
+    ) {
+        if let Some(why) = why {
+            self.record_sign_out(login, why);
+        }
+        self.connections
+            .tell_fronts(&FromLauncher::SignedOut { handle_hash });
     }
 
     /// Ends every sign-in of an account, and the tries that may have seen it as it was.
     pub(super) fn forget_account(&mut self, account: &UserName) {
         self.last_forget = Some(self.clock.monotonic());
         for handle_hash in self.logins.of(|login| login.account == *account) {
-            self.end_login(handle_hash);
+            self.end_login(handle_hash, Some("the account was changed"));
         }
     }
 
     pub(super) fn expire_logins(&mut self) {
-        for handle_hash in self.logins.expire(self.clock.steady()) {
-            self.connections
-                .tell_fronts(&FromLauncher::SignedOut { handle_hash });
+        for handle_hash in self.logins.over(self.clock.steady()) {
+            self.end_login(handle_hash, Some("its time was over"));
         }
     }
 

@@ -11,7 +11,7 @@ use crate::config::Admin;
 use crate::launcher::access;
 use crate::launcher::jobs::Outcome;
 use crate::launcher::logins::Login;
-use crate::launcher::protocol::{Answer, FromLauncher, Refusal};
+use crate::launcher::protocol::{Answer, Refusal};
 use crate::launcher::sign_in::{self, MAX_TRIES, PAM_TIMEOUT, Person, Question, Verdict};
 use crate::launcher::throttle::Try;
 use crate::model::{Secret, UserName};
@@ -25,6 +25,7 @@ pub(super) struct SigningIn {
     began: Instant,
     /// Who was one when the child was sent.
     admin: Admin,
+    name: UserName,
 }
 
 impl Server {
@@ -47,7 +48,9 @@ impl Server {
             .throttle
             .admit(&key, peer, tries, began)
             .map_err(|seconds| {
-                tracing::warn!(%peer, seconds, "sign-ins are slowed down");
+                if self.may_log(&format!("slowed down {peer}")) {
+                    tracing::warn!(%peer, seconds, "sign-ins are slowed down");
+                }
                 Refusal::SlowDown { seconds }
             })
             .inspect_err(|refusal| self.measure_refusal(refusal))?;
@@ -75,6 +78,7 @@ impl Server {
             tried,
             began,
             admin: self.config.admin.clone(),
+            name: question.name.clone(),
         });
         self.begin(PAM_TIMEOUT, errand, |outlet| {
             outlet.say(&sign_in::judge(&question))
@@ -89,7 +93,9 @@ impl Server {
             tried,
             began,
             admin,
+            name,
         } = try_;
+        let mut known = false;
         let timed_out = matches!(outcome, Outcome::TimedOut);
         let changed_meanwhile = self.last_forget.is_some_and(|at| at >= began);
         let refusal = match outcome.word::<Verdict>() {
@@ -103,8 +109,14 @@ impl Server {
                 let answer = self.let_in(person, peer, &admin);
                 return self.connections.answer(asker, answer);
             }
-            Some((Verdict::Wrong, _)) => Refusal::WrongPassword,
-            Some((Verdict::NotAllowed(reason), _)) => Refusal::NotAllowed { reason },
+            Some((Verdict::Wrong { is_known }, _)) => {
+                known = is_known;
+                Refusal::WrongPassword
+            }
+            Some((Verdict::NotAllowed(reason), _)) => {
+                known = true;
+                Refusal::NotAllowed { reason }
+            }
             Some((Verdict::Broken(reason), _)) => {
                 tracing::error!(%peer, %reason, "sign-in does not work");
                 Refusal::Failed("signing in does not work at the moment".to_owned())
@@ -114,7 +126,13 @@ impl Server {
                 Refusal::Failed("signing in does not work at the moment".to_owned())
             }
         };
-        tracing::info!(%peer, %refusal, "sign-in refused");
+        if known {
+            self.name_deed(asker, &name);
+        }
+        let user = known.then_some(name);
+        if self.may_log(&format!("sign-in from {peer}")) {
+            tracing::info!(user = user.map(display), %peer, %refusal, "sign-in refused");
+        }
         let now = self.clock.monotonic();
         self.refusals.add(asker, refusal, Some(tried), began, now);
     }
@@ -141,9 +159,9 @@ impl Server {
         };
         match self.logins.mint(login, self.config.sign_in.lifetime) {
             Ok((handle, account, ended)) => {
-                for handle_hash in ended {
-                    self.connections
-                        .tell_fronts(&FromLauncher::SignedOut { handle_hash });
+                for (handle_hash, login) in ended {
+                    let why = "there were too many, or the name is another account's now";
+                    self.login_ended(handle_hash, &login, Some(why));
                 }
                 Answer::SignedIn { handle, account }
             }

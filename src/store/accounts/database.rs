@@ -4,18 +4,15 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
+use sqlx::sqlite::{SqliteRow, SqliteSynchronous};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::{Account, Error, FILE};
 use crate::model::UserName;
+use crate::store::database::{self, DatabaseError};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/accounts/migrations");
-
-/// How long one process waits for another that is writing.
-const BUSY: Duration = Duration::from_secs(5);
 
 /// The database's file, which is there.
 pub(super) struct Database {
@@ -72,42 +69,28 @@ impl Database {
         self,
         work: impl AsyncFnOnce(&mut Open) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build();
         let path = self.path;
-        let runtime = runtime.map_err(|source| Error::Unopened {
-            path: path.clone(),
-            source,
-        })?;
-        runtime.block_on(async {
+        let unopened = path.clone();
+        let ran = database::block_on(async {
             let mut open = Open::new(path).await?;
             let done = work(&mut open).await;
             let Open { connection, path } = open;
-            connection
-                .close()
-                .await
-                .map_err(|source| Error::Database { path, source })?;
+            let closed = connection.close().await;
+            closed.map_err(|source| DatabaseError::of(&path, source))?;
             done
-        })
+        });
+        ran.map_err(|source| Error::Unopened {
+            path: unopened,
+            source,
+        })?
     }
 }
 
 impl Open {
     async fn new(path: PathBuf) -> Result<Self, Error> {
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY);
-        let mut connection = match options.connect().await {
-            Ok(connection) => connection,
-            Err(source) => return Err(Error::Database { path, source }),
-        };
-        match MIGRATIONS.run(&mut connection).await {
-            Ok(()) => Ok(Self { connection, path }),
-            Err(source) => Err(Error::Version { path, source }),
-        }
+        let options = database::options(&path, SqliteSynchronous::Full);
+        let connection = database::open(options, &path, &MIGRATIONS).await?;
+        Ok(Self { connection, path })
     }
 
     /// False when there is one of that name.
@@ -186,10 +169,7 @@ impl Open {
     }
 
     fn failed(&self, source: sqlx::Error) -> Error {
-        Error::Database {
-            path: self.path.clone(),
-            source,
-        }
+        DatabaseError::of(&self.path, source).into()
     }
 }
 

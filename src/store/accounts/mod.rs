@@ -14,10 +14,11 @@ pub use password::{BadPassword, MAX_PASSWORD, MIN_PASSWORD};
 
 use crate::model::{Secret, UserName};
 use crate::runtime::Clock;
+use crate::store::database::DatabaseError;
 use database::Database;
 
 /// The database's name in the state directory.
-const FILE: &str = "accounts.db";
+pub const FILE: &str = "accounts.db";
 
 /// One local account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,14 +69,8 @@ pub enum Error {
     FullName,
     #[error("cannot open {path}: {source}")]
     Unopened { path: PathBuf, source: io::Error },
-    #[error("the accounts in {path} cannot be used: {source}")]
-    Database { path: PathBuf, source: sqlx::Error },
-    /// Made by a newer Deskway, or not by Deskway at all.
-    #[error("the accounts in {path} are of another version: {source}")]
-    Version {
-        path: PathBuf,
-        source: sqlx::migrate::MigrateError,
-    },
+    #[error("the local accounts: {0}")]
+    Database(#[from] DatabaseError),
 }
 
 /// Most characters of a full name.

@@ -181,5 +181,8 @@ fn accounts_of_a_newer_version_are_left_alone() {
             Ok(())
         })
         .unwrap();
-    assert!(matches!(list(state.path()), Err(Error::Version { .. })));
+    assert!(matches!(
+        list(state.path()),
+        Err(Error::Database(DatabaseError::Newer { .. }))
+    ));
 }

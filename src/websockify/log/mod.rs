@@ -5,7 +5,6 @@
 //! that a terminal that was stopped stops those that log.
 
 mod line;
-mod syslog;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -18,12 +17,13 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-pub(crate) use syslog::SyslogServer;
-
-use self::syslog::{Facility, Format, Syslog};
+use crate::runtime::{Facility, Syslog, SyslogError, SyslogFormat, SyslogServer};
 
 /// What the log is named after; everything else is heard from when it warns.
 const OWN_TARGETS: [&str; 2] = ["deskway", "websockify"];
+
+/// What the lines to syslog are said to come from.
+const APP_NAME: &str = "websockify";
 
 /// Where the log goes, besides standard error.
 #[derive(Clone, Debug, Default)]
@@ -43,10 +43,8 @@ pub(crate) struct LogSettings {
 pub(crate) enum LogError {
     #[error("the log file {} cannot be opened: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
-    #[error("the syslog server is a socket's path or HOST:PORT, and '{0}' is no port")]
-    Port(String),
-    #[error("the syslog server {server} cannot be found: {error}")]
-    Server { server: String, error: io::Error },
+    #[error(transparent)]
+    Syslog(#[from] SyslogError),
     #[error("there is a log already")]
     Started,
 }
@@ -106,11 +104,11 @@ impl Lines {
                 Facility::User
             };
             let format = if settings.legacy_syslog {
-                Format::Bsd
+                SyslogFormat::Bsd
             } else {
-                Format::Rfc5424
+                SyslogFormat::Rfc5424
             };
-            Syslog::new(server, facility, format)
+            Syslog::new(server, APP_NAME, facility, format)
         };
         Ok(Self {
             errors: Some(io::stderr()),

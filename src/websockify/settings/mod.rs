@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use self::address::{source, target};
 use super::flags::Flags;
-use super::log::{LogSettings, SyslogServer};
+use super::log::{LogError, LogSettings};
 use super::target::Target;
 use super::tls::TlsSettings;
 use super::wrap::WrapMode;
 use crate::listen::TrustedProxy;
 use crate::model::Secret;
+use crate::runtime::SyslogServer;
 
 pub(crate) use error::SettingsError;
 
@@ -152,7 +153,7 @@ impl Settings {
             log: LogSettings {
                 verbose: flags.verbose,
                 file: absolute_if(flags.log_file.as_deref())?,
-                syslog: syslog.transpose()?,
+                syslog: syslog.transpose().map_err(LogError::from)?,
                 legacy_syslog: flags.legacy_syslog,
                 daemon: flags.daemon,
             },

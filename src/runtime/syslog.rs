@@ -11,17 +11,23 @@ use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketT
 use time::OffsetDateTime;
 use tracing::Level;
 
-use super::LogError;
-use crate::runtime::Clock;
+use super::Clock;
 
-/// What the lines are said to come from (RFC 5424, 6.2.5).
-const APP_NAME: &str = "websockify";
 /// Longest host name (RFC 5424, 6.2.4).
 const MAX_HOST_NAME: usize = 255;
 
+/// Why there can be no syslog.
+#[derive(Debug, thiserror::Error)]
+pub enum SyslogError {
+    #[error("the syslog server is a socket's path or HOST:PORT, and '{0}' is no port")]
+    Port(String),
+    #[error("the syslog server {server} cannot be found: {error}")]
+    Server { server: String, error: io::Error },
+}
+
 /// Which server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SyslogServer {
+pub enum SyslogServer {
     /// A unix socket, as `/dev/log`.
     Unix(PathBuf),
     /// `host` is a name or an address without brackets.
@@ -33,13 +39,15 @@ impl SyslogServer {
     ///
     /// # Errors
     /// When what follows the colon is no port.
-    pub(crate) fn parse(text: &str) -> Result<Self, LogError> {
+    pub fn parse(text: &str) -> Result<Self, SyslogError> {
         let Some((host, port)) = text.rsplit_once(':') else {
             // The working directory may change later.
             let path = std::path::absolute(text).unwrap_or_else(|_| text.into());
             return Ok(Self::Unix(path));
         };
-        let port = port.parse().map_err(|_| LogError::Port(port.to_owned()))?;
+        let port = port
+            .parse()
+            .map_err(|_| SyslogError::Port(port.to_owned()))?;
         let bare = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
@@ -50,21 +58,26 @@ impl SyslogServer {
 
 /// What kind of program speaks (RFC 5424, 6.2.1).
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Facility {
+pub enum Facility {
     User = 1,
     Daemon = 3,
+    /// Who did what on a machine: what `auth.log` is made of where there is one.
+    AuthPriv = 10,
 }
 
+/// How a line is written.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Format {
+pub enum Format {
     Rfc5424,
     Bsd,
 }
 
 /// Sends without waiting. What the server does not take at once is lost.
 #[derive(Debug)]
-pub(super) struct Syslog {
+pub struct Syslog {
     to: To,
+    /// What the lines are said to come from (RFC 5424, 6.2.5).
+    app_name: &'static str,
     facility: Facility,
     format: Format,
     host_name: String,
@@ -93,11 +106,12 @@ struct Local {
 impl Syslog {
     /// # Errors
     /// When the host has no address. A server that is away is no error.
-    pub(super) fn new(
+    pub fn new(
         server: &SyslogServer,
+        app_name: &'static str,
         facility: Facility,
         format: Format,
-    ) -> Result<Self, LogError> {
+    ) -> Result<Self, SyslogError> {
         let to = match server {
             SyslogServer::Unix(path) => To::Unix {
                 path: path.clone(),
@@ -116,7 +130,7 @@ impl Syslog {
                     socket.set_nonblocking(true)?;
                     Ok(To::Udp { server, socket })
                 };
-                open().map_err(|error| LogError::Server {
+                open().map_err(|error| SyslogError::Server {
                     server: format!("{host}:{port}"),
                     error,
                 })?
@@ -124,6 +138,7 @@ impl Syslog {
         };
         Ok(Self {
             to,
+            app_name,
             facility,
             format,
             host_name: host_name(),
@@ -133,7 +148,7 @@ impl Syslog {
 
     /// Why the server is away, when it can be seen that it is: nobody answers for datagrams that
     /// go over the network.
-    pub(super) fn absence(&self) -> Option<(&Path, Errno)> {
+    pub fn absence(&self) -> Option<(&Path, Errno)> {
         let To::Unix { path, socket } = &self.to else {
             return None;
         };
@@ -147,7 +162,7 @@ impl Syslog {
     }
 
     /// `line` has no control characters.
-    pub(super) fn send(&self, level: Level, line: &str) {
+    pub fn send(&self, level: Level, line: &str) {
         let mut message = self.head(level);
         if !line.is_ascii() && matches!(self.format, Format::Rfc5424) {
             // RFC 5424, 6.4: what begins so is UTF-8.
@@ -175,10 +190,10 @@ impl Syslog {
         let priority = self.facility as u8 * 8 + severity;
         let process = std::process::id();
         match self.format {
-            Format::Bsd => format!("<{priority}>{APP_NAME}[{process}]: "),
+            Format::Bsd => format!("<{priority}>{}[{process}]: ", self.app_name),
             Format::Rfc5424 => {
-                let (now, host) = (self.now(), &self.host_name);
-                format!("<{priority}>1 {now} {host} {APP_NAME} {process} - - ")
+                let (now, host, name) = (self.now(), &self.host_name, self.app_name);
+                format!("<{priority}>1 {now} {host} {name} {process} - - ")
             }
         }
     }
@@ -275,7 +290,7 @@ mod tests {
 
     fn to(path: &Path, format: Format) -> Syslog {
         let server = SyslogServer::Unix(path.to_owned());
-        let mut syslog = Syslog::new(&server, Facility::User, format).unwrap();
+        let mut syslog = Syslog::new(&server, "websockify", Facility::User, format).unwrap();
         syslog.host_name = "gate".to_owned();
         // The example of RFC 9110, 5.6.7.
         syslog.clock = Clock::Manual(Arc::new(AtomicU64::new(784_111_777)));
@@ -361,7 +376,7 @@ mod tests {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         server.set_read_timeout(Some(PATIENCE)).unwrap();
         let address = SyslogServer::parse(&server.local_addr().unwrap().to_string()).unwrap();
-        let syslog = Syslog::new(&address, Facility::User, Format::Bsd).unwrap();
+        let syslog = Syslog::new(&address, "websockify", Facility::User, Format::Bsd).unwrap();
         syslog.send(Level::ERROR, "hello");
         let mut message = [0; 100];
         let length = server.recv(&mut message).unwrap();

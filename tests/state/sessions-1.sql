@@ -1,0 +1,22 @@
+BEGIN TRANSACTION;
+CREATE TABLE _sqlx_migrations (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    success BOOLEAN NOT NULL,
+    checksum BLOB NOT NULL,
+    execution_time BIGINT NOT NULL
+);
+INSERT INTO "_sqlx_migrations" VALUES(1,'sessions','2026-01-01 00:00:00',1,X'4BE6CACD3FC8D01D0C8129E991D25CEC7A492ECCE2FAAEFC535466D1851E2CD8986870E4ACB99774CFE390B7FE950D3D',1000);
+CREATE TABLE session (
+    hash      BLOB    NOT NULL PRIMARY KEY, -- SHA-256 of the handle in the cookie
+    account   TEXT    NOT NULL,
+    full_name TEXT    NOT NULL,
+    since     INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    until     INTEGER NOT NULL,
+    peer      TEXT    NOT NULL              -- address from which the person signed in
+) STRICT, WITHOUT ROWID;
+INSERT INTO "session" VALUES(X'0707070707070707070707070707070707070707070707070707070707070707','alice','Alice Liddell',1800000000,1800000100,1800043200,'2001:db8::1');
+CREATE INDEX session_until ON session (until);
+COMMIT;
