@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Server;
 use super::errands::Errand;
+use crate::audit::{Entry, What};
 use crate::launcher::idle::Step;
 use crate::launcher::jobs::{Outlet, Purse};
 use crate::launcher::lifecycle::Lifecycle;
@@ -72,14 +73,18 @@ impl Server {
                     self.changed.insert(user);
                 }
             }
-            Step::Freeze => {
-                if let Err(refusal) = self.freeze(run) {
+            Step::Freeze => match self.freeze(run) {
+                Ok(()) => {
+                    let entry = Entry::by_deskway(self.clock.unix_millis(), What::Freeze);
+                    self.connections.journal.record(entry.on(&desktop));
+                }
+                Err(refusal) => {
                     tracing::warn!(%user, %desktop, %refusal, "not frozen");
                     if let Some(running) = self.desktops.get_mut(run) {
                         running.idle.cannot_freeze();
                     }
                 }
-            }
+            },
             Step::Stop { unused } => {
                 let unused = self.config.idle.stop_after.unwrap_or(unused);
                 let seconds = unused.as_secs();

@@ -94,7 +94,11 @@ impl Server {
                 let (entry, owner) = by(handle, What::Stop)?;
                 Some(entry.on(desktops::of(&owner, desktop.clone())))
             }
-            Request::Open { handle, desktop } => Some(by(handle, What::Watch)?.0.on(desktop)),
+            Request::Open {
+                handle,
+                desktop,
+                glance: false,
+            } => Some(by(handle, What::Watch)?.0.on(desktop)),
             Request::Act {
                 handle,
                 desktop,
@@ -104,7 +108,9 @@ impl Server {
                 let (entry, _) = by(handle, What::EndSignIns)?;
                 Some(entry.with(&format!("of {account}")))
             }
-            Request::Check { .. }
+            // The portal's pictures are no watching.
+            Request::Open { glance: true, .. }
+            | Request::Check { .. }
             | Request::Desktops { .. }
             | Request::Profiles { .. }
             | Request::Watched { .. }
