@@ -330,6 +330,7 @@ mod tests {
             ("tls", fields::<Tls>()),
             ("sign_in", fields::<SignIn>()),
             ("access", fields::<Access>()),
+            ("admin", fields::<Admin>()),
             ("desktops", fields::<Desktops>()),
             ("limits", fields::<Limits>()),
             ("idle", fields::<Idle>()),
@@ -340,6 +341,7 @@ mod tests {
             ("portal", fields::<Portal>()),
             ("paths", fields::<Paths>()),
             ("log", fields::<Log>()),
+            ("metrics", fields::<Metrics>()),
             ("audit", fields::<Audit>()),
         ];
         let names: Vec<_> = format.iter().map(|(name, _)| *name).collect();
