@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 use super::entrances::{Entrance, Speaks};
 use crate::auth::{Hosts, SignIns};
 use crate::config;
-use crate::config::{Config, Logos};
+use crate::config::{Config, Logos, Server};
 use crate::desktop::{Launcher, LauncherSocket, Registry};
 use crate::listen::{
     Certificates, Connection, Limits, Listen, Plain, Refusal, Seldom, Tls, TrustedProxies, listen,
@@ -90,8 +90,7 @@ impl Front {
             .with_context(|| format!("cannot use {}", parts.sessions.display()))?;
         let socket = LauncherSocket::new(parts.front_socket, parts.launcher_uid)
             .context("cannot use front.sock")?;
-        let server = &config.server;
-        let limits = Limits::new(server.max_connections, server.max_connections_per_address);
+        let limits = limits(&config.server);
         let link = Tasks::new();
         let (launcher, events) = Launcher::start(socket, &link);
         let site = Site::new(SiteParts {
@@ -202,6 +201,10 @@ impl Front {
         self.link.stop(Duration::ZERO).await;
         self.sessions.close().await;
     }
+}
+
+fn limits(server: &Server) -> Limits {
+    Limits::new(server.max_connections, server.max_connections_per_address)
 }
 
 fn addresses(entrances: &[Entrance]) -> Result<Vec<SocketAddr>> {

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::event::Timespec;
 use rustix::fs::Access;
 
 /// Most bytes that are read of one.
@@ -86,11 +87,18 @@ pub(super) fn remove(directory: &Path) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy && tries < REMOVE_TRIES => {
                 tries += 1;
-                std::thread::sleep(REMOVE_PAUSE);
+                pause(REMOVE_PAUSE);
             }
             removed => return removed,
         }
     }
+}
+
+/// The kernel tells nobody when a group has been left.
+pub(super) fn pause(time: Duration) {
+    let time = Timespec::try_from(time).ok();
+    // A signal ends it early, which does no harm.
+    _ = rustix::event::poll(&mut [], time.as_ref()).is_ok();
 }
 
 fn parse(text: &str) -> io::Result<u64> {

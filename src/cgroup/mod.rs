@@ -428,8 +428,8 @@ impl Group {
 /// Eight hex digits that tell the Deskways of one machine apart.
 fn instance(run: &Path) -> String {
     let digest = Sha256::digest(run.as_os_str().as_encoded_bytes());
-    let bytes = digest.iter().take(4);
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    let [one, two, three, four, ..]: [u8; 32] = digest.into();
+    format!("{:08x}", u32::from_be_bytes([one, two, three, four]))
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Scope {
             if Instant::now() > deadline {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            std::thread::sleep(LOOK);
+            files::pause(LOOK);
         }
         Ok(())
     }

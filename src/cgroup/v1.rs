@@ -75,12 +75,10 @@ impl Mounts {
     }
 }
 
-impl Files {
-    fn set(&self, at: Option<&PathBuf>, file: &str, value: Option<u64>) -> io::Result<()> {
-        match (at, value) {
-            (Some(directory), Some(value)) => files::write(directory, file, &value.to_string()),
-            _ => Ok(()),
-        }
+fn set(at: Option<&PathBuf>, file: &str, value: Option<u64>) -> io::Result<()> {
+    match (at, value) {
+        (Some(directory), Some(value)) => files::write(directory, file, &value.to_string()),
+        _ => Ok(()),
     }
 }
 
@@ -96,22 +94,22 @@ impl Controls for Files {
         } = &self.0;
         let (memory, cpu, pids) = (memory.as_ref(), cpu.as_ref(), pids.as_ref());
         let max = limits.memory_max;
-        self.set(memory, "memory.limit_in_bytes", max)?;
+        set(memory, "memory.limit_in_bytes", max)?;
         // A kernel without accounting of swap has no such file.
         let both = max.map(|max| max.saturating_mul(2));
-        drop(self.set(memory, "memory.memsw.limit_in_bytes", both));
+        drop(set(memory, "memory.memsw.limit_in_bytes", both));
         // No more than a hint in this version.
-        self.set(memory, "memory.soft_limit_in_bytes", limits.memory_high)?;
+        set(memory, "memory.soft_limit_in_bytes", limits.memory_high)?;
         let shares = limits
             .cpu_weight
             .map(|weight| u64::from(weight) * SHARES / 100);
-        self.set(cpu, "cpu.shares", shares.map(|shares| shares.max(2)))?;
+        set(cpu, "cpu.shares", shares.map(|shares| shares.max(2)))?;
         let quota = limits
             .cpu_quota
             .map(|quota| u64::from(quota) * PERIOD / 100);
-        self.set(cpu, "cpu.cfs_period_us", quota.map(|_| PERIOD))?;
-        self.set(cpu, "cpu.cfs_quota_us", quota)?;
-        self.set(pids, "pids.max", limits.processes.map(u64::from))
+        set(cpu, "cpu.cfs_period_us", quota.map(|_| PERIOD))?;
+        set(cpu, "cpu.cfs_quota_us", quota)?;
+        set(pids, "pids.max", limits.processes.map(u64::from))
     }
 
     fn enter(&self, _: &Limits) -> io::Result<()> {

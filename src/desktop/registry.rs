@@ -169,7 +169,9 @@ impl Registry {
             let seen = viewers.open.values().filter(|open| !open.who.glance);
             seen.map(|open| open.who.desktop.clone()).collect()
         };
-        seen.into_iter().for_each(|desktop| self.tell(desktop));
+        for desktop in seen {
+            self.tell(desktop);
+        }
     }
 
     /// The desktops that are to be told of, as soon as there are any.

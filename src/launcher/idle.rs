@@ -167,7 +167,8 @@ impl Idle {
             });
         };
         let known = |until: Option<Instant>| until.is_some_and(|until| until >= at);
-        if !self.frozen && !(known(self.input_known) && known(self.cpu_known)) {
+        let all_is_known = known(self.input_known) && known(self.cpu_known);
+        if !self.frozen && !all_is_known {
             return (self.next_look() <= Some(now)).then(|| {
                 self.last_look = Some(now);
                 self.looks = self.looks.saturating_add(1);
@@ -486,7 +487,7 @@ mod tests {
     #[test]
     fn a_job_that_began_just_now_is_seen() {
         let mut desktop = Desktop::new();
-        let almost = 20 * MINUTE - Duration::from_secs(2);
+        let almost = Duration::from_secs(20 * 60 - 2);
         assert_eq!(kinds(&desktop.burn(almost, 0)), [(10, "warn")]);
         let done = desktop.burn(30 * MINUTE, 100);
         assert_eq!(kinds(&done), [(0, "withdraw")]);

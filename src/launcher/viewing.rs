@@ -54,7 +54,10 @@ mod tests {
         assert_eq!(viewing.of(&desktop), u32::MAX);
         viewing.set(2, desktop.clone(), 1);
         assert_eq!(viewing.of(&desktop), 3);
-        assert_eq!(viewing.keep(|front| front == 2), [desktop.clone()]);
+        assert_eq!(
+            viewing.keep(|front| front == 2),
+            std::slice::from_ref(&desktop)
+        );
         assert_eq!(viewing.of(&desktop), 1);
         viewing.set(2, desktop.clone(), 0);
         assert_eq!(viewing.of(&desktop), 0);

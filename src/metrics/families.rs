@@ -198,8 +198,12 @@ impl Families {
     }
 
     fn name(&self, registry: &mut Registry) {
-        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
-        registry.register("build", "This program", Info::new(version));
+        self.name_desktops(registry);
+        self.name_visits(registry);
+        self.name_process(registry);
+    }
+
+    fn name_desktops(&self, registry: &mut Registry) {
         registry.register(
             "desktops",
             "Desktops by where they are in their life",
@@ -210,6 +214,26 @@ impl Families {
             "Desktops that have ended, by why",
             self.ends.clone(),
         );
+        registry.register(
+            "desktops_pressure_ratio",
+            "How much of the last ten seconds something of the desktops waited, by what for",
+            self.pressure.0.clone(),
+        );
+        registry.register_with_unit(
+            "desktop_start",
+            "How long desktops took through each stage of their start",
+            Unit::Seconds,
+            self.starts.clone(),
+        );
+        registry.register_with_unit(
+            "desktops_memory",
+            "What all desktops take of the memory",
+            Unit::Bytes,
+            self.memory.0.clone(),
+        );
+    }
+
+    fn name_visits(&self, registry: &mut Registry) {
         registry.register(
             "sign_ins_live",
             "Sign-ins that are not over",
@@ -250,27 +274,6 @@ impl Families {
             "Open connections",
             self.connections.clone(),
         );
-        registry.register(
-            "launcher_connected",
-            "1 while the process that looks after desktops is connected",
-            self.launcher_is_there.clone(),
-        );
-        registry.register(
-            "desktops_pressure_ratio",
-            "How much of the last ten seconds something of the desktops waited, by what for",
-            self.pressure.0.clone(),
-        );
-        registry.register(
-            "process_open_fds",
-            "Descriptors of the process that talks to the network",
-            self.process.descriptors.clone(),
-        );
-        registry.register_with_unit(
-            "desktop_start",
-            "How long desktops took through each stage of their start",
-            Unit::Seconds,
-            self.starts.clone(),
-        );
         registry.register_with_unit(
             "viewer_round_trip",
             "How long browsers took to answer a ping",
@@ -283,11 +286,20 @@ impl Families {
             Unit::Bytes,
             self.bytes.clone(),
         );
-        registry.register_with_unit(
-            "desktops_memory",
-            "What all desktops take of the memory",
-            Unit::Bytes,
-            self.memory.0.clone(),
+    }
+
+    fn name_process(&self, registry: &mut Registry) {
+        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "This program", Info::new(version));
+        registry.register(
+            "launcher_connected",
+            "1 while the process that looks after desktops is connected",
+            self.launcher_is_there.clone(),
+        );
+        registry.register(
+            "process_open_fds",
+            "Descriptors of the process that talks to the network",
+            self.process.descriptors.clone(),
         );
         registry.register_with_unit(
             "certificate_end_timestamp",
@@ -311,16 +323,18 @@ impl Families {
 
     /// What is known beforehand is there from the beginning, so that its first increase is seen.
     fn begin_at_zero(&self) {
-        STATES
-            .into_iter()
-            .for_each(|state| drop(self.desktops(state)));
-        STAGES
-            .into_iter()
-            .for_each(|stage| drop(self.start_seconds(stage)));
-        ENDS.into_iter().for_each(|cause| drop(self.end(cause)));
-        REFUSALS
-            .into_iter()
-            .for_each(|reason| drop(self.refused_sign_in(reason)));
+        for state in STATES {
+            drop(self.desktops(state));
+        }
+        for stage in STAGES {
+            drop(self.start_seconds(stage));
+        }
+        for cause in ENDS {
+            drop(self.end(cause));
+        }
+        for reason in REFUSALS {
+            drop(self.refused_sign_in(reason));
+        }
     }
 }
 

@@ -68,12 +68,20 @@ pub enum Guest {
 /// Every URL. The handlers hold what the second column says: each that is not for guests asks
 /// for a [`guard::SignedIn`], and a test goes through this table without a cookie.
 pub fn table() -> Vec<Row> {
-    use Guest::{Nothing, Refused, SignIn, Watcher, Welcome};
-    let row = |path, guest, answers| Row {
+    let parts = [pages(), json(), for_admins(), files_and_probes()];
+    parts.into_iter().flatten().collect()
+}
+
+fn row(path: &'static str, guest: Guest, answers: App) -> Row {
+    Row {
         path,
         guest,
         answers,
-    };
+    }
+}
+
+fn pages() -> Vec<Row> {
+    use Guest::{Refused, SignIn, Welcome};
     vec![
         row("/", SignIn, get(portal::page)),
         row(
@@ -105,7 +113,12 @@ pub fn table() -> Vec<Row> {
             Refused,
             get(websocket::open),
         ),
-        // JSON
+    ]
+}
+
+fn json() -> Vec<Row> {
+    use Guest::{Refused, Welcome};
+    vec![
         row("/api/v1/me", Refused, get(api::me)),
         row("/api/v1/desktops", Refused, get(api::desktops)),
         row(
@@ -132,7 +145,13 @@ pub fn table() -> Vec<Row> {
         row("/api/v1/sign-out", Refused, post(api::end_sign_in)),
         row("/api/v1/set-up", Welcome, post(set_up::submit)),
         row("/api/v1/openapi.json", Refused, get(openapi::document)),
-        // for admins; nothing is there for others
+    ]
+}
+
+/// Nothing is there for others.
+fn for_admins() -> Vec<Row> {
+    use Guest::{Refused, SignIn};
+    vec![
         row("/admin", SignIn, get(admin::page)),
         row(
             "/api/v1/admin/desktops",
@@ -171,7 +190,12 @@ pub fn table() -> Vec<Row> {
             Refused,
             post(admin::acts::end_sign_ins),
         ),
-        // files and probes
+    ]
+}
+
+fn files_and_probes() -> Vec<Row> {
+    use Guest::{Nothing, Watcher, Welcome};
+    vec![
         row("/assets/{*path}", Welcome, get(assets::hashed)),
         row("/brand/{file}", Welcome, get(looks::file)),
         row("/healthz", Welcome, get(health::alive)),

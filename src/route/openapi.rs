@@ -76,7 +76,10 @@ pub(super) async fn document(
     SignedIn(_): SignedIn,
 ) -> Json<utoipa::openapi::OpenApi> {
     let mut document = Document::openapi();
-    document.info.version = site.pages.assets.version().to_owned();
+    site.pages
+        .assets
+        .version()
+        .clone_into(&mut document.info.version);
     document.servers = Some(vec![Server::new(site.url("/"))]);
     if let Some(components) = &mut document.components {
         let name = cookie_name(connection.scheme);

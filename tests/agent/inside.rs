@@ -22,7 +22,7 @@ const STAYS: &[&str] = &[
 ];
 /// Between two looks at what gives no event.
 const LOOK: Duration = Duration::from_millis(20);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[test]
 fn the_idle_clock_goes_on_by_itself_and_begins_anew_with_input() {

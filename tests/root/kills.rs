@@ -120,17 +120,17 @@ fn two_hundred_kills_lose_nothing_that_anybody_was_told() {
                 3..6 => scene.kill(&mut front, "serve"),
                 6..13 => {
                     recorders(&launcher).into_iter().for_each(kill_if_there);
-                    scene.wait_for(&scene.told, PROGRESS / 8);
+                    wait_for(&scene.told, PROGRESS / 8);
                     continue;
                 }
                 _ => {
                     let running = scene.commands.lock().unwrap().clone();
                     running.into_iter().for_each(kill_if_there);
-                    scene.wait_for(&scene.told, PROGRESS / 8);
+                    wait_for(&scene.told, PROGRESS / 8);
                     continue;
                 }
             }
-            scene.wait_for(&scene.let_in, PROGRESS);
+            wait_for(&scene.let_in, PROGRESS);
         }
         scene.over.store(true, Ordering::Relaxed);
     });
@@ -141,16 +141,16 @@ fn two_hundred_kills_lose_nothing_that_anybody_was_told() {
     }
 }
 
-impl Scene<'_> {
-    /// Waits until `count` grows, at most so long.
-    fn wait_for(&self, count: &AtomicUsize, limit: Duration) {
-        let before = count.load(Ordering::Relaxed);
-        let until = Instant::now() + limit;
-        while count.load(Ordering::Relaxed) == before && Instant::now() < until {
-            pause(2);
-        }
+/// Waits until `count` grows, at most so long.
+fn wait_for(count: &AtomicUsize, limit: Duration) {
+    let before = count.load(Ordering::Relaxed);
+    let until = Instant::now() + limit;
+    while count.load(Ordering::Relaxed) == before && Instant::now() < until {
+        pause(2);
     }
+}
 
+impl Scene<'_> {
     fn role(&self, role: &str) -> Child {
         let log = fs::OpenOptions::new()
             .create(true)

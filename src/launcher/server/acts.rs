@@ -116,13 +116,13 @@ impl Server {
     }
 
     /// A front says how many look at a desktop now.
-    pub(super) fn watched(&mut self, asker: Asker, desktop: DesktopId, viewers: u32) -> Reply {
-        let before = self.viewing.of(&desktop);
+    pub(super) fn watched(&mut self, asker: Asker, desktop: &DesktopId, viewers: u32) -> Answer {
+        let before = self.viewing.of(desktop);
         self.viewing.set(asker.connection, desktop.clone(), viewers);
-        if self.viewing.of(&desktop) < before {
-            self.left(&desktop);
+        if self.viewing.of(desktop) < before {
+            self.left(desktop);
         }
-        Ok(Some(Answer::Done))
+        Answer::Done
     }
 
     fn run_that_runs(&self, actor: &Actor, desktop: &DesktopId) -> Result<RunId, Refusal> {

@@ -227,7 +227,11 @@ mod tests {
     fn a_warning_says_what_comes_and_when() {
         let minutes = Duration::from_mins;
         let slack = Duration::from_secs(2);
-        let words = in_words(minutes(30) + slack, IdleStep::Stop, minutes(90) - slack);
+        let words = in_words(
+            minutes(30) + slack,
+            IdleStep::Stop,
+            minutes(90).saturating_sub(slack),
+        );
         assert!(words.contains("for 30 minutes"), "{words}");
         assert!(words.contains("in 90 minutes its programs"), "{words}");
         let words = in_words(Duration::from_secs(3), IdleStep::Freeze, minutes(60));

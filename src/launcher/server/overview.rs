@@ -2,6 +2,7 @@
 //! is an admin is found out here, whatever the front says.
 
 use super::Server;
+use super::requests::Reply;
 use crate::launcher::access;
 use crate::launcher::logins::Login;
 use crate::launcher::protocol::{Answer, Handle, MAX_PAGE, Refusal};
@@ -70,9 +71,21 @@ impl Server {
         Answer::People { sign_ins, more }
     }
 
-    pub(super) fn end_sign_ins(&mut self, account: &UserName, admin: &UserName) {
+    pub(super) fn overview_for(&mut self, handle: &Handle, after: Option<&DesktopId>) -> Reply {
+        self.admin(handle)?;
+        Ok(Some(self.overview(after)))
+    }
+
+    pub(super) fn people_for(&mut self, handle: &Handle, skip: u32) -> Reply {
+        self.admin(handle)?;
+        Ok(Some(self.people(skip)))
+    }
+
+    pub(super) fn end_sign_ins(&mut self, handle: &Handle, account: &UserName) -> Reply {
+        let admin = self.admin(handle)?;
         tracing::info!(user = %account, %admin, "an admin ends the account's sign-ins");
         self.forget_account(account);
+        Ok(Some(Answer::Done))
     }
 
     fn report(&self, mut info: DesktopInfo) -> DesktopReport {

@@ -83,32 +83,18 @@ impl Server {
                 handle,
                 desktop,
                 glance,
-            } => {
-                let (login, _) = self.owner(&handle)?;
-                if desktop.owner != login.account {
-                    return Err(Refusal::NoSuchDesktop);
-                }
-                self.open(asker, &desktop, login.uid, glance)
-            }
+            } => self.open_own(asker, &handle, &desktop, glance),
             Request::Act {
                 handle,
                 desktop,
                 act,
             } => self.act(asker, &handle, &desktop, act),
-            Request::Watched { desktop, viewers } => self.watched(asker, desktop, viewers),
-            Request::Overview { handle, after } => {
-                self.admin(&handle)?;
-                Ok(Some(self.overview(after.as_ref())))
+            Request::Watched { desktop, viewers } => {
+                Ok(Some(self.watched(asker, &desktop, viewers)))
             }
-            Request::People { handle, skip } => {
-                self.admin(&handle)?;
-                Ok(Some(self.people(skip)))
-            }
-            Request::EndSignIns { handle, account } => {
-                let admin = self.admin(&handle)?;
-                self.end_sign_ins(&account, &admin);
-                Ok(Some(Answer::Done))
-            }
+            Request::Overview { handle, after } => self.overview_for(&handle, after.as_ref()),
+            Request::People { handle, skip } => self.people_for(&handle, skip),
+            Request::EndSignIns { handle, account } => self.end_sign_ins(&handle, &account),
             Request::Index => self.index(asker),
             Request::Shows { number } => {
                 self.front_shows(asker, number);
@@ -443,6 +429,20 @@ impl Server {
                 until: self.clock.monotonic() + GONE_TIMEOUT,
             },
         })
+    }
+
+    fn open_own(
+        &mut self,
+        asker: Asker,
+        handle: &Handle,
+        desktop: &DesktopId,
+        glance: bool,
+    ) -> Reply {
+        let (login, _) = self.owner(handle)?;
+        if desktop.owner != login.account {
+            return Err(Refusal::NoSuchDesktop);
+        }
+        self.open(asker, desktop, login.uid, glance)
     }
 
     fn open(&mut self, asker: Asker, desktop: &DesktopId, uid: u32, glance: bool) -> Reply {

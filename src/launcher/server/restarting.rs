@@ -20,12 +20,11 @@ impl Server {
         }
         let now = self.clock.monotonic();
         let (user, desktop) = (&ended.desktop.owner, &ended.desktop);
-        match self.restarts.crashed(desktop, again, now) {
-            Some(pause) => {
-                let pause = pause.as_secs();
-                tracing::info!(%user, %desktop, pause, "it crashed and is started again");
-            }
-            None => tracing::error!(%user, %desktop, "it crashes again and again, and stays down"),
+        if let Some(pause) = self.restarts.crashed(desktop, again, now) {
+            let pause = pause.as_secs();
+            tracing::info!(%user, %desktop, pause, "it crashed and is started again");
+        } else {
+            tracing::error!(%user, %desktop, "it crashes again and again, and stays down");
         }
     }
 

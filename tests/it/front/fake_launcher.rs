@@ -313,27 +313,7 @@ impl Facts {
                 desktop,
                 profile,
                 ..
-            } => {
-                let id = DesktopId::new(self.whose(&handle)?.name, desktop);
-                let profile = profile.unwrap_or_else(xfce);
-                if profile.as_str() != "xfce" {
-                    return Err(Refusal::NoSuchProfile(profile));
-                }
-                let stage = Stage::Screen;
-                let state = DesktopState::Starting { stage, since: 5 };
-                let profile = Some(profile);
-                self.desktops.insert(
-                    id.clone(),
-                    DesktopInfo {
-                        id,
-                        profile,
-                        state,
-                        active: None,
-                        notices: Vec::new(),
-                    },
-                );
-                Answer::Done
-            }
+            } => self.start(&handle, desktop, profile)?,
             Request::Stop { handle, desktop } => {
                 let id = DesktopId::new(self.whose(&handle)?.name, desktop);
                 let info = self.desktops.get_mut(&id).ok_or(Refusal::NotRunning)?;
@@ -344,16 +324,7 @@ impl Facts {
             Request::Open {
                 handle, desktop, ..
             } => {
-                let account = self.whose(&handle)?;
-                let guest = self.attached.get(&desktop);
-                if desktop.owner != account.name && guest != Some(&account.name) {
-                    return Err(Refusal::NoSuchDesktop);
-                }
-                let info = self.desktops.get(&desktop);
-                let runs = info.is_some_and(|i| matches!(i.state, DesktopState::Ready { .. }));
-                if !runs && guest.is_none() {
-                    return Err(Refusal::NotRunning);
-                }
+                self.may_open(&handle, &desktop)?;
                 *stream = Some(self.open(desktop));
                 Answer::Stream {
                     greeting: Greeting::Fresh,
@@ -384,6 +355,44 @@ impl Facts {
             Request::SetUp { token, .. } if token.expose() == "first" => Answer::Done,
             _ => return Err(Refusal::BadRequest("not in this test".to_owned())),
         })
+    }
+
+    fn start(
+        &mut self,
+        handle: &Handle,
+        desktop: DesktopName,
+        profile: Option<ProfileId>,
+    ) -> Result<Answer, Refusal> {
+        let id = DesktopId::new(self.whose(handle)?.name, desktop);
+        let profile = profile.unwrap_or_else(xfce);
+        if profile.as_str() != "xfce" {
+            return Err(Refusal::NoSuchProfile(profile));
+        }
+        let stage = Stage::Screen;
+        let info = DesktopInfo {
+            id: id.clone(),
+            profile: Some(profile),
+            state: DesktopState::Starting { stage, since: 5 },
+            active: None,
+            notices: Vec::new(),
+        };
+        self.desktops.insert(id, info);
+        Ok(Answer::Done)
+    }
+
+    fn may_open(&self, handle: &Handle, desktop: &DesktopId) -> Result<(), Refusal> {
+        let account = self.whose(handle)?;
+        let guest = self.attached.get(desktop);
+        if desktop.owner != account.name && guest != Some(&account.name) {
+            return Err(Refusal::NoSuchDesktop);
+        }
+        let info = self.desktops.get(desktop);
+        let runs = info.is_some_and(|info| matches!(info.state, DesktopState::Ready { .. }));
+        if runs || guest.is_some() {
+            Ok(())
+        } else {
+            Err(Refusal::NotRunning)
+        }
     }
 
     fn admin(&self, handle: &Handle) -> Result<(), Refusal> {

@@ -70,26 +70,8 @@ async fn until(browser: &Browser, metric: &str, value: f64) -> String {
     .await
 }
 
-#[tokio::test]
-async fn a_day_at_the_office_is_counted_and_names_nobody() {
-    let mut house = House::open().await;
-    let watcher = house.browser();
-    let mut guest = house.browser();
-    assert_eq!(guest.sign_in("alice", "wrong").await.status, 401);
-    let alice = house.alice().await;
-    assert_eq!(alice.get("/d/bob/").await.status, 404);
-    let mut socket = alice.websocket(SOCKET).await;
-    let (_, mut screen) = house.screens.next().await;
-    let hands = async { tokio::join!(screen.shake_hands(), socket.shake_hands(1)) };
-    assert!(soon(hands).await.1.is_ok());
-    let text = until(&watcher, "deskway_viewers", 1.0).await;
-    let carried = |way| format!("deskway_viewer_bytes_total{{direction=\"{way}\"}}");
-    assert!(sample(&text, &carried("to_browser")) > 12.0);
-    assert!(sample(&text, &carried("from_browser")) > 12.0);
-    assert!(sample(&text, "deskway_http_connections") >= 2.0);
-    soon(socket.send_close(1000)).await.unwrap();
-    until(&watcher, "deskway_viewers", 0.0).await;
-
+/// What the launcher sees of such a day.
+async fn tell_all(house: &House) {
     let launcher = house.launcher();
     let (stage, millis) = (Stage::Session, 700);
     for measure in [
@@ -114,44 +96,70 @@ async fn a_day_at_the_office_is_counted_and_names_nobody() {
         ..Totals::default()
     };
     launcher.say(FromLauncher::Totals(totals)).await;
+}
+
+/// What is counted of it.
+const COUNTED: &[(&str, f64)] = &[
+    ("deskway_sign_ins_total", 1.0),
+    ("deskway_sign_ins_refused_total{reason=\"wrong\"}", 1.0),
+    ("deskway_desktops{state=\"ready\"}", 2.0),
+    ("deskway_desktops{state=\"frozen\"}", 1.0),
+    ("deskway_desktop_ends_total{cause=\"logged_out\"}", 1.0),
+    (
+        "deskway_desktop_start_seconds_count{stage=\"session\"}",
+        1.0,
+    ),
+    (
+        "deskway_desktop_start_seconds_bucket{le=\"0.5\",stage=\"session\"}",
+        0.0,
+    ),
+    (
+        "deskway_desktop_start_seconds_bucket{le=\"1.0\",stage=\"session\"}",
+        1.0,
+    ),
+    ("deskway_viewer_ends_total{cause=\"left\"}", 1.0),
+    ("deskway_http_errors_total{kind=\"not_found\"}", 1.0),
+    (
+        "deskway_http_requests_total{route=\"page\",status=\"4xx\"}",
+        1.0,
+    ),
+    (
+        "deskway_http_requests_total{route=\"websocket\",status=\"1xx\"}",
+        1.0,
+    ),
+    (
+        "deskway_http_requests_total{route=\"sign_in\",status=\"3xx\"}",
+        1.0,
+    ),
+    ("deskway_launcher_connected", 1.0),
+];
+
+#[tokio::test]
+async fn a_day_at_the_office_is_counted_and_names_nobody() {
+    let mut house = House::open().await;
+    let watcher = house.browser();
+    let mut guest = house.browser();
+    assert_eq!(guest.sign_in("alice", "wrong").await.status, 401);
+    let alice = house.alice().await;
+    assert_eq!(alice.get("/d/bob/").await.status, 404);
+    let mut socket = alice.websocket(SOCKET).await;
+    let (_, mut screen) = house.screens.next().await;
+    let hands = async { tokio::join!(screen.shake_hands(), socket.shake_hands(1)) };
+    assert!(soon(hands).await.1.is_ok());
+    let text = until(&watcher, "deskway_viewers", 1.0).await;
+    let carried = |way| format!("deskway_viewer_bytes_total{{direction=\"{way}\"}}");
+    assert!(sample(&text, &carried("to_browser")) > 12.0);
+    assert!(sample(&text, &carried("from_browser")) > 12.0);
+    assert!(sample(&text, "deskway_http_connections") >= 2.0);
+    soon(socket.send_close(1000)).await.unwrap();
+    until(&watcher, "deskway_viewers", 0.0).await;
+
+    tell_all(&house).await;
     let text = until(&watcher, "deskway_sign_ins_live", 5.0).await;
-    for (metric, value) in [
-        ("deskway_sign_ins_total", 1.0),
-        ("deskway_sign_ins_refused_total{reason=\"wrong\"}", 1.0),
-        ("deskway_desktops{state=\"ready\"}", 2.0),
-        ("deskway_desktops{state=\"frozen\"}", 1.0),
-        ("deskway_desktop_ends_total{cause=\"logged_out\"}", 1.0),
-        (
-            "deskway_desktop_start_seconds_count{stage=\"session\"}",
-            1.0,
-        ),
-        (
-            "deskway_desktop_start_seconds_bucket{le=\"0.5\",stage=\"session\"}",
-            0.0,
-        ),
-        (
-            "deskway_desktop_start_seconds_bucket{le=\"1.0\",stage=\"session\"}",
-            1.0,
-        ),
-        ("deskway_viewer_ends_total{cause=\"left\"}", 1.0),
-        ("deskway_http_errors_total{kind=\"not_found\"}", 1.0),
-        (
-            "deskway_http_requests_total{route=\"page\",status=\"4xx\"}",
-            1.0,
-        ),
-        (
-            "deskway_http_requests_total{route=\"websocket\",status=\"1xx\"}",
-            1.0,
-        ),
-        (
-            "deskway_http_requests_total{route=\"sign_in\",status=\"3xx\"}",
-            1.0,
-        ),
-        ("deskway_launcher_connected", 1.0),
-    ] {
+    for (metric, value) in COUNTED {
         let counted = sample(&text, metric);
         assert!(
-            (counted - value).abs() < 1e-9,
+            (counted - *value).abs() < 1e-9,
             "{metric}: {counted}\n{text}"
         );
     }
