@@ -200,31 +200,6 @@ pub(super) const SECTIONS: &[Section] = &[
             key("grace", "a time from 1s to 1h, such as \"1m\""),
         ],
     ),
-    section(
-        "limits",
-        &[
-            key("memory_high", MEMORY),
-            key("memory_max", MEMORY),
-            key(
-                "cpu_weight",
-                "a whole number from 1 to 10000, or 0 for none",
-            ),
-            key(
-                "cpu_quota",
-                "a whole number of hundredths of one core from 1 to 100000, or 0 for none",
-            ),
-            key(
-                "processes",
-                "a whole number from 10 to 4194304, or 0 for none",
-            ),
-            key("disk_warning", "a size such as \"500M\", or \"none\""),
-            key("desktops", "a whole number from 1 to 100, or 0 for none"),
-            key(
-                "hours_per_day",
-                "a time from 1m to 24h, such as \"8h\", or \"none\"",
-            ),
-        ],
-    ),
     repeated(
         "profile",
         &[

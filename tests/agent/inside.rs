@@ -17,7 +17,8 @@ const TERMINAL: &[&str] = &["xterm", "-e", "sleep", "1000"];
 const STAYS: &[&str] = &[
     "sh",
     "-c",
-    "xterm -e 'trap \"\" TERM; trap \"echo >~/closed; exit\" HUP; while :; do sleep 0.1; done'; \
+    "xterm -e 'trap \"\" TERM; trap \"echo >~/closed; exit\" HUP; : >~/up; \
+     while :; do sleep 0.1; done'; \
      sleep 1000",
 ];
 /// Between two looks at what gives no event.
@@ -84,6 +85,8 @@ fn what_a_newer_launcher_asks_for_is_left_undone() {
 fn windows_are_asked_to_close_before_the_end() {
     let desktop = Desktop::start(STAYS);
     desktop.until_ready();
+    let up = desktop.home().join("up");
+    until("the terminal", || up.exists().then_some(()));
     desktop.ask(b"{\"Close\":{\"seconds\":60}}");
     assert_eq!(desktop.next(), Status::Stopping);
     let closed = desktop.home().join("closed");
