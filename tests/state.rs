@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use deskway::audit::{self, Outcome, Wanted, What};
-use deskway::model::Secret;
+use deskway::model::{Secret, UserName};
 use deskway::store::accounts::{self, LocalVerdict};
 use deskway::store::database;
 use deskway::store::{SessionRow, Sessions};
@@ -138,8 +138,11 @@ fn refused_and_unchanged(state: &Path, file: &str) -> String {
 
 fn verify(state: &Path) -> Result<LocalVerdict, accounts::Error> {
     let password = Secret::new("correct horse".to_owned());
-    let alice = "alice".parse().expect("it is a name");
-    accounts::verify(state, &alice, &password)
+    accounts::verify(state, &alice(), &password)
+}
+
+fn alice() -> UserName {
+    "alice".parse().unwrap()
 }
 
 /// The dumps of one database, in the order of their versions.

@@ -1,10 +1,14 @@
 //! Each metric with its name, its words and its labels.
 
+use std::fmt;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -49,16 +53,30 @@ const TRIP_BUCKETS: [f64; 11] = [
 
 /// A gauge that is not there while nobody knows its value.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known(Family<Labels, Gauge<u64, AtomicU64>>);
+pub(super) struct Known(Arc<Mutex<Option<u64>>>);
 
 impl Known {
     pub(super) fn set(&self, value: Option<u64>) {
-        match value {
-            Some(value) => {
-                self.0.get_or_create(&Vec::new()).set(value);
-            }
-            None => self.0.clear(),
-        }
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
+    }
+
+    fn get(&self) -> Option<u64> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EncodeMetric for Known {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        self.get()
+            .map_or(Ok(()), |value| ConstGauge::new(value).encode(encoder))
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+
+    fn is_empty(&self) -> bool {
+        self.get().is_none()
     }
 }
 
@@ -229,7 +247,7 @@ impl Families {
             "desktops_memory",
             "What all desktops take of the memory",
             Unit::Bytes,
-            self.memory.0.clone(),
+            self.memory.clone(),
         );
     }
 
@@ -305,7 +323,7 @@ impl Families {
             "certificate_end_timestamp",
             "When the first of the certificates ends, since 1970",
             Unit::Seconds,
-            self.certificate_ends.0.clone(),
+            self.certificate_ends.clone(),
         );
         registry.register_with_unit(
             "process_resident_memory",

@@ -1,3 +1,5 @@
+//! What is counted, and what a scraper reads of it.
+
 use std::io::Write as _;
 
 use super::*;

@@ -50,11 +50,12 @@ pub fn one(uid: u32, part: &str) -> i32 {
     *pid
 }
 
-/// The processes that have a string in their command line or environment.
+/// The processes that have a string in their command line or environment, but for recorders, which
+/// live as long as their launchers and a moment longer.
 pub fn mentioning(text: &str) -> BTreeSet<i32> {
     let own = i32::try_from(std::process::id()).unwrap();
     all()
-        .filter(|pid| *pid != own)
+        .filter(|pid| *pid != own && !is_recorder(*pid))
         .filter(|pid| {
             ["cmdline", "environ"].iter().any(|file| {
                 let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
@@ -68,9 +69,14 @@ pub fn parent(pid: i32) -> i32 {
     deskway_osuser::parent(pid).unwrap()
 }
 
-/// Whether a process has children, ended ones that nobody has waited for too.
+/// Whether a launcher has children, ended ones that nobody has waited for too, besides its recorder.
 pub fn has_children(parent: i32) -> bool {
-    all().any(|pid| deskway_osuser::parent(pid).is_ok_and(|of| of == parent))
+    all().any(|pid| deskway_osuser::parent(pid).is_ok_and(|of| of == parent) && !is_recorder(pid))
+}
+
+fn is_recorder(pid: i32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name == "deskway-audit\n"
 }
 
 pub fn command_line(pid: i32) -> String {

@@ -13,6 +13,7 @@ mod others;
 mod overview;
 mod rechecks;
 mod recording;
+mod reloading;
 mod requests;
 mod restarting;
 mod sampling;
@@ -38,6 +39,7 @@ use certificates::Ordering;
 use connections::{Connections, Who};
 use errands::Errand;
 use measuring::Telling;
+use reloading::pam;
 use sampling::Sampling;
 use waiting::Waiting;
 
@@ -48,7 +50,7 @@ use super::jobs::Jobs;
 use super::logins::Logins;
 use super::pam_service::PamChoice;
 use super::place::{Place, RunId};
-use super::protocol::{FromLauncher, Measure};
+use super::protocol::Measure;
 use super::relays::Relays;
 use super::restarts::Restarts;
 use super::sign_in::Refusals;
@@ -57,10 +59,9 @@ use super::viewing::Viewing;
 use super::{ASKED, Error, HERE, Options};
 use crate::audit::{Flood, Journal, What};
 use crate::cgroup::Cgroups;
-use crate::config::{Config, Logos, text_for_front};
+use crate::config::Config;
 use crate::model::{DesktopId, UserName};
-use crate::runtime::{Clock, seal};
-use crate::templates::{Templates, Texts};
+use crate::runtime::Clock;
 
 /// Between two tries to reach a front that is not there.
 const DIAL: Duration = Duration::from_millis(200);
@@ -460,52 +461,6 @@ impl Server {
         }
     }
 
-    fn reload(&mut self, reload: &mut dyn FnMut() -> Result<(Config, String), String>) {
-        let read = reload().and_then(|(config, text)| {
-            let pam = pam(&config, &self.place, self.is_root).map_err(|error| error.to_string())?;
-            let templates = sealed_templates(&config)?;
-            let text = text_for_front(&text)?;
-            Ok((config, text, pam, templates))
-        });
-        match read {
-            Ok((config, text, pam, templates)) => {
-                tracing::info!("the configuration was read again");
-                let other_admins = self.config.admin != config.admin;
-                self.record_reload(Ok(&config));
-                (self.config, self.pam) = (config, pam);
-                if other_admins {
-                    self.admins_anew();
-                }
-                // Others may be allowed now.
-                self.next_recheck = self.clock.monotonic();
-                self.tell_logos();
-                self.connections.tell_fronts(&FromLauncher::Config { text });
-                self.connections
-                    .tell_fronts_with(&FromLauncher::Templates, Some(&templates));
-                self.configure_certificates();
-            }
-            Err(error) => {
-                tracing::error!(%error, "the configuration is wrong; the old one stays");
-                self.record_reload(Err(&error));
-            }
-        }
-    }
-
-    /// The front may read no file: it gets the logos before the configuration that names them.
-    fn tell_logos(&mut self) {
-        let (logos, errors) = Logos::read(&self.config);
-        for error in errors {
-            tracing::error!("{error}; it is left out");
-        }
-        let packed = postcard::to_allocvec(&logos).map_err(io::Error::other);
-        match packed.and_then(|packed| seal("logos", &packed)) {
-            Ok(sealed) => self
-                .connections
-                .tell_fronts_with(&FromLauncher::Logos, Some(&sealed)),
-            Err(error) => tracing::error!(%error, "the logos cannot be passed on"),
-        }
-    }
-
     /// Says that this loop goes round.
     fn answer_supervisor(&mut self) {
         let mut asked = [0; 16];
@@ -647,19 +602,4 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-/// What stands in `templates_dir`, looked at here, where an error can still keep the old ones.
-fn sealed_templates(config: &Config) -> Result<OwnedFd, String> {
-    let texts = Texts::read(config.paths.templates_dir.as_deref());
-    let texts = texts.map_err(|error| error.to_string())?;
-    let bytes = texts.to_bytes();
-    Templates::new(texts).map_err(|error| error.to_string())?;
-    seal("templates", &bytes).map_err(|error| format!("cannot send the templates: {error}"))
-}
-
-fn pam(config: &Config, place: &Place, is_root: bool) -> io::Result<Option<PamChoice>> {
-    is_root
-        .then(|| PamChoice::new(&config.sign_in, place))
-        .transpose()
 }

@@ -12,8 +12,8 @@ use deskway::launcher::protocol::{
     Refusal, Request, decode, encode,
 };
 use deskway::model::{
-    Act, DesktopId, DesktopInfo, DesktopReport, DesktopState, EndCause, ProfileId, ProfileInfo,
-    SignInReport, Stage, Usage, UserName,
+    Act, DesktopId, DesktopInfo, DesktopName, DesktopReport, DesktopState, EndCause, ProfileId,
+    ProfileInfo, SignInReport, Stage, Usage, UserName,
 };
 use deskway_osuser::Received;
 use sha2::{Digest as _, Sha256};
