@@ -14,7 +14,7 @@ pub(super) fn print(text: &str) -> Result<(), Error> {
     print_while_read(text).map(|_| ())
 }
 
-/// As [`print`]; `false` when the reader has gone.
+/// As [`print()`]; `false` when the reader has gone.
 pub(super) fn print_while_read(text: &str) -> Result<bool, Error> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());

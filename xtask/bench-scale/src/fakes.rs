@@ -45,7 +45,8 @@ impl Fakes {
             fs::create_dir(&dir)?;
             fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))?;
             chown(&dir, Some(account.uid), Some(account.uid))?;
-            dirs.push_str(&format!("{}\n", dir.display()));
+            dirs.push_str(&dir.display().to_string());
+            dirs.push('\n');
             files.push((run.join("d").join(format!("{id}.json")), dir));
         }
         let list = run.join("fakes");
@@ -145,18 +146,14 @@ pub(crate) fn agent(list: &str) -> Result<()> {
         epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None)?;
         for event in events.drain(..) {
             let number = event.data.u64();
-            let came = match open.get(&number) {
-                Some((socket, Some(says))) => {
-                    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-                    accept_with(socket.as_fd(), flags)
-                        .ok()
-                        .map(|peer| (peer, *says))
-                }
+            let came = if let Some((socket, Some(says))) = open.get(&number) {
+                let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+                let peer = accept_with(socket.as_fd(), flags).ok();
+                peer.map(|peer| (peer, *says))
+            } else {
                 // One who was told says something, which is nothing here, or leaves.
-                _ => {
-                    open.remove(&number);
-                    None
-                }
+                open.remove(&number);
+                None
             };
             if let Some((peer, says)) = came {
                 // Who has gone hears nothing.

@@ -160,7 +160,8 @@ impl Gateway {
             name.eq_ignore_ascii_case("set-cookie").then_some(value)
         });
         let cookie = cookie.with_context(|| format!("not signed in: {answer}"))?;
-        person.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        let cookie = cookie.split(';').next().unwrap_or_default();
+        cookie.clone_into(&mut person.cookie);
         Ok(person)
     }
 
@@ -184,7 +185,9 @@ impl Drop for Gateway {
         }
         let gone = crate::until("the end of the desktops", PATIENCE, || {
             let left = self.session_children();
-            left.iter().for_each(|pid| signal(*pid, Signal::TERM));
+            for pid in &left {
+                signal(*pid, Signal::TERM);
+            }
             Ok(left.is_empty().then_some(()))
         });
         if let Err(error) = gone {
