@@ -188,6 +188,17 @@ impl Pam {
         Ok(())
     }
 
+    /// Tells the modules a variable, and has it in the environment that they make.
+    ///
+    /// # Errors
+    /// [`PamError::Broken`] when libpam does not take it.
+    pub fn set_variable(&mut self, name: &str, value: &str) -> Result<(), PamError> {
+        let variable = CString::new(format!("{name}={value}"))?;
+        // SAFETY: the handle is valid until `drop`, and libpam copies the string.
+        let status = unsafe { sys::pam_putenv(self.handle.as_ptr(), variable.as_ptr()) };
+        self.check(status)
+    }
+
     /// The environment that the modules made.
     pub fn environment(&self) -> Vec<(String, String)> {
         // SAFETY: the handle is valid until `drop`.

@@ -7,6 +7,10 @@ use deskway_osuser::Account;
 
 use crate::launcher::profiles::SYSTEM_PATH;
 
+/// What kind of session it is (pam_systemd(8)).
+pub(super) const SESSION: [(&str, &str); 2] =
+    [("XDG_SESSION_TYPE", "x11"), ("XDG_SESSION_CLASS", "user")];
+
 /// What every session has, before PAM and the configuration add to it.
 fn base(owner: &Account, run_dir: &Path) -> BTreeMap<String, String> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
@@ -23,10 +27,9 @@ fn base(owner: &Account, run_dir: &Path) -> BTreeMap<String, String> {
         ("PATH", SYSTEM_PATH.to_owned()),
         ("LANG", "C.UTF-8".to_owned()),
         ("XDG_RUNTIME_DIR", text(&run_dir.join("xdg"))),
-        ("XDG_SESSION_TYPE", "x11".to_owned()),
-        ("XDG_SESSION_CLASS", "user".to_owned()),
     ]
     .into_iter()
+    .chain(SESSION.map(|(name, value)| (name, value.to_owned())))
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
 }

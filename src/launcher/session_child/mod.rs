@@ -137,6 +137,10 @@ fn open_session(order: &Order) -> io::Result<Option<Pam>> {
     if deskway_osuser::is_root() {
         deskway_osuser::take_groups(&order.owner)?;
     }
+    // Else logind takes it for one on a terminal.
+    for (name, value) in environment::SESSION {
+        pam.set_variable(name, value).map_err(io::Error::other)?;
+    }
     pam.open_session().map_err(io::Error::other)?;
     Ok(Some(pam))
 }
