@@ -20,6 +20,9 @@ use crate::model::{DesktopId, UserName};
 
 /// Beyond the time for the screen, how long an agent may take to listen.
 const AGENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much longer the agent of a new desktop may take: before it there is PAM's session, which may
+/// mount a home or wait for systemd to start a manager for the person.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two tries to reach the agent of a desktop that runs, or to remove a dead one's files.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Most dead desktops whose files are removed at once: the other places are for agents.
@@ -243,7 +246,12 @@ impl Server {
         }
         let owner = running.owner.os.clone();
         let run_dir = self.place.run_dir(run);
-        let limit = self.config.desktops.screen_timeout + AGENT_TIMEOUT;
+        let session = if running.is_adopted() {
+            Duration::ZERO
+        } else {
+            SESSION_TIMEOUT
+        };
+        let limit = session + self.config.desktops.screen_timeout + AGENT_TIMEOUT;
         self.begin(limit, Errand::Agent(run.clone()), |outlet| {
             user_child::open_agent(&owner, &run_dir, &run_dir.join(AGENT_SOCKET), outlet)
         });
