@@ -6,6 +6,7 @@ mod api;
 mod bench;
 mod conformance;
 mod demo;
+mod guest;
 mod machine;
 mod run;
 mod test;
@@ -21,6 +22,7 @@ cargo xtask COMMAND
   test                      everything that must pass, as CI runs it
   check                     format, lints and the repository's own rules alone
   e2e [PLAYWRIGHT ARGS]     the browser tests alone
+  machine [WORD]            the tests in a machine that systemd runs alone
   web                       build the pages alone
   bench start               from click to desktop, beside the same thing done by hand
   bench bridge [--quick] [--rounds N] [--only FIGURE] [--ours PATH]
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["test"] => test::everything(),
         ["check"] => test::check(),
         ["e2e", rest @ ..] => test::e2e_alone(rest),
+        ["machine", words @ ..] => guest::run(words),
         ["web"] => web::build(),
         ["bench", "start"] => bench::start(),
         ["bench", "bridge", flags @ ..] => bench::bridge(flags),

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::api;
 use crate::conformance;
+use crate::guest;
 use crate::machine;
 use crate::run;
 use crate::web;
@@ -32,6 +33,7 @@ pub(crate) fn everything() -> Result<()> {
     stage("conformance", conformance::subset)?;
     stage("API", api::schemathesis)?;
     stage("the original of websockify", original_of_websockify)?;
+    stage("machine", || guest::run(&[]))?;
     stage("browser", || e2e(&[]))
 }
 
@@ -69,7 +71,11 @@ fn format_and_lints() -> Result<()> {
         "-D",
         "warnings",
     ];
-    run::run(&mut run::cargo(&lints))
+    run::run(&mut run::cargo(&lints))?;
+    // It runs elsewhere, and so is none of the targets that are tested here.
+    let machine = ["--package", "deskway", "--test", "machine"];
+    let mut clippy = run::cargo(&["clippy", "--locked"]);
+    run::run(clippy.args(machine).args(["--", "-D", "warnings"]))
 }
 
 fn documents() -> Result<()> {

@@ -1,0 +1,19 @@
+//! Waiting in a machine that is emulated, and slow where others want the processor too.
+
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(80);
+/// Between two looks at what gives no event: each costs much here.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Waits for what gives no event to wait for.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        std::thread::sleep(LOOK);
+    }
+}
