@@ -17,6 +17,8 @@ use crate::config::Limits;
 /// How long systemd may take to answer, and then to take a process in.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(2);
+/// What the child says of a success: an empty message could not be told from the child's end.
+const DONE: &str = "done";
 /// Most bytes of the reason why it does not.
 const MAX_REASON: usize = 1024;
 
@@ -99,7 +101,7 @@ impl Scope {
 fn ask_in_child(ask: impl FnOnce() -> Result<(), String>) -> io::Result<()> {
     let (words, outlet) = deskway_osuser::pair()?;
     let child = deskway_osuser::run_in_child(&[outlet.as_fd()], || {
-        let mut reason = ask().err().unwrap_or_default();
+        let mut reason = ask().err().unwrap_or_else(|| DONE.to_owned());
         reason.truncate(reason.floor_char_boundary(MAX_REASON));
         i32::from(deskway_osuser::send(outlet.as_fd(), reason.as_bytes()).is_err())
     })?;
@@ -115,9 +117,11 @@ fn ask_in_child(ask: impl FnOnce() -> Result<(), String>) -> io::Result<()> {
     rustix::event::poll(&mut polled, Some(&timeout))?;
     child.reap();
     match received? {
-        Received::Message(0, _) => Ok(()),
         Received::Message(length, _) => {
             reason.truncate(length);
+            if reason == DONE.as_bytes() {
+                return Ok(());
+            }
             let reason = String::from_utf8_lossy(&reason).into_owned();
             Err(io::Error::other(format!("systemd: {reason}")))
         }
