@@ -10,6 +10,7 @@
 )]
 
 mod browser;
+mod limits;
 mod logind;
 mod patience;
 #[path = "../root/process.rs"]

@@ -5,6 +5,9 @@ exec < /dev/null > /dev/ttyS1 2>&1
 for module in zsmalloc lzo-rle lzo zram; do
     insmod "$here/$module.ko"
 done
+echo 1G > /sys/block/zram0/disksize
+mkswap --quiet /dev/zram0
+swapon /dev/zram0
 echo "# the machine runs after $(cut -d. -f1 /proc/uptime) s"
 while read -r name; do
     since=$(date +%s)

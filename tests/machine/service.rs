@@ -69,7 +69,7 @@ impl DropIn {
 
 impl Drop for DropIn {
     fn drop(&mut self) {
-        // The machine ends soon, and tests that fail for it say so.
+        // The machine ends soon; a test that this disturbs fails.
         _ = fs::remove_dir_all(Self::FOLDER);
         _ = run("systemctl", &["daemon-reload"]);
     }

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use crate::browser::Browser;
 use crate::patience::until;
 use crate::process;
-use crate::service::{Person, Service, configure, ok, property, run};
+use crate::service::{DropIn, Person, Service, configure, ok, property, run};
 
 /// What `systemd-analyze security` may say at most, in tenths. People's desktops are below the
 /// service, so most of what it counts cannot be taken away.
@@ -45,6 +45,22 @@ fn the_service_has_started_when_people_can_sign_in() {
     assert_eq!(page.status, 200, "{}", page.body);
     assert_eq!(property("ActiveState"), "active");
     assert_eq!(property("NRestarts"), "0");
+    until("what `systemctl status` tells", || {
+        property("StatusText").contains("desktops: 0").then_some(())
+    });
+}
+
+#[test]
+fn a_service_that_hangs_is_ended_by_the_watchdog_and_started_again() {
+    let _impatient = DropIn::new("WatchdogSec=20s");
+    let _service = Service::start();
+    let pid = property("MainPID");
+    process::signal(pid.parse().unwrap(), Signal::STOP);
+    until("the watchdog", || {
+        (property("NRestarts") == "1" && property("ActiveState") == "active").then_some(())
+    });
+    assert_ne!(property("MainPID"), pid);
+    assert_eq!(Browser::guest("/sign-in").status, 200);
 }
 
 #[test]
