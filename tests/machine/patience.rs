@@ -14,6 +14,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(Instant::now() < deadline, "{what} did not happen");
-        std::thread::sleep(LOOK);
+        let pause = rustix::event::Timespec::try_from(LOOK).unwrap();
+        rustix::event::poll(&mut [], Some(&pause)).unwrap();
     }
 }
