@@ -116,8 +116,8 @@ fn f19_who_is_removed_from_the_machine_sees_nothing_more_and_can_be_cleaned_up_a
     let (mut her_view, mut his_view) = (hers.watch(), his.watch());
     her_view.shake_hands();
     his_view.shake_hands();
-    let (name, uid) = (alice.name.clone(), alice.uid);
-    drop(alice);
+    let name = alice.name.clone();
+    let heir = alice.remove();
     process::signal(scene.pid(), Signal::HUP);
     let closed = her_view.closed().unwrap();
     assert_eq!(closed.code, 4401, "{closed:?}");
@@ -127,7 +127,7 @@ fn f19_who_is_removed_from_the_machine_sees_nothing_more_and_can_be_cleaned_up_a
     let stopped = stop.arg(scene.path().join("r")).output().unwrap();
     assert!(stopped.status.success(), "{stopped:?}");
     process::until("the end of her processes", || {
-        process::of_user(uid).is_empty().then_some(())
+        process::of_user(heir.uid).is_empty().then_some(())
     });
     his_view.is_drawn_for();
 }

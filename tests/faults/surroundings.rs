@@ -105,14 +105,8 @@ fn f20_what_visitors_send_makes_no_line_and_no_colour_in_the_log() {
     let log = scene.log();
     let control = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
     assert!(!log.contains(control), "{log:?}");
-    // The name is not written: it may be a password in the wrong field.
-    assert!(log.contains("sign-in refused"), "{log}");
-    for line in log.lines().filter(|line| line.contains("forged")) {
-        assert!(
-            line.starts_with("20"),
-            "a line of the visitor's own: {line}"
-        );
-    }
+    // Not even a name, which may be a password in the wrong field.
+    assert!(!log.contains("forged"), "{log}");
 }
 
 #[test]

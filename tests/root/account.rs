@@ -43,6 +43,22 @@ impl Person {
         person
     }
 
+    /// Removes the account, whose processes may go on. The account that is returned has its number
+    /// as long as it lives, so that no other test's is taken for it.
+    pub fn remove(self) -> Self {
+        let heir = Self {
+            name: Self::new_name("heir"),
+            uid: self.uid,
+        };
+        let turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut useradd = Command::new("useradd");
+        useradd.args(["--create-home", "--non-unique", "--uid"]);
+        run(useradd.args([&self.uid.to_string(), &heir.name]));
+        drop(turn);
+        drop(self);
+        heir
+    }
+
     /// A name that no account has.
     pub fn new_name(tag: &str) -> String {
         let mut random = [0; 3];
