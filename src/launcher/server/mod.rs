@@ -18,19 +18,16 @@ mod requests;
 mod restarting;
 mod sampling;
 mod signing_in;
+mod sockets;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use deskway_osuser::Signals;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::process::{DumpableBehavior, Signal};
@@ -41,6 +38,7 @@ use errands::Errand;
 use measuring::Telling;
 use reloading::pam;
 use sampling::Sampling;
+use sockets::{connect, listen, lock, remove};
 use waiting::Waiting;
 
 use super::certificates::Watched;
@@ -559,47 +557,5 @@ impl Server {
 
     fn is_over(&self) -> bool {
         matches!(self.ending, Ending::Now)
-    }
-}
-
-/// A connection to a front, when one listens there.
-fn connect(path: &Path) -> Option<OwnedFd> {
-    let socket = deskway_osuser::connect(path).ok()?;
-    match deskway_osuser::peer(socket.as_fd()) {
-        // Bound before the front dropped its privileges.
-        Ok(peer) if peer.uid == 0 || peer.uid == deskway_osuser::own_uid() => return Some(socket),
-        Ok(peer) => tracing::error!(uid = peer.uid, "a stranger listens as the front"),
-        Err(error) => tracing::error!(%error, "cannot tell who listens as the front"),
-    }
-    None
-}
-
-/// One launcher at a time. The lock goes with the process, however it ends.
-fn lock(place: &Place) -> Result<File, Error> {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(place.lock())
-        .map_err(Error::Files)?;
-    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| Error::AlreadyRunning(place.lock()))?;
-    Ok(file)
-}
-
-fn listen(place: &Place) -> io::Result<OwnedFd> {
-    let path = place.launcher_socket();
-    remove(&path)?;
-    let listener = deskway_osuser::listen(&path)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
-    Ok(listener)
-}
-
-/// What is gone already is fine.
-fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
