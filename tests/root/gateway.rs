@@ -66,9 +66,10 @@ impl Gateway {
         )
     }
 
-    /// Runs `up` and waits until people can sign in.
+    /// Runs `up` and waits until people can sign in. Its desktops end with it.
     pub fn run(folder: tempfile::TempDir, up: &mut Command) -> Self {
         let log = fs::File::create(folder.path().join("log")).unwrap();
+        up.arg("--stop-desktops-on-exit");
         up.arg("--config").arg(folder.path().join("deskway.toml"));
         let mut up = up.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(up.stdout.take().unwrap()).lines();

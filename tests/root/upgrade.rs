@@ -23,7 +23,7 @@ fn inode(path: impl AsRef<Path>) -> u64 {
 fn a_new_program_takes_over_while_people_come_and_desktops_stay() {
     let alice = Person::new("a");
     // Which means a stop, not this.
-    let gateway = Gateway::start(&["--stop-desktops-on-exit"]);
+    let gateway = Gateway::start(&[]);
     let cookie = gateway.sign_in(&alice.name);
     gateway.start_desktop(&alice.name, &cookie);
     let desktop = process::of_desktops(alice.uid);
