@@ -218,3 +218,11 @@ test('a desktop that does not answer is said at once, and is there again when it
   assert.deepEqual(run([{ type: 'retry' }], stopped.connection).effects, []);
   assert.equal(run([{ type: 'wanted' }, desktop('gone'), started], stopped.connection).phase.kind, 'starting');
 });
+
+test('news of the end before the start is no end of what was started', () => {
+  const started: Event = { type: 'started', desktop: (desktop('starting', { since: 9 }) as { desktop: Desktop }).desktop };
+  const over = run([closed(4001, 'The desktop was stopped.'), desktop('gone', { since: 7 })]);
+  const again = run([{ type: 'wanted' }, desktop('gone', { since: 7 }), started, desktop('gone', { since: 7 })], over.connection);
+  assert.equal(again.phase.kind, 'starting');
+  assert.equal(run([desktop('gone', { since: 9 })], again.connection).phase.kind, 'ended');
+});

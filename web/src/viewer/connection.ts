@@ -30,6 +30,8 @@ export interface Connection {
   socket: boolean;
   frame: boolean;
   attempt: number;
+  /** When the run before the wished one had ended: news of that may still be on the way. */
+  endedBefore: number | null;
   /** Where the wish for a running desktop stands; `sent` until its effect is seen. */
   start: 'none' | 'sent' | 'seen';
   /** The person asked for it: a fresh failure does not stand in the way. */
@@ -83,6 +85,7 @@ export function open(options: { autoconnect: boolean; persistent: boolean; insis
     socket: false,
     frame: false,
     attempt: 0,
+    endedBefore: null,
     start: 'none',
     insist: options.insist ?? false,
     seenDown: false,
@@ -101,6 +104,7 @@ export function step(was: Connection, event: Event, now: number): Step {
   if (was.phase.kind === 'left') return stay(was);
   switch (event.type) {
     case 'desktop':
+      if (was.start === 'seen' && isOldEnd(was, event.desktop)) return stay(was);
       return onDesktop({ ...was, desktop: event.desktop }, now);
     case 'started':
       // The live list may have been quicker, and then it knows more.
@@ -186,7 +190,8 @@ function bringUp(was: Connection, now: number): Step {
   }
   if (was.start !== 'none') return stay(was);
   const phase: Phase = { kind: 'starting', stage: null, stoppingFirst: false };
-  return { next: { ...was, phase, start: 'sent' }, effects: [{ do: 'start' }] };
+  const endedBefore = desktop && isOver(desktop) ? desktop.since : null;
+  return { next: { ...was, phase, start: 'sent', endedBefore }, effects: [{ do: 'start' }] };
 }
 
 function afterLoss(was: Connection, now: number): Step {
@@ -303,6 +308,15 @@ function over(was: Connection, phase: Phase): Step {
     next: { ...was, phase, start, seenDown: false, socket: false, frame: false },
     effects: was.socket ? [{ do: 'disconnect' }] : [],
   };
+}
+
+function isOver(desktop: Desktop): boolean {
+  return desktop.state === 'gone' || desktop.state === 'failed';
+}
+
+/** The live list and the answer to the start come by two ways, of which either may be quicker. */
+function isOldEnd(was: Connection, desktop: Desktop | null): boolean {
+  return desktop !== null && isOver(desktop) && desktop.since !== null && desktop.since === was.endedBefore;
 }
 
 function isFresh(desktop: Desktop, now: number): boolean {
