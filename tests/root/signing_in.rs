@@ -169,7 +169,7 @@ fn a_handle_ends_with_its_account() {
     let alice = Person::new("a");
     let (_site, mut front) = Site::new();
     let handle = front.sign_in(&alice);
-    drop(alice);
+    let _heir = alice.remove();
     let answer = front.ask(Request::Profiles { handle });
     let Answer::Refused(Refusal::UnknownHandle) = answer else {
         panic!("{answer:?}");
