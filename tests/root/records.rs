@@ -51,7 +51,7 @@ fn recorder(gateway: &Gateway) -> Option<i32> {
 #[test]
 fn what_people_do_is_on_record_before_they_are_told_and_holds_no_secret() {
     let person = Person::new("a");
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start();
     let cookie = gateway.sign_in(&person.name);
     assert!(has(
         &entries(&gateway),
@@ -127,7 +127,7 @@ fn assert_lacks(file: &Path, secret: &str) {
 #[test]
 fn a_writer_that_is_killed_is_replaced_and_no_entry_is_lost_or_doubled() {
     let person = Person::new("k");
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start();
     for round in 0..5 {
         let before = process::until("the audit log's writer", || recorder(&gateway));
         process::kill(before);
@@ -165,7 +165,7 @@ fn with_an_audit_log_that_cannot_be_written_people_still_sign_in() {
 #[test]
 fn a_desktop_s_log_is_its_owner_s_and_root_s_alone() {
     let (owner, other) = (Person::new("l"), Person::new("o"));
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start();
     let cookie = gateway.sign_in(&owner.name);
     gateway.start_desktop(&owner.name, &cookie);
     let program = gateway.path().join("deskway");
@@ -186,7 +186,7 @@ fn a_desktop_s_log_is_its_owner_s_and_root_s_alone() {
 #[test]
 fn a_backup_of_a_running_deskway_lets_people_sign_in_elsewhere() {
     let person = Person::new("b");
-    let first = Gateway::start(&[]);
+    let first = Gateway::start();
     let local = Person::new_name("bl");
     let add = format!(
         "echo '{PASSWORD}' | {} user add {local} --os-user {} --password-stdin --config {}",

@@ -23,7 +23,7 @@ fn inode(path: impl AsRef<Path>) -> u64 {
 fn a_new_program_takes_over_while_people_come_and_desktops_stay() {
     let alice = Person::new("a");
     // Which means a stop, not this.
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start();
     let cookie = gateway.sign_in(&alice.name);
     gateway.start_desktop(&alice.name, &cookie);
     let desktop = process::of_desktops(alice.uid);
@@ -71,7 +71,7 @@ fn a_new_program_takes_over_while_people_come_and_desktops_stay() {
 #[test]
 fn a_program_that_cannot_take_over_leaves_the_old_one_serving() {
     let alice = Person::new("a");
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start();
     let cookie = gateway.sign_in(&alice.name);
     let visitors = Visitors::start(gateway.address);
     let front = |gateway: &Gateway| *gateway.roles().last().unwrap();
@@ -163,7 +163,7 @@ fn role(gateway: &Gateway, name: &str) -> i32 {
 
 #[test]
 fn a_configuration_that_is_spoilt_in_the_last_moment_stays_as_it_was_checked() {
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start();
     let config = gateway.path().join("deskway.toml");
     let right = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, format!("{right}\n[brand]\nname = \"Lab 7\"\n")).unwrap();
@@ -199,7 +199,7 @@ fn a_configuration_that_is_spoilt_in_the_last_moment_stays_as_it_was_checked() {
 
 #[test]
 fn a_front_that_hangs_holds_up_no_upgrade() {
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start();
     let hangs = role(&gateway, "deskway-serve");
     process::signal(hangs, Signal::STOP);
     for _ in 0..2 {
@@ -236,7 +236,7 @@ fn front_that_hangs_while_it_finishes(gateway: &Gateway) -> i32 {
 
 #[test]
 fn a_front_that_hangs_while_it_finishes_is_killed() {
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start();
     let hangs = front_that_hangs_while_it_finishes(&gateway);
     assert!(gateway.roles().contains(&hangs));
     process::until("its end", || {
@@ -252,7 +252,7 @@ fn a_front_that_hangs_while_it_finishes_is_killed() {
 
 #[test]
 fn a_stop_ends_a_front_that_hangs_too() {
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start();
     let hangs = front_that_hangs_while_it_finishes(&gateway);
     drop(gateway);
     assert!(!Path::new(&format!("/proc/{hangs}")).exists());
@@ -261,7 +261,7 @@ fn a_stop_ends_a_front_that_hangs_too() {
 #[test]
 fn a_program_that_vanishes_at_the_end_leaves_roles_that_can_be_started_again() {
     let alice = Person::new("a");
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start();
     let cookie = gateway.sign_in(&alice.name);
     let vanish = "case $DESKWAY_HANDOVER in *'\"step\":\"launcher\"'*) rm \"$0\";; esac";
     for _ in 0..2 {
@@ -293,7 +293,7 @@ fn a_program_that_vanishes_at_the_end_leaves_roles_that_can_be_started_again() {
 #[test]
 fn a_configuration_that_is_read_again_and_again_fails_nobody() {
     const RELOADS: usize = 200;
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start();
     let visitors = Visitors::start(gateway.address);
     let config = gateway.path().join("deskway.toml");
     let text = std::fs::read_to_string(&config).unwrap();

@@ -119,8 +119,10 @@ impl Server {
     pub(super) fn watched(&mut self, asker: Asker, desktop: &DesktopId, viewers: u32) -> Answer {
         let before = self.viewing.of(desktop);
         self.viewing.set(asker.connection, desktop.clone(), viewers);
-        if self.viewing.of(desktop) < before {
+        let now = self.viewing.of(desktop);
+        if now < before {
             self.left(desktop);
+            self.record_watch_end(desktop, now);
         }
         Answer::Done
     }

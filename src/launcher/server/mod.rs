@@ -21,7 +21,7 @@ mod signing_in;
 mod sockets;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ use super::{ASKED, Error, HERE, Options};
 use crate::audit::{Flood, Journal, What};
 use crate::cgroup::Cgroups;
 use crate::config::Config;
-use crate::model::{DesktopId, UserName};
+use crate::model::UserName;
 use crate::runtime::Clock;
 
 /// Between two tries to reach a front that is not there.
@@ -119,8 +119,6 @@ struct Server {
     refusals: Refusals<connections::Asker>,
     /// What anybody can cause is logged so often alone.
     log_flood: Flood,
-    /// How many look at a desktop, as the front says.
-    watched: BTreeMap<DesktopId, u32>,
     desktops: Registry,
     cgroups: Cgroups,
     sampling: Sampling,
@@ -223,7 +221,6 @@ impl Server {
             last_forget: None,
             refusals: Refusals::new(),
             log_flood: Flood::default(),
-            watched: BTreeMap::new(),
             desktops: Registry::default(),
             cgroups: Cgroups::find(&config.paths.run),
             sampling: Sampling::new(is_root, now),

@@ -13,12 +13,10 @@ use crate::config::{Config, changed_keys};
 use crate::launcher::desktops::{self, Ended};
 use crate::launcher::logins::Login;
 use crate::launcher::protocol::{Answer, Handle, Refusal, Request};
-use crate::model::{Act, DesktopState, UserName};
+use crate::model::{Act, DesktopId, DesktopState, UserName};
 
 /// How long the launcher's last entries may take.
 const LAST_ENTRIES: Duration = Duration::from_secs(2);
-/// Most desktops whose viewers are counted.
-const MAX_WATCHED: usize = 10_000;
 /// Who tried to sign in with a name that nobody has: it may be a password in the wrong field.
 const NOBODY: &str = "(unknown name)";
 
@@ -174,26 +172,13 @@ impl Server {
         self.connections.journal.record(entry);
     }
 
-    /// A desktop that is looked at by fewer than before is on record. The front says so, and it
-    /// gains nothing by it.
-    pub(super) fn note_watched(&mut self, asker: Asker, request: &Request) {
-        let (Who::Front, Request::Watched { desktop, viewers }) = (asker.who, request) else {
-            return;
-        };
-        let before = if *viewers == 0 {
-            self.watched.remove(desktop)
-        } else if self.watched.len() < MAX_WATCHED || self.watched.contains_key(desktop) {
-            self.watched.insert(desktop.clone(), *viewers)
-        } else {
-            None
-        };
-        if before.is_some_and(|before| before > *viewers) {
-            let now = self.clock.monotonic();
-            let entry = Entry::by_deskway(self.clock.unix_millis(), What::WatchEnd)
-                .on(desktop)
-                .with(&format!("{viewers} still look at it"));
-            self.connections.journal.record_bounded(entry, now);
-        }
+    /// A desktop is looked at by fewer than before. The front says so, and it gains nothing by it.
+    pub(super) fn record_watch_end(&mut self, desktop: &DesktopId, viewers: u32) {
+        let now = self.clock.monotonic();
+        let entry = Entry::by_deskway(self.clock.unix_millis(), What::WatchEnd)
+            .on(desktop)
+            .with(&format!("{viewers} still look at it"));
+        self.connections.journal.record_bounded(entry, now);
     }
 
     /// Whether `event`, which anybody can cause, is to be logged once more in this minute.

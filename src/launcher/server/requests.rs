@@ -27,7 +27,6 @@ impl Server {
         if let Some(deed) = self.deed(asker, &request) {
             self.connections.on_record(asker, deed);
         }
-        self.note_watched(asker, &request);
         let reply = match asker.who {
             Who::Front => self.ask_as_front(asker, request),
             Who::User(uid) => self.ask_as_user(asker, uid, request),
