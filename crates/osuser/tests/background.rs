@@ -107,8 +107,11 @@ fn inheritable() -> Result<(io::PipeReader, OwnedFd), Box<dyn Error>> {
     Ok((reader, rustix::io::dup(&writer)?))
 }
 
-/// The number of this process's session.
+/// The number of this process's session, 0 in a container whose session was begun outside: the
+/// sixth field of proc(5)'s `stat`, since rustix knows no such number.
 fn own_session() -> Result<String, Box<dyn Error>> {
-    let session = rustix::process::getsid(None)?;
-    Ok(session.as_raw_nonzero().to_string())
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, after_name) = stat.rsplit_once(')').ok_or("no name")?;
+    let session = after_name.split_whitespace().nth(3).ok_or("no session")?;
+    Ok(session.to_owned())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
 
-use crate::harness::{Target, exchange, proxy, until, with_patience};
+use crate::harness::{Target, exchange, proxy, session_of, until, with_patience};
 use crate::ledger::case;
 
 case!(timeout_ends_it, || {
@@ -64,12 +64,15 @@ case!(daemon_goes_to_the_background_and_serves, || {
     let mut subject = proxy(&target).in_background().start();
     assert!(subject.process.ended().success());
     exchange(&mut subject.open(), &mut target.accept());
-    let session = rustix::process::getsid(None).unwrap();
+    let session = session_of("self");
     let family = until("the daemon alone", || {
         let family = subject.process.family();
         (family.len() == 1).then_some(family)
     });
-    assert_ne!(rustix::process::getsid(Some(family[0])).unwrap(), session);
+    assert_ne!(
+        session_of(&family[0].as_raw_nonzero().to_string()),
+        session
+    );
 });
 
 case!(a_daemon_that_gets_sigterm_ends, || {

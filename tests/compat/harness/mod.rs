@@ -12,7 +12,7 @@ mod ws;
 
 pub(crate) use answer::{Answer, get, upgrade};
 pub(crate) use cert::{Authority, Pair, client_of, client_with};
-pub(crate) use process::{Process, free_port, python, until};
+pub(crate) use process::{Process, free_port, python, session_of, until};
 pub(crate) use start::{Start, proxy, serving};
 pub(crate) use subject::Subject;
 pub(crate) use target::{Target, exchange, pattern};

@@ -240,6 +240,14 @@ fn is_free(port: u16) -> bool {
     bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
+/// The number of the session that `process` (a number, or `self`) belongs to, 0 in a container
+/// whose session was begun outside. From proc(5), since rustix knows no such number.
+pub(crate) fn session_of(process: &str) -> String {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let (_, after_name) = stat.rsplit_once(')').unwrap();
+    after_name.split_whitespace().nth(3).unwrap().to_owned()
+}
+
 fn all() -> impl Iterator<Item = Pid> {
     fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
