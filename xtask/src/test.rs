@@ -12,6 +12,9 @@ use crate::machine;
 use crate::run;
 use crate::web;
 
+/// What a stage does.
+type Work = fn() -> Result<()>;
+
 /// Everything, as CI runs it.
 pub(crate) fn everything() -> Result<()> {
     if !machine::is_root() {
@@ -27,14 +30,24 @@ pub(crate) fn everything() -> Result<()> {
     stage("pages", pages)?;
     stage("format and lints", format_and_lints)?;
     stage("documents", documents)?;
-    stage("tests", || {
-        run::run(&mut run::cargo(&["test", "--workspace", "--locked"]))
-    })?;
-    stage("conformance", conformance::subset)?;
-    stage("API", api::schemathesis)?;
-    stage("the original of websockify", original_of_websockify)?;
-    stage("machine", || guest::run(&[]))?;
-    stage("browser", || e2e(&[]))
+    // One that fails hides none of the others.
+    let stages: [(&str, Work); 6] = [
+        ("tests", tests),
+        ("conformance", conformance::subset),
+        ("API", api::schemathesis),
+        ("the original of websockify", original_of_websockify),
+        ("machine", || guest::run(&[])),
+        ("browser", || e2e(&[])),
+    ];
+    let failed: Vec<_> = stages
+        .into_iter()
+        .filter_map(|(name, work)| Some((name, stage(name, work).err()?)))
+        .map(|(name, error)| format!("{name}: {error:#}"))
+        .collect();
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join("; "));
+    }
+    Ok(())
 }
 
 /// What is quick: format, lints, the repository's own rules.
@@ -76,6 +89,11 @@ fn format_and_lints() -> Result<()> {
     let machine = ["--package", "deskway", "--test", "machine"];
     let mut clippy = run::cargo(&["clippy", "--locked"]);
     run::run(clippy.args(machine).args(["--", "-D", "warnings"]))
+}
+
+fn tests() -> Result<()> {
+    let tests = ["test", "--workspace", "--locked", "--no-fail-fast"];
+    run::run(&mut run::cargo(&tests))
 }
 
 fn documents() -> Result<()> {
@@ -128,10 +146,11 @@ fn original_of_websockify() -> Result<()> {
 fn stage(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     run::note(&format!("== {name}"));
     let since = Instant::now();
-    work()?;
+    let outcome = work();
+    let how = if outcome.is_ok() { "done" } else { "FAILED" };
     run::note(&format!(
-        "== {name}: done in {} s",
+        "== {name}: {how} in {} s",
         since.elapsed().as_secs()
     ));
-    Ok(())
+    outcome
 }

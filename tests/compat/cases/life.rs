@@ -69,10 +69,7 @@ case!(daemon_goes_to_the_background_and_serves, || {
         let family = subject.process.family();
         (family.len() == 1).then_some(family)
     });
-    assert_ne!(
-        session_of(&family[0].as_raw_nonzero().to_string()),
-        session
-    );
+    assert_ne!(session_of(&family[0].as_raw_nonzero().to_string()), session);
 });
 
 case!(a_daemon_that_gets_sigterm_ends, || {
