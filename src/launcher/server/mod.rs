@@ -6,6 +6,7 @@ mod certificates;
 mod connections;
 mod daily_hours;
 mod errands;
+mod fitting;
 mod idling;
 mod index;
 mod measuring;
