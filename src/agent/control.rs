@@ -175,8 +175,8 @@ impl Control {
 
 /// Root and the owner.
 fn may_ask(peer: &OwnedFd) -> bool {
-    rustix::net::sockopt::socket_peercred(peer)
-        .is_ok_and(|who| who.uid.is_root() || who.uid == rustix::process::geteuid())
+    deskway_osuser::peer(peer.as_fd())
+        .is_ok_and(|who| who.uid == 0 || who.uid == deskway_osuser::own_uid())
 }
 
 fn told(peer: &OwnedFd, status: &[u8]) -> bool {

@@ -38,7 +38,7 @@ pub use process::{
     start_time,
 };
 pub use seqpacket::{
-    Peer, Received, accept, connect, listen, pair, peer, receive, receive_with_descriptor, send,
-    send_with_descriptor,
+    Peer, Received, accept, connect, connect_in, listen, pair, peer, receive,
+    receive_with_descriptor, send, send_with_descriptor,
 };
 pub use signals::{Signals, default_sigchld, reset_signals};

@@ -3,9 +3,10 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
@@ -18,6 +19,8 @@ const BACKLOG: i32 = 64;
 /// Who is at the other end: of a connection, the process that connected or that listened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
+    /// 0 when it is outside of this PID namespace, as somebody on a container's host is; rustix
+    /// has no such number.
     pub pid: i32,
     pub uid: u32,
     pub gid: u32,
@@ -74,16 +77,56 @@ pub fn connect(path: &Path) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// As [`connect`], to the socket of that name in a directory of that account's, whose parent is
+/// not: what the account makes there leads nobody to a socket of somebody else's, by whatever
+/// links.
+///
+/// # Errors
+/// As [`connect`]; also when there is no socket of that name that is the account's own.
+pub fn connect_in(directory: &Path, name: &str, owner: u32) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(directory, flags | OFlags::DIRECTORY, Mode::empty())?;
+    let file = rustix::fs::openat(&directory, name, flags, Mode::empty())?;
+    let found = rustix::fs::fstat(&file)?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::Socket || found.st_uid != owner {
+        return Err(io::Error::other(format!(
+            "`{name}` is no socket of uid {owner}"
+        )));
+    }
+    // What was looked at is connected to, whatever has its name by now.
+    connect(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())))
+}
+
 /// SO_PEERCRED.
 ///
 /// # Errors
 /// When it is not a connected unix socket.
 pub fn peer(socket: BorrowedFd<'_>) -> io::Result<Peer> {
-    let peer = rustix::net::sockopt::socket_peercred(socket)?;
+    let mut peer = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let size = size_of_val(&peer);
+    let mut length = libc::socklen_t::try_from(size).map_err(io::Error::other)?;
+    // SAFETY: the kernel writes at most `length` bytes, which is the size of what is pointed at,
+    // and any bytes are a valid `ucred`.
+    let status = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut length,
+        )
+    };
+    if status != 0 {
+        return Err(io::Error::last_os_error());
+    }
     Ok(Peer {
-        pid: peer.pid.as_raw_nonzero().get(),
-        uid: peer.uid.as_raw(),
-        gid: peer.gid.as_raw(),
+        pid: peer.pid,
+        uid: peer.uid,
+        gid: peer.gid,
     })
 }
 
@@ -208,5 +251,25 @@ mod tests {
         assert!(matches!(next(), Received::Message(16, None)));
         drop(here);
         assert!(matches!(next(), Received::End));
+    }
+
+    #[test]
+    fn of_anothers_directory_its_own_socket_alone_is_connected_to() {
+        let place = tempfile::tempdir().unwrap();
+        let (own, real) = (place.path().join("own"), place.path().join("real"));
+        std::fs::create_dir(&own).unwrap();
+        let listener = listen(&own.join("socket")).unwrap();
+        let _elsewhere = listen(&real).unwrap();
+        std::os::unix::fs::symlink(&real, own.join("link")).unwrap();
+        std::os::unix::fs::symlink(&own, place.path().join("detour")).unwrap();
+        std::fs::write(own.join("file"), "").unwrap();
+        let uid = rustix::process::getuid().as_raw();
+        connect_in(&own, "socket", uid).unwrap();
+        accept(listener.as_fd()).unwrap();
+        for name in ["link", "file", "nothing"] {
+            connect_in(&own, name, uid).unwrap_err();
+        }
+        connect_in(&own, "socket", uid + 1).unwrap_err();
+        connect_in(&place.path().join("detour"), "socket", uid).unwrap_err();
     }
 }

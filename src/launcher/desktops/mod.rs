@@ -7,7 +7,7 @@ mod processor;
 mod running;
 mod start;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::ops::Bound;
 use std::os::fd::BorrowedFd;
@@ -68,6 +68,18 @@ pub(crate) struct Ended {
     pub(crate) cause: &'static str,
 }
 
+impl Past {
+    fn info(&self, desktop: &DesktopId) -> DesktopInfo {
+        DesktopInfo {
+            id: desktop.clone(),
+            profile: Some(self.profile.clone()),
+            state: self.life.state(),
+            active: None,
+            notices: Vec::new(),
+        }
+    }
+}
+
 impl Registry {
     /// The desktop's run, while it has one.
     pub(crate) fn find(&self, desktop: &DesktopId) -> Option<(&RunId, &Running)> {
@@ -122,43 +134,26 @@ impl Registry {
     /// a local account may have the name of an OS account and run as another.
     pub(crate) fn infos(&self, owner: Option<&UserName>, uid: Option<u32>) -> Vec<DesktopInfo> {
         let (unix, now) = (Clock::System.unix(), Clock::System.monotonic());
-        let running = self.running.values().map(|running| {
+        let is_theirs = |desktop: &DesktopId, runs_as| {
+            owner.is_none_or(|owner| desktop.owner == *owner)
+                && uid.is_none_or(|uid| runs_as == uid)
+        };
+        // Of what has ended and runs again, only the run is told of.
+        let mut infos: BTreeMap<&DesktopId, DesktopInfo> = BTreeMap::new();
+        for (desktop, past) in &self.ended {
+            if is_theirs(desktop, past.uid) {
+                infos.insert(desktop, past.info(desktop));
+            }
+        }
+        for running in self.running.values() {
             let uid = running.owner.os.uid;
-            let active = running.is_used().then(|| running.active(unix, now));
-            let told = (running.life(), running.notices.list().to_vec(), active);
-            (&running.desktop, uid, &running.profile, told)
-        });
-        let runs: BTreeSet<&DesktopId> = self.running.values().map(|it| &it.desktop).collect();
-        let ended = self
-            .ended
-            .iter()
-            .filter(|(desktop, _)| !runs.contains(desktop))
-            .map(|(desktop, past)| {
-                (
-                    desktop,
-                    past.uid,
-                    &past.profile,
-                    (&past.life, Vec::new(), None),
-                )
-            });
-        let mut infos: Vec<DesktopInfo> = running
-            .chain(ended)
-            .filter(|(desktop, runs_as, ..)| {
-                owner.is_none_or(|owner| desktop.owner == *owner)
-                    && uid.is_none_or(|uid| *runs_as == uid)
-            })
-            .map(
-                |(desktop, _, profile, (life, notices, active))| DesktopInfo {
-                    id: desktop.clone(),
-                    profile: Some(profile.clone()),
-                    state: life.state(),
-                    active,
-                    notices,
-                },
-            )
-            .collect();
-        infos.sort_by(|one, other| one.id.cmp(&other.id));
-        infos
+            if is_theirs(&running.desktop, uid) {
+                infos.insert(&running.desktop, running.info(unix, now));
+            } else {
+                infos.remove(&running.desktop);
+            }
+        }
+        infos.into_values().collect()
     }
 
     /// The desktops of which something is to be done now, or asked, since nobody uses them.
@@ -247,12 +242,11 @@ impl Registry {
         times.flatten().min()
     }
 
-    /// Whose agent is to be connected to first of those that are due: one that somebody waits
-    /// for, else who has waited longest.
+    /// Whose agent is to be connected to first of those that are due: who has waited longest.
     pub(crate) fn unconnected(&self, now: Instant) -> Option<RunId> {
         let times = self.running.iter().filter_map(|(id, running)| {
             let at = running.connect_at.filter(|at| *at <= now)?;
-            Some((!running.is_wanted, at, id))
+            Some((at, id))
         });
         times.min().map(|(.., id)| id.clone())
     }

@@ -20,7 +20,7 @@ use crate::launcher::place::RunId;
 use crate::launcher::protocol::Measure;
 use crate::launcher::restarts::Again;
 use crate::launcher::session_child::{Record, Report};
-use crate::model::{DesktopId, EndCause, Exit, Geometry, ProfileId};
+use crate::model::{DesktopId, DesktopInfo, EndCause, Exit, Geometry, ProfileId};
 
 /// Most bytes of a report of a session child.
 const MAX_REPORT: usize = 64 * 1024;
@@ -60,8 +60,6 @@ pub(crate) struct Running {
     is_adopted: bool,
     /// From when on its agent is to be connected to (again).
     pub(crate) connect_at: Option<Instant>,
-    /// Somebody waits to see it: its agent comes before others.
-    pub(crate) is_wanted: bool,
     /// The end of the log, when the session child has told it.
     log: String,
     stop: Stop,
@@ -126,7 +124,6 @@ impl Running {
             agent: None,
             is_adopted: false,
             connect_at: None,
-            is_wanted: false,
             log: String::new(),
             stop: Stop::NotAsked,
             meter: Meter::new(),
@@ -158,7 +155,6 @@ impl Running {
             agent: None,
             is_adopted: true,
             connect_at: None,
-            is_wanted: false,
             log: String::new(),
             stop: Stop::NotAsked,
             meter: Meter::adopted(),
@@ -182,6 +178,16 @@ impl Running {
 
     pub(crate) fn life(&self) -> &Lifecycle {
         &self.life
+    }
+
+    pub(super) fn info(&self, unix: u64, now: Instant) -> DesktopInfo {
+        DesktopInfo {
+            id: self.desktop.clone(),
+            profile: Some(self.profile.clone()),
+            state: self.life.state(),
+            active: self.is_used().then(|| self.active(unix, now)),
+            notices: self.notices.list().to_vec(),
+        }
     }
 
     /// What there is to count since this was asked last.

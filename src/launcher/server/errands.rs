@@ -233,6 +233,22 @@ impl Server {
         }
     }
 
+    /// Connects to the agent of a desktop that runs already, which should listen; with a child for
+    /// each of thousands, the last one would wait for long.
+    pub(super) fn reach_agent(&mut self, run: &RunId) {
+        let now = self.clock.monotonic();
+        let run_dir = self.place.run_dir(run);
+        let Some(running) = self.desktops.get_mut(run) else {
+            return;
+        };
+        let uid = running.owner.os.uid;
+        let agent = deskway_osuser::connect_in(&run_dir, AGENT_SOCKET, uid);
+        if let Err(error) = agent.and_then(|agent| running.connect(agent, now)) {
+            tracing::debug!(%run, %error, "the agent cannot be reached yet");
+            running.connect_at = Some(now);
+        }
+    }
+
     /// Connects to the desktop's agent as its owner, as soon as it listens and there is a place.
     pub(super) fn connect_agent(&mut self, run: &RunId) {
         let now = self.clock.monotonic();

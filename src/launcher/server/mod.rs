@@ -255,14 +255,9 @@ impl Server {
             .desktops
             .adopt(&self.place, &self.cgroups)
             .map_err(Error::Files)?;
-        let now = self.clock.monotonic();
-        // Whoever waits for one of them can say so before all of their agents are connected to.
-        self.dial();
         for id in adopted {
             tracing::info!(%id, "a desktop that was running already");
-            if let Some(running) = self.desktops.get_mut(&id) {
-                running.connect_at = Some(now);
-            }
+            self.reach_agent(&id);
         }
         for id in dead {
             self.sweep(&id);

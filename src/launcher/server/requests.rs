@@ -467,9 +467,6 @@ impl Server {
                 Ok(None)
             }
             Some(true) | None => {
-                if let Some(running) = self.desktops.get_mut(&run) {
-                    running.is_wanted = true;
-                }
                 let until = self.clock.monotonic() + self.config.desktops.screen_timeout;
                 self.await_state(Waiting {
                     asker,
