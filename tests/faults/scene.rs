@@ -43,7 +43,7 @@ impl Scene {
         fs::write(&file, format!("{text}{config}")).unwrap();
         prepare(folder.path());
         let mut up = command(&folder.path().join("deskway"));
-        up.args(["up", "--listen", "127.0.0.1:0", "--stop-desktops-on-exit"]);
+        up.args(["up", "--listen", "127.0.0.1:0"]);
         Self(Gateway::run(folder, &mut up))
     }
 
