@@ -13,6 +13,8 @@ use tempfile::TempDir;
 const DESKWAY: &str = env!("CARGO_BIN_EXE_deskway");
 const DONE: Option<i32> = Some(0);
 const FAILED: Option<i32> = Some(1);
+/// By which systemd knows that to start it again changes nothing.
+const WRONG_CONFIGURATION: Option<i32> = Some(78);
 const WRONG_USAGE: Option<i32> = Some(2);
 
 #[test]
@@ -119,19 +121,19 @@ fn a_wrong_file_stops_every_command_that_reads_it() {
     let place = TempDir::new().unwrap();
     let file = place.path().join("deskway.toml");
     fs::write(&file, "[server]\nlisten = \"here\"\n").unwrap();
-    let commands: [&[&str]; 5] = [
-        &["user", "list"],
-        &["desktop", "list"],
-        &["up"],
-        &["serve"],
-        &["launcher"],
+    let commands: [(&[&str], Option<i32>); 5] = [
+        (&["user", "list"], FAILED),
+        (&["desktop", "list"], FAILED),
+        (&["up"], WRONG_CONFIGURATION),
+        (&["serve"], WRONG_CONFIGURATION),
+        (&["launcher"], WRONG_CONFIGURATION),
     ];
-    for command in commands {
+    for (command, status) in commands {
         let mut args = command.to_vec();
         let file = text(&file);
         args.extend(["--config", &file]);
         let output = run(&args);
-        assert_eq!(output.status.code(), FAILED, "{command:?}");
+        assert_eq!(output.status.code(), status, "{command:?}");
         assert!(
             err(&output).contains("deskway.toml:2:10"),
             "{}",

@@ -43,7 +43,7 @@ use crate::websockify::Flags;
 #[derive(Debug, Parser)]
 #[command(name = "deskway", version, disable_help_subcommand = true)]
 #[command(
-    after_help = "Exit status: 0 done, 1 something went wrong (the reason is on standard error), 2 wrong usage."
+    after_help = "Exit status: 0 done, 1 something went wrong (the reason is on standard error), 2 wrong usage; of what serves, 78: its configuration file is wrong."
 )]
 pub struct Cli {
     #[command(subcommand)]

@@ -79,6 +79,18 @@ fn a_reload_reads_the_configuration_again_in_the_same_process() {
 }
 
 #[test]
+fn a_wrong_configuration_is_told_once_and_not_tried_again() {
+    let _ended = Service;
+    configure("[brand]\nnaem = \"Quartz Lab\"");
+    run("systemctl", &["start", "deskway.service"]);
+    until("the failure", || {
+        (property("ActiveState") == "failed").then_some(())
+    });
+    assert_eq!(property("ExecMainStatus"), "78");
+    assert_eq!(property("NRestarts"), "0");
+}
+
+#[test]
 fn a_desktop_and_its_owners_sign_in_outlive_restart_and_stop() {
     let alice = Person::new("restart");
     let _service = Service::start();
