@@ -1,5 +1,6 @@
 //! What a running desktop takes, read from its control group now and then.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::cgroup::{Cgroups, Group};
@@ -8,6 +9,8 @@ use crate::model::Usage;
 
 /// For so long after the kernel ended a program, a pillar's end counts as of the same cause.
 const RECENT: Duration = Duration::from_secs(10);
+/// Most of them that are remembered: one may be followed by another before the end is heard of.
+const MAX_KILLS: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -21,7 +24,8 @@ pub(crate) struct Meter {
     refused: Option<u64>,
     /// Programs that the kernel ended so far, as the group counts and as has been noticed.
     killed: Option<u64>,
-    last_kill: Option<Kill>,
+    /// The last few of them, the newest last.
+    kills: VecDeque<Kill>,
 }
 
 /// That the kernel ended a program because the desktop had reached its memory limit.
@@ -60,7 +64,7 @@ impl Meter {
             cpu: None,
             refused: None,
             killed: None,
-            last_kill: None,
+            kills: VecDeque::new(),
         }
     }
 
@@ -137,13 +141,18 @@ impl Meter {
             limit: known.or_else(max)?,
             at: now,
         };
-        self.last_kill = Some(kill.clone());
+        if self.kills.len() >= MAX_KILLS {
+            self.kills.pop_front();
+        }
+        self.kills.push_back(kill.clone());
         Some(kill)
     }
 
-    pub(super) fn recent_kill(&self, now: Instant) -> Option<&Kill> {
-        let kill = self.last_kill.as_ref();
-        kill.filter(|kill| now.saturating_duration_since(kill.at) <= RECENT)
+    /// The last program that was ended a moment ago, of those that `picks` picks.
+    pub(super) fn recent_kill(&self, now: Instant, picks: impl Fn(&str) -> bool) -> Option<&Kill> {
+        let is_recent = |kill: &&Kill| now.saturating_duration_since(kill.at) <= RECENT;
+        let mut kills = self.kills.iter().rev().filter(is_recent);
+        kills.find(|kill| picks(&kill.program))
     }
 }
 
@@ -176,6 +185,19 @@ mod tests {
             share(seconds(1), seconds(3), then + seconds(5), then),
             Some(0)
         );
+    }
+
+    #[test]
+    fn a_program_that_was_ended_is_found_behind_another() {
+        let (mut meter, now) = (Meter::new(), Instant::now());
+        meter.usage.memory_max = Some(1);
+        meter.kill("Xtigervnc".to_owned(), now).unwrap();
+        meter.kill("tail".to_owned(), now).unwrap();
+        let of = |kill: Option<&Kill>| kill.map(|kill| kill.program.clone());
+        let screen = |name: &str| name == "Xtigervnc";
+        assert_eq!(of(meter.recent_kill(now, |_| true)).unwrap(), "tail");
+        assert_eq!(of(meter.recent_kill(now, screen)).unwrap(), "Xtigervnc");
+        assert_eq!(of(meter.recent_kill(now + RECENT * 2, screen)), None);
     }
 
     #[test]

@@ -465,23 +465,22 @@ impl Running {
 
     /// `said`, or that the kernel has just ended what the desktop cannot do without.
     fn cause(&self, said: EndCause) -> EndCause {
-        let by_kill = matches!(
-            said,
-            EndCause::AgentDied
-                | EndCause::SessionDied { how: KILLED, .. }
-                | EndCause::ScreenDied { how: KILLED }
-        );
+        let now = Instant::now();
         // A session ends by itself when its screen is gone, and may be heard of first.
-        let by_screen = matches!(said, EndCause::SessionDied { .. });
-        match self.meter.recent_kill(Instant::now()) {
-            Some(kill) if by_kill || by_screen && is_x_server(&kill.program) => {
-                EndCause::OutOfMemory {
-                    program: kill.program.clone(),
-                    limit: kill.limit,
-                }
+        let screen = self.meter.recent_kill(now, is_x_server);
+        let kill = match said {
+            EndCause::AgentDied
+            | EndCause::SessionDied { how: KILLED, .. }
+            | EndCause::ScreenDied { how: KILLED } => {
+                screen.or_else(|| self.meter.recent_kill(now, |_| true))
             }
-            _ => said,
-        }
+            EndCause::SessionDied { .. } => screen,
+            _ => None,
+        };
+        kill.map_or(said, |kill| EndCause::OutOfMemory {
+            program: kill.program.clone(),
+            limit: kill.limit,
+        })
     }
 
     fn apply(&mut self, event: Event, unix: u64) {
