@@ -146,6 +146,17 @@ impl Gateway {
         })
     }
 
+    /// Freezes a desktop, as root may.
+    pub(crate) fn freeze(&self, desktop: &str) -> Result<()> {
+        let mut freeze = Command::new(&self.program);
+        freeze.args(["desktop", "freeze", desktop, "--config"]);
+        let output = freeze.arg(self.folder.join("deskway.toml")).output()?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
     pub(crate) fn sign_in(&self, account: &Account) -> Result<Person> {
         let mut person = Person {
             address: self.address,

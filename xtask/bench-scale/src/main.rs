@@ -43,6 +43,8 @@ const START_WITHIN: Duration = Duration::from_secs(90);
 const FIND_WITHIN: Duration = Duration::from_secs(30);
 /// A role that has lived so long is started again without a pause.
 const STABLE: Duration = Duration::from_secs(6);
+/// Most desktops that are visited to see how soon there is a picture.
+const MOST_VISITED: usize = 10;
 /// How long what was just done may still be felt.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -85,7 +87,13 @@ fn run(flags: &[&str]) -> Result<()> {
 
 fn measure(gateway: &Gateway, account: &Account, extent: &Extent) -> Result<Report> {
     let person = gateway.sign_in(account)?;
+    // The roles are as they will be later: such as have found what was there before them.
+    pause(STABLE);
+    gateway.kill_roles()?;
+    found_again(gateway, 0)?;
+    at_ease(gateway)?;
     let empty = process::memory(&gateway.processes()?)?;
+    let own_when_empty = process::own_memory(&gateway.processes()?)?;
 
     let began = Instant::now();
     for number in 0..extent.real {
@@ -96,16 +104,15 @@ fn measure(gateway: &Gateway, account: &Account, extent: &Extent) -> Result<Repo
     })?;
     let starts_per_second = rate(extent.real, began.elapsed());
     note(&format!("{starts_per_second:.1} starts/s"));
-    process::wait_until_still(&[gateway.pid()], START_WITHIN)?;
-    pause(SETTLE);
-    let with_real = process::memory(&gateway.processes()?)?;
+    at_ease(gateway)?;
+    let with_real = process::own_memory(&gateway.processes()?)?;
     let beside = process::memory(&gateway.session_processes()?)?;
 
     let viewers: Vec<Viewer> = (0..extent.real)
         .map(|number| Viewer::open(&person, Some(&name(number))))
         .collect::<Result<_>>()?;
     pause(SETTLE);
-    let watched = process::memory(&gateway.processes()?)?;
+    let watched = process::own_memory(&gateway.processes()?)?;
     let meter = Meter::start(gateway.processes()?)?;
     let began = Instant::now();
     pause(extent.rest);
@@ -114,21 +121,24 @@ fn measure(gateway: &Gateway, account: &Account, extent: &Extent) -> Result<Repo
     for viewer in viewers {
         viewer.leave()?;
     }
+    let pictures = pictures(gateway, &person, extent)?;
+    note(&format!("{pictures}"));
 
     let fakes = Fakes::make(&gateway.run_dir(), account, extent.fake)?;
     gateway.kill_roles()?;
     let all = extent.real + extent.fake;
-    let first = found_again(gateway, &person, all)?;
+    let first = found_and_opened(gateway, &person, all)?;
     note(&format!("{first}"));
     pause(STABLE);
-    process::wait_until_still(&[gateway.pid()], FIND_WITHIN)?;
-    let with_all = process::memory(&gateway.processes()?)?;
+    at_ease(gateway)?;
+    let with_all = process::own_memory(&gateway.processes()?)?;
     let meter = Meter::start(gateway.processes()?)?;
     let began = Instant::now();
     pause(extent.rest / 2);
     let rest_of_all = meter.seconds()? / began.elapsed().as_secs_f64();
     gateway.kill_roles()?;
-    let again = found_again(gateway, &person, all)?;
+    let again = found_and_opened(gateway, &person, all)?;
+    note(&format!("{again}"));
     for number in 0..extent.real {
         person.stop(&name(number))?;
     }
@@ -137,11 +147,12 @@ fn measure(gateway: &Gateway, account: &Account, extent: &Extent) -> Result<Repo
         real: extent.real,
         fake: extent.fake,
         empty,
-        per_desktop: share(with_all.saturating_sub(empty), all),
-        per_real: share(with_real.saturating_sub(empty), extent.real),
+        per_desktop: share(with_all.saturating_sub(own_when_empty), all),
+        per_real: share(with_real.saturating_sub(own_when_empty), extent.real),
         beside: share(beside, extent.real),
         per_viewer: share(watched.saturating_sub(with_real), extent.real),
         at_rest,
+        pictures,
         rest_of_all,
         starts_per_second,
         found: [first, again],
@@ -167,8 +178,71 @@ impl std::fmt::Display for Found {
     }
 }
 
-/// Waits until all are listed, all are ready, and the person's own fake one can be opened.
-fn found_again(gateway: &Gateway, person: &gateway::Person, all: usize) -> Result<Found> {
+/// How long a viewer waited for its first picture: the middle one, and the longest.
+#[derive(Clone, Copy, Debug)]
+struct Pictures {
+    running: [Duration; 2],
+    frozen: [Duration; 2],
+}
+
+impl std::fmt::Display for Pictures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [[running, longest], [frozen, most]] =
+            [self.running, self.frozen].map(|it| it.map(|it| it.as_secs_f64() * 1000.0));
+        write!(
+            f,
+            "a running desktop: {running:.0} ms, at most {longest:.0} ms; a frozen one: \
+             {frozen:.0} ms, at most {most:.0} ms"
+        )
+    }
+}
+
+/// Visits real desktops, one after the other: first as they run, then frozen.
+fn pictures(gateway: &Gateway, person: &gateway::Person, extent: &Extent) -> Result<Pictures> {
+    let visited = 0..extent.real.min(MOST_VISITED);
+    let visit = |number| {
+        let began = Instant::now();
+        let viewer = Viewer::open(person, Some(&name(number)))?;
+        viewer.first_picture(FIND_WITHIN)?;
+        let took = began.elapsed();
+        viewer.leave().map(|()| took)
+    };
+    let running = visited.clone().map(visit).collect::<Result<Vec<_>>>()?;
+    for number in visited.clone() {
+        gateway.freeze(&format!("{}/{}", person.name, name(number)))?;
+    }
+    pause(SETTLE);
+    let frozen = visited.map(visit).collect::<Result<Vec<_>>>()?;
+    let [running, frozen] = [running, frozen].map(|mut times| {
+        times.sort_unstable();
+        let at = |index: usize| times.get(index).copied().unwrap_or_default();
+        [at(times.len() / 2), at(times.len().saturating_sub(1))]
+    });
+    Ok(Pictures { running, frozen })
+}
+
+/// Waits until what was just done is not felt any more.
+fn at_ease(gateway: &Gateway) -> Result<()> {
+    process::wait_until_still(&[gateway.pid()], START_WITHIN)?;
+    pause(SETTLE);
+    Ok(())
+}
+
+/// Waits until all are listed and all are ready.
+fn found_again(gateway: &Gateway, all: usize) -> Result<[Duration; 2]> {
+    let began = Instant::now();
+    let count = |wanted: fn(&gateway::Listed) -> usize| {
+        until("all desktops", FIND_WITHIN, || {
+            let enough = gateway.list().is_ok_and(|listed| wanted(&listed) >= all);
+            Ok(enough.then_some(()))
+        })
+        .map(|()| began.elapsed())
+    };
+    Ok([count(|listed| listed.all)?, count(|listed| listed.ready)?])
+}
+
+/// Waits for the same, and until the person's own fake one can be opened.
+fn found_and_opened(gateway: &Gateway, person: &gateway::Person, all: usize) -> Result<Found> {
     let began = Instant::now();
     std::thread::scope(|scope| {
         let opened = scope.spawn(|| {
@@ -182,15 +256,7 @@ fn found_again(gateway: &Gateway, person: &gateway::Person, all: usize) -> Resul
             )
             .map(|()| began.elapsed())
         });
-        let count = |wanted: fn(&gateway::Listed) -> usize| {
-            until("all desktops", FIND_WITHIN, || {
-                let enough = gateway.list().is_ok_and(|listed| wanted(&listed) >= all);
-                Ok(enough.then_some(()))
-            })
-            .map(|()| began.elapsed())
-        };
-        let listed = count(|listed| listed.all)?;
-        let ready = count(|listed| listed.ready)?;
+        let [listed, ready] = found_again(gateway, all)?;
         let opened = opened.join();
         let opened = opened.map_err(|_| anyhow::anyhow!("a thread has panicked"))??;
         Ok(Found {

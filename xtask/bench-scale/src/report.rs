@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::Found;
+use crate::{Found, Pictures};
 
 /// Of one core, with the real desktops watched.
 const MOST_AT_REST: f64 = 0.005;
-/// Until all desktops are listed and one can be opened.
+/// Until all desktops are listed and ready, and one can be opened.
 const FIND_WITHIN: Duration = Duration::from_secs(2);
+/// Until a frozen desktop's picture is there.
+const PICTURE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Bytes, shares of one core, and times.
 pub(crate) struct Report {
@@ -22,6 +24,7 @@ pub(crate) struct Report {
     pub(crate) beside: u64,
     pub(crate) per_viewer: u64,
     pub(crate) at_rest: f64,
+    pub(crate) pictures: Pictures,
     pub(crate) rest_of_all: f64,
     pub(crate) starts_per_second: f64,
     pub(crate) found: [Found; 2],
@@ -34,8 +37,11 @@ impl Report {
         if self.at_rest > MOST_AT_REST {
             missed.push("processor at rest");
         }
-        let found = |it: &Found| it.listed.max(it.opened) <= FIND_WITHIN;
-        if !self.found.iter().any(found) {
+        if self.pictures.frozen.iter().any(|it| *it > PICTURE_WITHIN) {
+            missed.push("picture of a frozen desktop");
+        }
+        let found = |it: &Found| it.ready.max(it.opened) <= FIND_WITHIN;
+        if !self.found.iter().all(found) {
             missed.push("desktops found again");
         }
         if !missed.is_empty() {
@@ -84,6 +90,11 @@ impl fmt::Display for Report {
             &format!("gateway's processor, {real} idle desktops watched (goal ≤ 0.5 %)"),
             &rest,
         )?;
+        row(
+            f,
+            "first picture (goal for a frozen one ≤ 1 s)",
+            &self.pictures.to_string(),
+        )?;
         let rest = format!("{:.2} % of a core", self.rest_of_all * 100.0);
         row(f, &format!("the same, {all} desktops and no viewer"), &rest)?;
         row(
@@ -118,7 +129,7 @@ mod tests {
         let seconds = Duration::from_secs;
         let found = |listed, opened| Found {
             listed: seconds(listed),
-            ready: seconds(9),
+            ready: seconds(listed),
             opened: seconds(opened),
         };
         let mut report = Report {
@@ -132,12 +143,18 @@ mod tests {
             at_rest: 0.005,
             rest_of_all: 1.0,
             starts_per_second: 0.0,
-            found: [found(3, 1), found(1, 2)],
+            pictures: Pictures {
+                running: [seconds(3); 2],
+                frozen: [seconds(0), seconds(1)],
+            },
+            found: [found(2, 1), found(1, 2)],
         };
         assert!(report.judge().is_ok());
         report.found[1] = found(1, 3);
         report.at_rest = 0.006;
+        report.pictures.frozen[1] = seconds(2);
         let error = report.judge().unwrap_err().to_string();
-        assert!(error.contains("rest") && error.contains("found"), "{error}");
+        let all = ["rest", "found", "picture"];
+        assert!(all.iter().all(|it| error.contains(it)), "{error}");
     }
 }

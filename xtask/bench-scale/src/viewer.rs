@@ -3,6 +3,7 @@
 
 use std::io::{BufReader, Read, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ const PONG: u8 = 10;
 pub(crate) struct Viewer {
     stream: TcpStream,
     reader: Option<JoinHandle<Result<()>>>,
+    pictures: Receiver<()>,
 }
 
 impl Viewer {
@@ -53,12 +55,23 @@ impl Viewer {
         if socket.take(VERSION.len())? != VERSION {
             bail!("no VNC server answers");
         }
+        let (seen, pictures) = mpsc::sync_channel(1);
         let reader = name.map(|_| socket.greet()).transpose()?.map(|()| {
             // From now on it may be silent.
-            std::thread::spawn(move || socket.watch())
+            std::thread::spawn(move || socket.watch(&seen))
         });
         stream.set_read_timeout(None)?;
-        Ok(Self { stream, reader })
+        Ok(Self {
+            stream,
+            reader,
+            pictures,
+        })
+    }
+
+    /// Waits until something of the screen has come.
+    pub(crate) fn first_picture(&self, within: Duration) -> Result<()> {
+        let seen = self.pictures.recv_timeout(within);
+        seen.context("no picture comes")
     }
 
     pub(crate) fn leave(mut self) -> Result<()> {
@@ -123,11 +136,15 @@ impl Socket {
     }
 
     /// Takes what comes, and answers pings, until the gateway closes.
-    fn watch(mut self) -> Result<()> {
+    fn watch(mut self, seen: &SyncSender<()>) -> Result<()> {
         self.reader.get_ref().set_read_timeout(None)?;
         loop {
             if self.frame()? == CLOSE {
                 return Ok(());
+            }
+            if !self.unread.is_empty() {
+                // The first is all that is waited for.
+                _ = seen.try_send(());
             }
             self.unread.clear();
         }
