@@ -414,6 +414,8 @@ impl Running {
                 Ok(Received::Message(length, _)) => {
                     let report = buffer.get(..length).map(postcard::from_bytes);
                     match report {
+                        // Once it is up, its agent says how it ended.
+                        Some(Ok(Report::Refused(_))) if self.was_ready => {}
                         Some(Ok(Report::Refused(cause))) => {
                             let log = String::new();
                             self.apply(Event::Refused(End { cause, log }), unix);

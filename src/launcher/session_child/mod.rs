@@ -6,6 +6,7 @@
 //! SIGTERM tells it to kill the agent. It listens to nobody else.
 
 mod environment;
+mod last_words;
 mod leftovers;
 mod record;
 mod rlimits;
@@ -109,7 +110,10 @@ fn live(order: &Order, reports: &OwnedFd, signals: &Signals) -> io::Result<()> {
     let (group, lived) = match group {
         Ok(group) => {
             let lived = start_agent(order, reports, from_pam, group.as_ref());
-            let lived = lived.map(|agent| wait(&agent, signals, group.as_ref()));
+            let lived = lived.map(|(agent, words)| {
+                wait(&agent, signals, group.as_ref());
+                words
+            });
             (group, lived)
         }
         Err(error) => (None, Err(error)),
@@ -119,7 +123,10 @@ fn live(order: &Order, reports: &OwnedFd, signals: &Signals) -> io::Result<()> {
         // Nobody is left who could be told; the session is over either way.
         drop(session.close_session());
     }
-    lived
+    if let Some(error) = last_words::read(lived?) {
+        report(reports, &Report::Refused(EndCause::ScreenFailed { error }));
+    }
+    Ok(())
 }
 
 fn open_session(order: &Order) -> io::Result<Option<Pam>> {
@@ -145,12 +152,13 @@ fn open_session(order: &Order) -> io::Result<Option<Pam>> {
     Ok(Some(pam))
 }
 
+/// The agent, and the file that it says in why it could not begin.
 fn start_agent(
     order: &Order,
     reports: &OwnedFd,
     from_pam: Vec<(String, String)>,
     group: Option<&Group>,
-) -> io::Result<Child> {
+) -> io::Result<(Child, File)> {
     let run_dir = order.place.run_dir(&order.id);
     let env = environment::whole(&order.owner, &run_dir, from_pam, &order.spec.env);
     let spec = Spec {
@@ -158,10 +166,10 @@ fn start_agent(
         ..order.spec.clone()
     };
     let spec = in_memory(&serde_json::to_vec(&spec)?)?;
-    let null: OwnedFd = File::options().write(true).open("/dev/null")?.into();
-    let keep = [spec.as_fd(), null.as_fd(), reports.as_fd()];
-    deskway_osuser::run_in_child(&keep, || {
-        let failed = become_agent(order, &run_dir, env, &spec, &null, group);
+    let words = in_memory(&[])?;
+    let keep = [spec.as_fd(), words.as_fd(), reports.as_fd()];
+    let agent = deskway_osuser::run_in_child(&keep, || {
+        let failed = become_agent(order, &run_dir, env, &spec, &words, group);
         report(
             reports,
             &Report::Refused(EndCause::AccountFailed {
@@ -169,7 +177,8 @@ fn start_agent(
             }),
         );
         71
-    })
+    })?;
+    Ok((agent, words.into()))
 }
 
 /// In the child that becomes the agent; returns when it could not.
@@ -178,7 +187,7 @@ fn become_agent(
     run_dir: &std::path::Path,
     env: Vec<(String, String)>,
     spec: &OwnedFd,
-    null: &OwnedFd,
+    words: &OwnedFd,
     group: Option<&Group>,
 ) -> io::Error {
     let ready = || -> io::Result<Program> {
@@ -205,7 +214,7 @@ fn become_agent(
                 .collect(),
             directory: directory(&order.owner),
             stdin: spec.try_clone()?,
-            output: null.try_clone()?,
+            output: words.try_clone()?,
         })
     };
     match ready() {
