@@ -37,6 +37,9 @@ mod tests {
         assert_eq!(told(b""), None);
         let reason = told(b"deskway: no\x1b[31m room\n").unwrap();
         assert_eq!(reason, "no?[31m room");
-        assert_eq!(told("x".repeat(100_000).as_bytes()).unwrap().len(), MAX_TOLD);
+        assert_eq!(
+            told("x".repeat(100_000).as_bytes()).unwrap().len(),
+            MAX_TOLD
+        );
     }
 }
