@@ -10,6 +10,9 @@ use super::websocket::MAX_REASON;
 pub enum CloseCause {
     /// The desktop was stopped by its owner or an admin.
     Stopped,
+    /// The desktop was ended by the rules of its machine; `why` is a sentence, `word` is for the
+    /// metrics.
+    RanOut { word: &'static str, why: String },
     /// The desktop died; the sentence or clause says of what.
     Crashed(String),
     /// The person logged out inside the desktop.
@@ -61,7 +64,7 @@ impl CloseCause {
             Self::TooBig => 1009,
             Self::Unreachable | Self::UnreachableFor(_) | Self::TargetRefused => 1011,
             Self::Restarting => 1012,
-            Self::Stopped => 4001,
+            Self::Stopped | Self::RanOut { .. } => 4001,
             Self::Crashed(_) => 4002,
             Self::LoggedOut => 4003,
             Self::SignedOut => 4401,
@@ -75,6 +78,7 @@ impl CloseCause {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
+            Self::RanOut { word, .. } => word,
             Self::Crashed(_) => "crashed",
             Self::LoggedOut => "logged_out",
             Self::SignedOut => "signed_out",
@@ -95,6 +99,7 @@ impl CloseCause {
     pub fn reason(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Stopped => "The desktop was stopped.",
+            Self::RanOut { why, .. } => return capital(why),
             Self::Crashed(cause) => return sentence("The desktop crashed", cause),
             Self::LoggedOut => "You logged out of the desktop.",
             Self::SignedOut => "You signed out.",

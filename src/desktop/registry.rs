@@ -44,6 +44,8 @@ pub enum Ended {
     Stopped,
     /// The person logged out inside it.
     LoggedOut,
+    /// Nobody used it, or its owner's hours were used up: Deskway ended it.
+    RanOut(EndCause),
     /// The desktop failed.
     Crashed(EndCause),
     /// The sign-in is over.
@@ -375,6 +377,7 @@ fn why_ended(known: &Known, desktop: &DesktopId) -> Option<Ended> {
             Some(match cause {
                 EndCause::Stopped => Ended::Stopped,
                 EndCause::LoggedOut => Ended::LoggedOut,
+                EndCause::Unused { .. } | EndCause::HoursUsedUp => Ended::RanOut(cause.clone()),
                 other => Ended::Crashed(other.clone()),
             })
         }

@@ -26,7 +26,7 @@ use crate::auth::Identity;
 use crate::bridge;
 use crate::bridge::{CloseCause, Passage, Traffic};
 use crate::desktop::{Ended, LauncherError, NewViewer, Opened, Seat};
-use crate::launcher::protocol::{Greeting, Refusal};
+use crate::launcher::protocol::{Greeting, Refusal, cause_word};
 use crate::listen;
 use crate::listen::{Connection, Upgraded};
 use crate::model::{DesktopId, Rights};
@@ -272,6 +272,10 @@ fn told(why: Ended) -> CloseCause {
     match why {
         Ended::Stopped => CloseCause::Stopped,
         Ended::LoggedOut => CloseCause::LoggedOut,
+        Ended::RanOut(cause) => CloseCause::RanOut {
+            word: cause_word(&cause),
+            why: cause.to_string(),
+        },
         Ended::Crashed(cause) => CloseCause::Crashed(cause.to_string()),
         Ended::SignedOut => CloseCause::SignedOut,
         Ended::Replaced => CloseCause::Replaced,

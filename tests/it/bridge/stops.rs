@@ -12,6 +12,14 @@ async fn each_cause_reaches_the_browser_with_its_code_and_sentence() {
     let causes = [
         (CloseCause::Stopped, 4001, "The desktop was stopped."),
         (
+            CloseCause::RanOut {
+                word: "unused",
+                why: "The desktop was ended because nobody had used it.".to_owned(),
+            },
+            4001,
+            "The desktop was ended because nobody had used it.",
+        ),
+        (
             CloseCause::Crashed("the screen ended with signal 9".to_owned()),
             4002,
             "The desktop crashed: the screen ended with signal 9.",

@@ -178,20 +178,31 @@ async fn a_day_at_the_office_is_counted_and_names_nobody() {
 async fn crashes_and_refusals_are_counted_by_cause() {
     let mut house = House::open().await;
     let (alice, watcher) = (house.alice().await, house.browser());
-    let mut socket = alice.websocket(SOCKET).await;
-    let (_, screen) = house.screens.next().await;
-    let cause = EndCause::AgentDied;
     let log = String::new();
-    house
-        .world
-        .set("alice", DesktopState::Failed { cause, log, at: 2 });
-    house.launcher().say(house.world.desktops_of("alice")).await;
-    drop(screen);
-    assert_eq!(soon(socket.closed()).await.unwrap().code, Some(4002));
-    drop(socket);
-    let crashed = "deskway_viewer_ends_total{cause=\"crashed\"}";
-    soon(async { while !scrape(&watcher).await.contains(crashed) {} }).await;
-    until(&watcher, crashed, 1.0).await;
+    let cause = EndCause::AgentDied;
+    let crashed = DesktopState::Failed { cause, log, at: 2 };
+    let cause = EndCause::Unused { seconds: 60 };
+    let unused = DesktopState::Gone { cause, at: 3 };
+    let cause = EndCause::HoursUsedUp;
+    let used_up = DesktopState::Gone { cause, at: 4 };
+    for (state, code, word) in [
+        (crashed, 4002, "crashed"),
+        (unused, 4001, "unused"),
+        (used_up, 4001, "hours_used_up"),
+    ] {
+        house.world.set("alice", DesktopState::Ready { since: 1 });
+        alice.get("/api/v1/desktops").await;
+        let mut socket = alice.websocket(SOCKET).await;
+        let (_, screen) = house.screens.next().await;
+        house.world.set("alice", state);
+        house.launcher().say(house.world.desktops_of("alice")).await;
+        drop(screen);
+        assert_eq!(soon(socket.closed()).await.unwrap().code, Some(code));
+        drop(socket);
+        let ended = format!("deskway_viewer_ends_total{{cause=\"{word}\"}}");
+        soon(async { while !scrape(&watcher).await.contains(&ended) {} }).await;
+        until(&watcher, &ended, 1.0).await;
+    }
     house.launcher.take().unwrap().kill().await;
     let text = until(&watcher, "deskway_launcher_connected", 0.0).await;
     assert!(text.ends_with("# EOF\n"));

@@ -116,8 +116,26 @@ async fn the_end_of_a_desktop_is_explained() {
         log: String::new(),
         at: 9,
     };
+    let unused = DesktopState::Gone {
+        cause: EndCause::Unused { seconds: 7200 },
+        at: 9,
+    };
+    let used_up = DesktopState::Gone {
+        cause: EndCause::HoursUsedUp,
+        at: 9,
+    };
     for (state, code, reason) in [
         (stopped, 4001, "The desktop was stopped."),
+        (
+            unused,
+            4001,
+            "The desktop was ended because nobody had used it for 2 hours.",
+        ),
+        (
+            used_up,
+            4001,
+            "The desktop was ended because the hours for today are used up.",
+        ),
         (logged_out, 4003, "You logged out of the desktop."),
         (
             crashed,

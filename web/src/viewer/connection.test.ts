@@ -169,6 +169,14 @@ test('a crash shows its log when it arrives', () => {
   assert.ok(phase.kind === 'ended' && phase.log === 'segfault' && phase.message === 'The desktop crashed.');
 });
 
+test('one that was ended for a reason of its own says that reason, however late it is known', () => {
+  const why = 'The desktop was ended because the hours for today are used up.';
+  for (const reason of [why, 'The desktop was stopped.']) {
+    const { phase } = run([...connected, closed(4001, reason), desktop('gone', { message: why })]);
+    assert.deepEqual(phase, { kind: 'ended', cause: 'stopped', message: why, log: null });
+  }
+});
+
 test('a replaced window waits for its person', () => {
   const replaced = run([...connected, closed(4409), desktop('gone'), desktop('ready')]);
   assert.ok(replaced.phase.kind === 'ended' && replaced.phase.cause === 'replaced');

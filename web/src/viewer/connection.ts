@@ -225,7 +225,9 @@ function afterEnd(was: Connection, phase: Phase & { kind: 'ended' | 'failed' }, 
     return stay({ ...next, seenDown: true });
   }
   if (desktop.state === 'gone' || desktop.state === 'failed') {
-    const message = phase.message || (desktop.message ?? '');
+    // A socket that was not told in time only knows that it is over.
+    const isKnown = desktop.state === 'gone' && phase.kind === 'ended' && phase.cause === 'stopped';
+    const message = (isKnown && desktop.message) || phase.message || (desktop.message ?? '');
     return stay({ ...was, seenDown: true, phase: { ...phase, message, log: desktop.log ?? phase.log } });
   }
   if (!was.seenDown) return stay(was);
