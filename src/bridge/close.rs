@@ -19,6 +19,8 @@ pub enum CloseCause {
     LoggedOut,
     /// The person's sign-in is over.
     SignedOut,
+    /// The person may not have the desktop now; the clause says why.
+    Denied(String),
     /// The same viewer connected again.
     Replaced,
     /// The desktop has as many viewers as it may.
@@ -68,6 +70,7 @@ impl CloseCause {
             Self::Crashed(_) => 4002,
             Self::LoggedOut => 4003,
             Self::SignedOut => 4401,
+            Self::Denied(_) => 4403,
             Self::Unanswered => 4408,
             Self::Replaced => 4409,
             Self::TooManyViewers => 4429,
@@ -82,6 +85,7 @@ impl CloseCause {
             Self::Crashed(_) => "crashed",
             Self::LoggedOut => "logged_out",
             Self::SignedOut => "signed_out",
+            Self::Denied(_) => "denied",
             Self::Unanswered => "unanswered",
             Self::Replaced => "replaced",
             Self::TooManyViewers => "too_many_viewers",
@@ -99,7 +103,6 @@ impl CloseCause {
     pub fn reason(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Stopped => "The desktop was stopped.",
-            Self::RanOut { why, .. } => return capital(why),
             Self::Crashed(cause) => return sentence("The desktop crashed", cause),
             Self::LoggedOut => "You logged out of the desktop.",
             Self::SignedOut => "You signed out.",
@@ -109,7 +112,9 @@ impl CloseCause {
             Self::Stopping => "The server is stopping.",
             Self::Unanswered => "Your desktop does not answer.",
             Self::Unreachable => "The desktop cannot be reached.",
-            Self::UnreachableFor(why) => return capital(why),
+            Self::RanOut { why, .. } | Self::Denied(why) | Self::UnreachableFor(why) => {
+                return capital(why);
+            }
             Self::TargetClosed => "The target closed its connection.",
             Self::TargetRefused => "The target cannot be connected to.",
             Self::Protocol(rule) => return sentence("The browser sent what it must not", rule),

@@ -231,6 +231,7 @@ impl Visit {
                 let why = tokio::time::timeout(EXPLAIN_TIMEOUT, why).await;
                 why.map_or(CloseCause::Stopped, told)
             }
+            LauncherError::Refused(Refusal::Denied(why)) => CloseCause::Denied(why),
             error => {
                 warn!(%user, desktop = %self.desktop, %error, "no stream to the desktop");
                 match error {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Server;
-use crate::launcher::hours::NOTICE;
+use crate::launcher::desktops::Running;
+use crate::launcher::hours::{Due, due, quiet};
+use crate::launcher::lifecycle::Lifecycle;
 use crate::launcher::owner::Owner;
 use crate::launcher::place::RunId;
 use crate::launcher::protocol::Refusal;
@@ -25,44 +27,45 @@ impl Server {
 
     /// When there is something for [`Server::look_after_hours`], or to be kept.
     pub(super) fn next_hours(&self, now: Instant) -> Option<Instant> {
-        let left = self.hours_left();
-        let told = |run: &RunId| {
-            let running = self.desktops.get(run);
-            running.is_none_or(|it| it.notices.last(is_hours).is_some())
-        };
-        let next = left.iter().map(|(run, left)| {
-            if told(run) {
-                now + *left
-            } else {
-                now + left.saturating_sub(NOTICE)
-            }
+        let unix = self.clock.unix();
+        let left = self.hours_left(now);
+        let next = left.iter().filter_map(|(run, left)| {
+            let told = told(self.desktops.get(run)?);
+            Some(now + quiet(*left, told, unix))
         });
         next.chain(self.hours.next_save()).min()
     }
 
     /// Tells those who have little left, and ends what has none.
     pub(super) fn look_after_hours(&mut self, now: Instant) {
-        for (run, left) in self.hours_left() {
+        for (run, left) in self.hours_left(now) {
             let unix = self.clock.unix();
             let Some(running) = self.desktops.get_mut(&run) else {
                 continue;
             };
-            if left.is_zero() {
-                let (user, desktop) = (&running.desktop.owner, &running.desktop);
-                tracing::info!(%user, %desktop, "the hours of today are used up: it is ended");
-                self.changed.insert(user.clone());
-                let grace = self.config.idle.grace;
-                running.close(EndCause::HoursUsedUp, grace, unix, now);
-            } else if left <= NOTICE && running.notices.last(is_hours).is_none() {
-                let minutes = left.as_secs().div_ceil(60) * 60;
-                let text = format!(
-                    "Your hours for today are used up in {}. Save your work: then programs are \
-                     asked to close, and the desktop ends.",
-                    span(minutes)
-                );
-                running.show(&text, false);
-                let when = unix + left.as_secs();
-                self.notify(&run, NoticeKind::HoursRunOut { when });
+            match due(left, told(running), unix) {
+                Due::Nothing => {}
+                Due::Tell { when } => {
+                    let minutes = left.as_secs().div_ceil(60) * 60;
+                    let text = format!(
+                        "Your hours for today are used up in {}. Save your work: then programs \
+                         are asked to close, and the desktop ends.",
+                        span(minutes)
+                    );
+                    running.show(&text, false);
+                    self.notify(&run, NoticeKind::HoursRunOut { when });
+                }
+                Due::Withdraw => {
+                    running.notices.withdraw(is_hours);
+                    self.changed.insert(running.desktop.owner.clone());
+                }
+                Due::End => {
+                    let (user, desktop) = (&running.desktop.owner, &running.desktop);
+                    tracing::info!(%user, %desktop, "the hours of today are used up: it is ended");
+                    self.changed.insert(user.clone());
+                    let grace = self.config.idle.grace;
+                    running.close(EndCause::HoursUsedUp, grace, unix, now);
+                }
             }
         }
     }
@@ -78,6 +81,22 @@ impl Server {
         }
     }
 
+    /// Whether a desktop that is asleep may go on today: it would be ended at once. It sleeps on
+    /// otherwise, with all that is open in it.
+    pub(super) fn may_wake(&self, running: &Running) -> Result<(), Refusal> {
+        let is_asleep = matches!(running.life(), Lifecycle::Frozen { .. });
+        match running.hours.filter(|_| is_asleep) {
+            Some(limit) if self.hours.used(&running.desktop.owner) >= limit => {
+                Err(Refusal::Denied(format!(
+                    "the {} for today are used up: the desktop sleeps until it is opened after \
+                     midnight",
+                    span(limit.as_secs())
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn keep_hours(&mut self) {
         if let Err(error) = self.hours.save(self.clock.monotonic(), true) {
             tracing::error!(%error, "the hours of today cannot be kept");
@@ -85,21 +104,29 @@ impl Server {
     }
 
     /// How long each desktop that is counted can go on, when all of its owner's do.
-    fn hours_left(&self) -> Vec<(RunId, Duration)> {
+    fn hours_left(&self, now: Instant) -> Vec<(RunId, Duration)> {
         let mut running: BTreeMap<&UserName, u32> = BTreeMap::new();
         for (_, _, owner) in self.desktops.counted() {
             *running.entry(owner).or_default() += 1;
         }
         let counted = self.desktops.counted();
         let left = counted.map(|(run, limit, owner)| {
-            let left = limit.saturating_sub(self.hours.used(owner));
-            let together = running.get(owner).copied().unwrap_or(1).max(1);
-            (run.clone(), left / together)
+            let together = running.get(owner).copied().unwrap_or(1);
+            let left = self.hours.left(owner, limit, together, now);
+            (run.clone(), left)
         });
         left.collect()
     }
 }
 
-fn is_hours(what: &NoticeKind) -> bool {
+/// When the owner was told that the hours will be used up.
+fn told(running: &Running) -> Option<u64> {
+    match running.notices.last(is_hours)?.what {
+        NoticeKind::HoursRunOut { when } => Some(when),
+        _ => None,
+    }
+}
+
+pub(super) fn is_hours(what: &NoticeKind) -> bool {
     matches!(what, NoticeKind::HoursRunOut { .. })
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Server;
+use super::daily_hours::is_hours;
 use super::errands::Errand;
 use crate::audit::{Entry, What};
 use crate::launcher::idle::Step;
@@ -112,7 +113,9 @@ impl Server {
             .freeze()
             .map_err(|error| super::requests::failed(cannot, &error))?;
         running.froze(unix);
-        running.notices.withdraw(is_idle);
+        running
+            .notices
+            .withdraw(|what| is_idle(what) || is_hours(what));
         let next = running.idle.comes_next(&self.config.idle, 0);
         if let Some((next, when)) = next {
             let when = unix + when.saturating_duration_since(now).as_secs();
@@ -126,8 +129,11 @@ impl Server {
     }
 
     /// They go on, if they stood still. That counts as a visit.
+    ///
+    /// One whose owner has no hours left today sleeps on, and [`Refusal::Denied`] says so.
     pub(super) fn thaw(&mut self, run: &RunId) -> Result<(), Refusal> {
         let (now, unix) = (self.clock.monotonic(), self.clock.unix());
+        self.may_wake(self.desktops.get(run).ok_or(Refusal::NotRunning)?)?;
         let running = self.desktops.get_mut(run).ok_or(Refusal::NotRunning)?;
         if !matches!(running.life(), Lifecycle::Frozen { .. }) {
             running.idle.used(now);

@@ -251,6 +251,7 @@ export const en = {
       stopped: 'The desktop was stopped.',
       crashed: 'The desktop crashed.',
       logged_out: 'You logged out of the desktop.',
+      denied: 'You may not open this desktop now.',
       replaced: 'This desktop was opened again somewhere else.',
       full: 'Too many windows show this desktop.',
     },

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { meaningOf } from './closeCodes.ts';
 
 test('a desktop that ended is not asked for again by itself', () => {
-  for (const code of [4001, 4002, 4003, 4409, 4429]) assert.equal(meaningOf(code).kind, 'ended');
+  for (const code of [4001, 4002, 4003, 4403, 4409, 4429]) assert.equal(meaningOf(code).kind, 'ended');
 });
 
 test('signing out leads away', () => {

@@ -1,6 +1,6 @@
 // What the bridge's close codes mean for the page.
 
-export type EndCause = 'stopped' | 'crashed' | 'logged_out' | 'replaced' | 'full';
+export type EndCause = 'stopped' | 'crashed' | 'logged_out' | 'denied' | 'replaced' | 'full';
 
 export type Closing =
   /** It is over until the person acts. */
@@ -24,6 +24,8 @@ export function meaningOf(code: number): Closing {
       return { kind: 'ended', cause: 'logged_out' };
     case 4401:
       return { kind: 'signed_out' };
+    case 4403:
+      return { kind: 'ended', cause: 'denied' };
     case 4408:
       return { kind: 'silent' };
     case 4409:
