@@ -164,6 +164,7 @@ fn is_running(state: &DesktopState) -> bool {
         DesktopState::Starting { .. }
         | DesktopState::Ready { .. }
         | DesktopState::Frozen { .. }
+        | DesktopState::Closing
         | DesktopState::Stopping => true,
         DesktopState::Absent | DesktopState::Gone { .. } | DesktopState::Failed { .. } => false,
     }
@@ -209,7 +210,7 @@ impl<'a> Row<'a> {
             }
             DesktopState::Ready { since } => ("ready", None, Some(*since), None),
             DesktopState::Frozen { since, .. } => ("frozen", None, Some(*since), None),
-            DesktopState::Stopping => ("stopping", None, None, None),
+            DesktopState::Closing | DesktopState::Stopping => ("stopping", None, None, None),
             DesktopState::Gone { cause, at } => ("gone", None, Some(*at), Some(cause.to_string())),
             DesktopState::Failed { cause, at, .. } => {
                 ("failed", None, Some(*at), Some(cause.to_string()))
@@ -288,7 +289,7 @@ fn told(state: &DesktopState) -> String {
         DesktopState::Starting { stage, .. } => format!("starting the {}", stage_name(*stage)),
         DesktopState::Ready { .. } => "ready".to_owned(),
         DesktopState::Frozen { .. } => "frozen".to_owned(),
-        DesktopState::Stopping => "stopping".to_owned(),
+        DesktopState::Closing | DesktopState::Stopping => "stopping".to_owned(),
         DesktopState::Gone { cause, .. } => format!("gone: {cause}"),
         DesktopState::Failed { cause, .. } => format!("failed: {cause}"),
     }

@@ -371,6 +371,7 @@ fn why_ended(known: &Known, desktop: &DesktopId) -> Option<Ended> {
         DesktopState::Starting { .. }
         | DesktopState::Ready { .. }
         | DesktopState::Frozen { .. }
+        | DesktopState::Closing
         | DesktopState::Stopping => None,
         DesktopState::Absent => Some(Ended::Stopped),
         DesktopState::Gone { cause, .. } | DesktopState::Failed { cause, .. } => {

@@ -143,6 +143,7 @@ impl Client {
             match state.map_or(DesktopState::Absent, |info| info.state) {
                 DesktopState::Starting { .. }
                 | DesktopState::Frozen { .. }
+                | DesktopState::Closing
                 | DesktopState::Stopping => {}
                 state => return Ok(state),
             }

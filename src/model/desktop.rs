@@ -69,6 +69,9 @@ pub enum DesktopState {
     Ready { since: u64 },
     /// All its processes stand still since `at`; it goes on where it was with the next visit.
     Frozen { since: u64, at: u64 },
+    /// Its windows were asked to close, so that programs save or ask. It can be opened until it
+    /// ends.
+    Closing,
     /// Asked to end; its processes are going.
     Stopping,
     /// Ended as somebody wished: `cause` says how.

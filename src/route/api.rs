@@ -85,6 +85,8 @@ pub(super) struct Desktop {
     state: &'static str,
     /// While it starts: `screen` or `session`.
     stage: Option<&'static str>,
+    /// While it stops: its programs were asked to close, and it can be looked at until it ends.
+    closing: bool,
     /// When the state began, seconds since 1970.
     since: Option<u64>,
     /// Why it ended, in plain words.
@@ -378,6 +380,7 @@ pub(super) fn shown_one(site: &Site, info: &DesktopInfo) -> Desktop {
         url: viewer::address(site, &info.id),
         state: "absent",
         stage: None,
+        closing: false,
         since: None,
         message: None,
         log: None,
@@ -403,6 +406,10 @@ pub(super) fn shown_one(site: &Site, info: &DesktopInfo) -> Desktop {
         DesktopState::Frozen { since, .. } => {
             desktop.state = "frozen";
             desktop.since = Some(*since);
+        }
+        DesktopState::Closing => {
+            desktop.state = "stopping";
+            desktop.closing = true;
         }
         DesktopState::Stopping => desktop.state = "stopping",
         DesktopState::Gone { cause, at } => {

@@ -71,6 +71,18 @@ fn act(front: &mut Front, handle: &Handle, person: &Person, act: Act) -> Answer 
     })
 }
 
+/// Has it that the person's desktops have run for so many milliseconds today.
+fn write_used(site: &Site, person: &Person, millis: u64) {
+    let epoch = std::time::SystemTime::UNIX_EPOCH;
+    let today = deskway_osuser::local_day(epoch.elapsed().unwrap().as_secs()).unwrap();
+    let used = serde_json::json!({
+        "year": today.year,
+        "day": today.day,
+        "used": { person.name.as_str(): millis },
+    });
+    fs::write(site.state_dir().join("usage.json"), used.to_string()).unwrap();
+}
+
 fn count(person: &Person) -> Option<u64> {
     let text = fs::read_to_string(person.home().join("count")).ok()?;
     text.trim().parse().ok()
@@ -252,23 +264,73 @@ fn owners_act_on_their_own_desktops_as_far_as_they_may() {
 }
 
 #[test]
+fn who_comes_while_programs_are_asked_to_close_can_answer_them() {
+    let alice = Person::new("a");
+    // A window that does not close, as one does not that asks whether to save.
+    let asks = "xterm & pid=$!; sleep 1; kill -STOP $pid; wait";
+    let rules = "stop_after = \"4s\"\ngrace = \"30s\"";
+    let (site, mut front) = Site::with(PAM, &config(rules, asks));
+    let handle = front.sign_in(&alice);
+    start(&mut front, &handle, "main", "other");
+    until(&mut front, &handle, "main", |info| {
+        info.state == DesktopState::Closing
+    });
+    let stream = front.open(&handle, &alice.name).unwrap();
+    assert_eq!(greeting(stream), "RFB 003.008\n");
+    front.stop(&handle);
+    let state = front.settled(&handle);
+    let unused = EndCause::Unused { seconds: 4 };
+    assert!(
+        matches!(&state, DesktopState::Gone { cause, .. } if *cause == unused),
+        "{state:?}"
+    );
+    site.assert_nothing_is_left(&[&alice]);
+}
+
+#[test]
+fn one_that_is_asleep_sleeps_on_when_no_hours_are_left() {
+    let alice = Person::new("a");
+    let rules = "freeze_after = \"2s\"\n[limits]\nhours_per_day = \"10m\"";
+    let (mut site, mut front) = Site::with(PAM, &config(rules, "xterm"));
+    let handle = front.sign_in(&alice);
+    start(&mut front, &handle, "main", "term");
+    let info = until(&mut front, &handle, "main", is_frozen);
+    assert_eq!(info.notices, [], "what it was told of its hours is over");
+    site.kill();
+    front.hang_up();
+    write_used(&site, &alice, 600_000);
+    site.start();
+    front.accept();
+    until(&mut front, &handle, "main", is_frozen);
+    let opened = front.open(&handle, &alice.name).unwrap_err();
+    let start = Act::Start {
+        profile: None,
+        geometry: None,
+    };
+    let mut answers = vec![opened];
+    for wish in [Act::Keep, Act::Thaw, start] {
+        answers.push(act(&mut front, &handle, &alice, wish));
+    }
+    for answer in answers {
+        assert!(
+            matches!(&answer, Answer::Refused(Refusal::Denied(why)) if why.contains("after midnight")),
+            "{answer:?}"
+        );
+    }
+    until(&mut front, &handle, "main", is_frozen);
+    front.stop(&handle);
+    let state = front.settled(&handle);
+    assert!(matches!(state, DesktopState::Gone { .. }), "{state:?}");
+}
+
+#[test]
 fn whose_hours_are_used_up_is_told_before_and_can_start_nothing_more_that_day() {
     let alice = Person::new("a");
     let limits = config("grace = \"5s\"\n[limits]\nhours_per_day = \"1m\"", "xterm");
     let (mut site, mut front) = Site::with(PAM, &limits);
     site.kill();
     front.hang_up();
-    let now = std::time::SystemTime::UNIX_EPOCH
-        .elapsed()
-        .unwrap()
-        .as_secs();
-    let today = deskway_osuser::local_day(now).unwrap();
-    let used = serde_json::json!({
-        "year": today.year,
-        "day": today.day,
-        "used": { alice.name.as_str(): 56_000 },
-    });
-    fs::write(site.state_dir().join("usage.json"), used.to_string()).unwrap();
+    write_used(&site, &alice, 56_000);
     site.start();
     front.accept();
     let handle = front.sign_in(&alice);

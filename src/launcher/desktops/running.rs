@@ -20,7 +20,7 @@ use crate::launcher::place::RunId;
 use crate::launcher::protocol::Measure;
 use crate::launcher::restarts::Again;
 use crate::launcher::session_child::{Record, Report};
-use crate::model::{DesktopId, DesktopInfo, EndCause, Exit, Geometry, ProfileId};
+use crate::model::{DesktopId, DesktopInfo, DesktopState, EndCause, Exit, Geometry, ProfileId};
 
 /// Most bytes of a report of a session child.
 const MAX_REPORT: usize = 64 * 1024;
@@ -184,7 +184,10 @@ impl Running {
         DesktopInfo {
             id: self.desktop.clone(),
             profile: Some(self.profile.clone()),
-            state: self.life.state(),
+            state: match self.life.state() {
+                DesktopState::Stopping if self.is_open_to_its_end() => DesktopState::Closing,
+                state => state,
+            },
             active: self.is_used().then(|| self.active(unix, now)),
             notices: self.notices.list().to_vec(),
         }
@@ -214,12 +217,22 @@ impl Running {
         if deskway_osuser::parent(peer.pid)? != self.id.pid {
             return Err(io::Error::other("the one who listens is not the agent"));
         }
+        self.take_agent(agent, now);
+        Ok(())
+    }
+
+    /// What it was to be told meanwhile, it is told now.
+    fn take_agent(&mut self, agent: OwnedFd, now: Instant) {
         self.agent = Some(agent);
         if let Stop::Unsent { kill_at } = self.stop {
-            self.is_closing = false;
-            self.ask_agent(&Command::Stop, kill_at, now);
+            let left = kill_at.saturating_duration_since(now);
+            let command = if self.is_closing {
+                close_within(left.saturating_sub(STOP_TIMEOUT))
+            } else {
+                Command::Stop
+            };
+            self.ask_agent(&command, kill_at, now);
         }
-        Ok(())
     }
 
     /// Takes in what a socket has to say; `true` when the desktop's state changed.
@@ -265,8 +278,21 @@ impl Running {
             return self.ask_agent(&Command::Stop, now + STOP_TIMEOUT, now);
         }
         self.is_closing = true;
-        let seconds = u16::try_from(grace.as_secs()).unwrap_or(u16::MAX);
-        self.ask_agent(&Command::Close { seconds }, now + grace + STOP_TIMEOUT, now);
+        self.ask_agent(&close_within(grace), now + grace + STOP_TIMEOUT, now);
+    }
+
+    /// Whether its programs were asked to close, and may be asking their owner something.
+    pub(crate) fn is_open_to_its_end(&self) -> bool {
+        let had_screen = self.was_ready || self.is_adopted;
+        self.is_closing && had_screen && matches!(self.stop, Stop::Sent { .. })
+    }
+
+    /// Whether a viewer can connect: `None` when that is still to come.
+    pub(crate) fn screen_is_up(&self) -> Option<bool> {
+        match self.life.screen_is_up() {
+            Some(false) if self.is_open_to_its_end() => Some(true),
+            up => up,
+        }
     }
 
     /// Whether its time counts: it runs, and is not on its way out.
@@ -516,6 +542,11 @@ impl Running {
 /// How a process ends that the kernel ends for lack of memory.
 const KILLED: Exit = Exit::Signal(9);
 
+fn close_within(grace: Duration) -> Command {
+    let seconds = u16::try_from(grace.as_secs()).unwrap_or(u16::MAX);
+    Command::Close { seconds }
+}
+
 fn is_x_server(program: &str) -> bool {
     super::start::X_SERVERS.contains(&program)
 }
@@ -548,17 +579,16 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_session_child_that_hangs_is_killed_in_the_end() {
-        let script = "trap '' TERM; echo; exec sleep 600";
-        let mut hanging = Process::new("sh")
-            .args(["-c", script])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut out = hanging.stdout.take().unwrap();
-        out.read_exact(&mut [0]).unwrap();
-        let pid = i32::try_from(hanging.id()).unwrap();
+    fn said_to(agent: &OwnedFd) -> Command {
+        let mut buffer = [0; 256];
+        match deskway_osuser::receive(agent.as_fd(), &mut buffer).unwrap() {
+            Received::Message(length, _) => serde_json::from_slice(&buffer[..length]).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// An adopted desktop whose session child is that process.
+    fn adopted(pid: i32, speaks: u32) -> Running {
         let start = deskway_osuser::start_time(pid).unwrap();
         let record = Record {
             desktop: "alice".parse().unwrap(),
@@ -570,7 +600,7 @@ mod tests {
             pid,
             start,
             disk_warning: None,
-            speaks: 0,
+            speaks,
             hours: None,
         };
         let owner = Owner {
@@ -585,7 +615,50 @@ mod tests {
             },
         };
         let process = deskway_osuser::open_process(record.process()).unwrap();
-        let mut running = Running::adopted(record, owner, process);
+        Running::adopted(record, owner, process)
+    }
+
+    #[test]
+    fn an_agent_that_connects_late_is_told_what_was_asked_for_meanwhile() {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        let began = Instant::now();
+        let later = began + Duration::from_secs(20);
+        let minute = Duration::from_mins(1);
+        let cause = EndCause::HoursUsedUp;
+
+        let mut running = adopted(own, 1);
+        running.close(cause.clone(), minute, 5, began);
+        assert!(!running.is_open_to_its_end(), "nobody was asked yet");
+        let (ours, agent) = deskway_osuser::pair().unwrap();
+        running.take_agent(ours, later);
+        assert_eq!(said_to(&agent), Command::Close { seconds: 40 });
+        assert_eq!(running.kill_at(), Some(began + minute + STOP_TIMEOUT));
+        assert_eq!(running.info(5, later).state, DesktopState::Closing);
+        assert_eq!(running.screen_is_up(), Some(true));
+
+        // Somebody stops it after all.
+        let mut running = adopted(own, 1);
+        running.close(cause, minute, 5, began);
+        running.stop(5, began);
+        let (ours, agent) = deskway_osuser::pair().unwrap();
+        running.take_agent(ours, later);
+        assert_eq!(said_to(&agent), Command::Stop);
+        assert_eq!(running.info(5, later).state, DesktopState::Stopping);
+        assert_eq!(running.screen_is_up(), Some(false));
+    }
+
+    #[test]
+    fn a_session_child_that_hangs_is_killed_in_the_end() {
+        let script = "trap '' TERM; echo; exec sleep 600";
+        let mut hanging = Process::new("sh")
+            .args(["-c", script])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = hanging.stdout.take().unwrap();
+        out.read_exact(&mut [0]).unwrap();
+        let pid = i32::try_from(hanging.id()).unwrap();
+        let mut running = adopted(pid, 0);
         running.stop(1, Instant::now());
         for _ in 0..2 {
             let at = running.kill_at().expect("a deadline for the next step");

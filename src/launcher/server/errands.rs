@@ -224,7 +224,10 @@ impl Server {
             Err(reason) => {
                 let desktop = &running.desktop;
                 tracing::warn!(user = %desktop.owner, %desktop, %reason, "screen cannot be opened");
-                let refusal = if is_late {
+                let refusal = if running.life().screen_is_up() == Some(false) {
+                    // It went meanwhile; how will be known.
+                    Refusal::NotRunning
+                } else if is_late {
                     Refusal::Unanswered
                 } else {
                     Refusal::Failed("the desktop's screen cannot be reached".to_owned())

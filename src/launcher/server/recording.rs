@@ -167,6 +167,7 @@ impl Server {
             | DesktopState::Starting { .. }
             | DesktopState::Ready { .. }
             | DesktopState::Frozen { .. }
+            | DesktopState::Closing
             | DesktopState::Stopping => entry,
         };
         self.connections.journal.record(entry);

@@ -456,7 +456,7 @@ impl Server {
             return Err(Refusal::NotRunning);
         }
         let run = run.clone();
-        let screen = running.life().screen_is_up();
+        let screen = running.screen_is_up();
         if !glance {
             self.used(&run)?;
         }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Server;
 use super::connections::Asker;
+use crate::launcher::desktops::Running;
 use crate::launcher::place::RunId;
 use crate::launcher::protocol::{Answer, Refusal};
 use crate::model::UserName;
@@ -70,7 +71,7 @@ impl Server {
                     self.connections.answer(*asker, Answer::Done);
                 }
                 Awaited::Screen { until } => {
-                    match desktop.map(|desktop| desktop.life().screen_is_up()) {
+                    match desktop.map(Running::screen_is_up) {
                         Some(Some(true)) if has_place => self.open_screen(*asker, run),
                         Some(None | Some(true)) if now < *until => self.waiting.push(waiting),
                         Some(Some(true)) => self.connections.answer(*asker, Refusal::Busy.into()),

@@ -386,12 +386,14 @@ impl Facts {
         if desktop.owner != account.name && guest != Some(&account.name) {
             return Err(Refusal::NoSuchDesktop);
         }
-        let info = self.desktops.get(desktop);
-        let runs = info.is_some_and(|info| matches!(info.state, DesktopState::Ready { .. }));
-        if runs || guest.is_some() {
-            Ok(())
-        } else {
-            Err(Refusal::NotRunning)
+        match self.desktops.get(desktop).map(|info| &info.state) {
+            Some(DesktopState::Ready { .. } | DesktopState::Closing) => Ok(()),
+            // Here these are of people whose hours are used up.
+            Some(DesktopState::Frozen { .. }) => Err(Refusal::Denied(
+                "the 2 hours for today are used up".to_owned(),
+            )),
+            _ if guest.is_some() => Ok(()),
+            _ => Err(Refusal::NotRunning),
         }
     }
 

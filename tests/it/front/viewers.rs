@@ -159,6 +159,35 @@ async fn the_end_of_a_desktop_is_explained() {
 }
 
 #[tokio::test]
+async fn who_may_not_wake_a_desktop_is_told_why() {
+    let house = House::open().await;
+    let alice = house.alice().await;
+    house
+        .world
+        .set("alice", DesktopState::Frozen { since: 1, at: 2 });
+    let mut socket = alice.websocket(SOCKET).await;
+    let closed = soon(socket.closed()).await.unwrap();
+    assert_eq!(
+        (closed.code, closed.reason.as_str()),
+        (Some(4403), "The 2 hours for today are used up.")
+    );
+}
+
+#[tokio::test]
+async fn a_desktop_whose_programs_are_asked_to_close_can_be_looked_at() {
+    let mut house = House::open().await;
+    let alice = house.alice().await;
+    house.world.set("alice", DesktopState::Closing);
+    let listed = alice.get("/api/v1/desktops").await.json();
+    assert_eq!(listed["desktops"][0]["state"], "stopping");
+    assert_eq!(listed["desktops"][0]["closing"], true);
+    let mut socket = alice.websocket(SOCKET).await;
+    let (_, mut screen) = house.screens.next().await;
+    let hands = async { tokio::join!(screen.shake_hands(), socket.shake_hands(1)) };
+    assert!(soon(hands).await.1.is_ok());
+}
+
+#[tokio::test]
 async fn a_request_that_is_no_websocket_is_told_what_it_should_be() {
     let house = House::open().await;
     let alice = house.alice().await;

@@ -15,6 +15,8 @@ export interface Desktop {
   url: string;
   state: DesktopState;
   stage: Stage | null;
+  /** While it stops: programs were asked to close, and it can be looked at until it ends. */
+  closing?: boolean;
   /** Seconds since 1970. */
   since: number | null;
   message: string | null;
@@ -70,7 +72,16 @@ export function splitId(id: string): { owner: string; name: string } {
 
 /** Whether there is a screen that a viewer can connect to; one that is asleep wakes up by that. */
 export function hasScreen(desktop: Desktop): boolean {
-  return desktop.state === 'ready' || desktop.state === 'frozen' || (desktop.state === 'starting' && desktop.stage === 'session');
+  return hasPicture(desktop) || (desktop.state === 'starting' && desktop.stage === 'session');
+}
+
+/** Whether a session is drawn on it: one that closes may be asking whether to save. */
+export function hasPicture(desktop: Desktop): boolean {
+  return desktop.state === 'ready' || desktop.state === 'frozen' || isClosing(desktop);
+}
+
+export function isClosing(desktop: Desktop): boolean {
+  return desktop.state === 'stopping' && desktop.closing === true;
 }
 
 /** Whether it runs or is about to, so that stopping it means something. */

@@ -177,6 +177,28 @@ test('one that was ended for a reason of its own says that reason, however late 
   }
 });
 
+test('who comes while programs are asked to close is let in to answer them', () => {
+  const closing = desktop('stopping', { closing: true });
+  const { phase, effects, connection } = run([closing, { type: 'frame' }]);
+  assert.equal(phase.kind, 'connected');
+  assert.deepEqual(effects, ['connect']);
+  const why = 'The desktop was ended because nobody had used it for 2 hours.';
+  const over = run([closed(4001, why), desktop('gone', { message: why })], connection);
+  assert.deepEqual(over.phase, { kind: 'ended', cause: 'stopped', message: why, log: null });
+  assert.deepEqual(over.effects, []);
+  const back = run([...connected, closed(1006), { type: 'retry' }, closing, { type: 'frame' }]);
+  assert.equal(back.phase.kind, 'connected');
+  assert.deepEqual(back.effects, ['connect', 'retry_after', 'check', 'connect']);
+});
+
+test('one that may not be woken sleeps on, and the page says why until the person tries again', () => {
+  const why = 'The 2 hours for today are used up.';
+  const denied = run([desktop('frozen'), closed(4403, why), desktop('frozen')]);
+  assert.deepEqual(denied.phase, { kind: 'ended', cause: 'denied', message: why, log: null });
+  assert.deepEqual(denied.effects, ['connect']);
+  assert.deepEqual(run([{ type: 'wanted' }, desktop('frozen')], denied.connection).effects, ['disconnect', 'check', 'connect']);
+});
+
 test('a replaced window waits for its person', () => {
   const replaced = run([...connected, closed(4409), desktop('gone'), desktop('ready')]);
   assert.ok(replaced.phase.kind === 'ended' && replaced.phase.cause === 'replaced');

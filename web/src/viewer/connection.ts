@@ -2,7 +2,7 @@
 // what to do about it come out. The page's clock, sockets and requests are elsewhere (`session`).
 
 import { delay, DROPPED, RESTARTING, RESTARTING_TRIES } from '../lib/backoff.ts';
-import { hasScreen, type Desktop, type Stage } from '../lib/desktop.ts';
+import { hasPicture, hasScreen, isClosing, type Desktop, type Stage } from '../lib/desktop.ts';
 import { meaningOf, type EndCause } from './closeCodes.ts';
 
 /**
@@ -175,6 +175,10 @@ function bringUp(was: Connection, now: number): Step {
       return { next: settled.next, effects: connect ? [{ do: 'connect' }] : [] };
     }
     case 'stopping':
+      if (isClosing(desktop)) {
+        const connect = !was.socket;
+        return { next: { ...was, insist: false, socket: true }, effects: connect ? [{ do: 'connect' }] : [] };
+      }
       // One whose start was seen goes, and why will be known.
       if (was.start === 'seen') return stay(was);
       return stay({ ...was, start: 'none', phase: { kind: 'starting', stage: null, stoppingFirst: true } });
@@ -206,6 +210,8 @@ function afterLoss(was: Connection, now: number): Step {
     case 'starting':
       return bringUp({ ...was, phase: { kind: 'starting', stage: desktop.stage, stoppingFirst: false } }, now);
     case 'stopping':
+      if (isClosing(desktop) && was.socket) return stay(was);
+      if (isClosing(desktop)) return { next: { ...was, socket: true }, effects: [{ do: 'connect' }] };
       return lose(was, lostWhy(was), '', now);
     case 'failed':
       return crash(was, desktop.message ?? '', desktop.log);
@@ -261,9 +267,10 @@ function settle(was: Connection): Step {
   const { kind } = was.phase;
   const waiting = kind === 'opening' || kind === 'starting' || kind === 'lost';
   const { desktop } = was;
-  if (!waiting || !was.frame || !was.socket || (desktop?.state !== 'ready' && desktop?.state !== 'frozen')) return stay(was);
+  if (!waiting || !was.frame || !was.socket || !desktop || !hasPicture(desktop)) return stay(was);
   // What draws is awake, though the news of it may still be on the way.
-  return stay({ ...was, desktop: { ...desktop, state: 'ready' }, phase: { kind: 'connected' }, attempt: 0, start: 'none', seenDown: false });
+  const state = desktop.state === 'frozen' ? 'ready' : desktop.state;
+  return stay({ ...was, desktop: { ...desktop, state }, phase: { kind: 'connected' }, attempt: 0, start: 'none', seenDown: false });
 }
 
 function lose(was: Connection, why: Why, reason: string, now: number): Step {
