@@ -56,6 +56,14 @@ pub(super) fn value_in(text: &str, key: &str) -> io::Result<u64> {
     parse(value.trim())
 }
 
+/// What a quota of each period is of one core, in hundredths.
+pub(super) fn share(quota: &str, period: &str) -> io::Result<u32> {
+    let (quota, period) = (parse(quota)?, parse(period)?);
+    let share = quota.saturating_mul(100).checked_div(period);
+    let share = share.and_then(|share| u32::try_from(share).ok());
+    share.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
 /// One number a line.
 pub(super) fn process_ids(directory: &Path) -> io::Result<Vec<i32>> {
     let text = std::fs::read_to_string(directory.join("cgroup.procs"))?;

@@ -101,6 +101,9 @@ trait Controls: fmt::Debug + Send + Sync {
     fn reclaim(&self) -> io::Result<()>;
     fn cpu_time(&self) -> io::Result<Duration>;
     fn throttled(&self) -> io::Result<u64>;
+    fn quota(&self) -> io::Result<Option<u32>>;
+    fn held_up(&self) -> io::Result<u64>;
+    fn memory_high(&self) -> io::Result<Option<u64>>;
     fn memory(&self) -> io::Result<Memory>;
     fn process_ids(&self) -> io::Result<Vec<i32>>;
     fn processes(&self) -> io::Result<u32>;
@@ -330,6 +333,30 @@ impl Group {
     /// When the kernel does not count it here.
     pub fn throttled(&self) -> io::Result<u64> {
         self.controls.throttled()
+    }
+
+    /// The processor quota in hundredths of one core; `None`: there is none.
+    ///
+    /// # Errors
+    /// When the kernel has none here.
+    pub fn quota(&self) -> io::Result<Option<u32>> {
+        self.controls.quota()
+    }
+
+    /// How often the memory was above [`Group::memory_high`] and whoever wanted more was held up.
+    ///
+    /// # Errors
+    /// When the kernel does not count it here, as in version 1, where nobody is.
+    pub fn held_up(&self) -> io::Result<u64> {
+        self.controls.held_up()
+    }
+
+    /// Bytes from which on the kernel takes memory back; `None`: there is no such limit.
+    ///
+    /// # Errors
+    /// As [`Group::held_up`].
+    pub fn memory_high(&self) -> io::Result<Option<u64>> {
+        self.controls.memory_high()
     }
 
     /// # Errors

@@ -145,6 +145,22 @@ impl Controls for Files {
         files::value(has(self.0.cpu.as_ref())?, "cpu.stat", "nr_throttled")
     }
 
+    fn quota(&self) -> io::Result<Option<u32>> {
+        let cpu = has(self.0.cpu.as_ref())?;
+        match files::read(cpu, "cpu.cfs_quota_us")?.trim() {
+            "-1" => Ok(None),
+            quota => files::share(quota, files::read(cpu, "cpu.cfs_period_us")?.trim()).map(Some),
+        }
+    }
+
+    fn held_up(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn memory_high(&self) -> io::Result<Option<u64>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn memory(&self) -> io::Result<Memory> {
         let directory = has(self.0.memory.as_ref())?;
         let used = files::number(directory, "memory.usage_in_bytes")?;
@@ -263,7 +279,12 @@ mod tests {
             processes: Some(500),
             ..Limits::default()
         };
-        group(directory.path(), &files).limit(&limits).unwrap();
+        let group = group(directory.path(), &files);
+        group.limit(&limits).unwrap();
+        assert_eq!(group.quota().unwrap(), Some(150));
+        fs::write(directory.path().join("cpu/cpu.cfs_quota_us"), "-1\n").unwrap();
+        assert_eq!(group.quota().unwrap(), None);
+        group.limit(&limits).unwrap();
         let read = |file| fs::read_to_string(directory.path().join(file)).unwrap();
         assert_eq!(read("memory/memory.limit_in_bytes"), "4294967296");
         assert_eq!(read("memory/memory.soft_limit_in_bytes"), "3221225472");

@@ -154,6 +154,23 @@ impl Controls for Files {
         files::value(&self.directory, "cpu.stat", "nr_throttled")
     }
 
+    fn quota(&self) -> io::Result<Option<u32>> {
+        let text = files::read(&self.directory, "cpu.max")?;
+        match text.trim().split_once(' ') {
+            Some(("max", _)) => Ok(None),
+            Some((quota, period)) => files::share(quota, period).map(Some),
+            None => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    fn held_up(&self) -> io::Result<u64> {
+        files::value(&self.directory, "memory.events", "high")
+    }
+
+    fn memory_high(&self) -> io::Result<Option<u64>> {
+        files::number_or_max(&self.directory, "memory.high")
+    }
+
     fn memory(&self) -> io::Result<Memory> {
         let used = files::number(&self.directory, "memory.current")?;
         let droppable = files::value(&self.directory, "memory.stat", "inactive_file")?;
@@ -264,7 +281,9 @@ mod tests {
             ("memory.stat", "anon 1\ninactive_file 2000\n"),
             ("memory.max", "max\n"),
             ("cpu.stat", "usage_usec 1500\nnr_throttled 3\n"),
-            ("memory.events", "oom 2\noom_kill 1\n"),
+            ("cpu.max", "150000 100000\n"),
+            ("memory.high", "600\n"),
+            ("memory.events", "low 0\nhigh 9\noom 2\noom_kill 1\n"),
             ("pids.events", "max 4\n"),
             ("pids.max", "max\n"),
             ("cgroup.events", "populated 1\nfrozen 1\n"),
@@ -276,6 +295,9 @@ mod tests {
         assert_eq!(group.memory().unwrap(), Memory { used, max });
         assert_eq!(group.cpu_time().unwrap(), Duration::from_micros(1500));
         assert_eq!(group.throttled().unwrap(), 3);
+        assert_eq!(group.quota().unwrap(), Some(150));
+        assert_eq!(group.held_up().unwrap(), 9);
+        assert_eq!(group.memory_high().unwrap(), Some(600));
         assert_eq!(group.oom_kills().unwrap(), 1);
         assert_eq!(group.refused_processes().unwrap(), 4);
         assert_eq!(group.most_processes().unwrap(), None);

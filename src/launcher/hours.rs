@@ -402,7 +402,11 @@ mod tests {
         let mut life = Life::begin(on(100, 86_400 - 55 * 60));
         let limit = 60 * MINUTE;
         life.later(52 * MINUTE, on(100, 86_400 - 180), 1);
-        assert_eq!(life.due(limit, 1, 0), Due::Nothing, "eight minutes, and three to midnight");
+        assert_eq!(
+            life.due(limit, 1, 0),
+            Due::Nothing,
+            "eight minutes, and three to midnight"
+        );
         life.later(4 * MINUTE, on(101, 60), 1);
         assert_eq!(life.used(), MINUTE);
         assert_eq!(life.due(limit, 1, 0), Due::Nothing);
@@ -420,8 +424,16 @@ mod tests {
         life.later(50 * MINUTE, at(50), 1);
         assert_eq!(life.due(limit, 1, 1000), Due::Tell { when: 1600 });
         assert_eq!(life.due(limit, 1, 1025), Due::Nothing, "25 s off");
-        assert_eq!(life.due(limit, 2, 1000), Due::Tell { when: 1300 }, "two run");
-        assert_eq!(life.due(limit, 1, 1000), Due::Tell { when: 1600 }, "one again");
+        assert_eq!(
+            life.due(limit, 2, 1000),
+            Due::Tell { when: 1300 },
+            "two run"
+        );
+        assert_eq!(
+            life.due(limit, 1, 1000),
+            Due::Tell { when: 1600 },
+            "one again"
+        );
         // The machine's clock is set.
         assert_eq!(life.due(limit, 1, 5000), Due::Tell { when: 5600 });
         // It stood still for an hour, and what was told had been taken back.

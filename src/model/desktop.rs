@@ -39,6 +39,10 @@ pub enum NoticeKind {
     Idle { next: IdleStep, when: u64 },
     /// The kernel ended a program because the desktop had reached its memory limit (bytes).
     OutOfMemory { program: String, limit: u64 },
+    /// It has come to the memory (bytes) from which on the kernel slows it down.
+    MemoryShort { limit: u64 },
+    /// It wants more of the processors than it may have: so many hundredths of one core.
+    ProcessorShort { quota: u32 },
     /// It has as many processes as it may.
     TooManyProcesses { limit: u32 },
     /// There is little room left (bytes) where its home is.

@@ -13,8 +13,8 @@ pub(super) struct Notice {
     number: u32,
     /// Seconds since 1970.
     at: u64,
-    /// `idle`, `out_of_memory`, `too_many_processes`, `disk`, `hours`, `started_again` or
-    /// `message`.
+    /// `idle`, `out_of_memory`, `memory`, `processor`, `too_many_processes`, `disk`, `hours`,
+    /// `started_again` or `message`.
     #[schema(example = "idle")]
     kind: &'static str,
     /// In plain words.
@@ -62,6 +62,8 @@ fn kind(what: &NoticeKind) -> &'static str {
     match what {
         NoticeKind::Idle { .. } => "idle",
         NoticeKind::OutOfMemory { .. } => "out_of_memory",
+        NoticeKind::MemoryShort { .. } => "memory",
+        NoticeKind::ProcessorShort { .. } => "processor",
         NoticeKind::TooManyProcesses { .. } => "too_many_processes",
         NoticeKind::DiskAlmostFull { .. } => "disk",
         NoticeKind::HoursRunOut { .. } => "hours",
@@ -89,6 +91,15 @@ fn message(what: &NoticeKind) -> String {
             "Your desktop reached its {} of memory; the kernel ended `{program}`.",
             bytes(*limit)
         ),
+        NoticeKind::MemoryShort { limit } => format!(
+            "Your desktop has come to its {} of memory and is slowed down: close what you do not \
+             need.",
+            bytes(*limit)
+        ),
+        NoticeKind::ProcessorShort { quota } => format!(
+            "Your desktop uses all of its {} and is slowed down.",
+            processors(*quota)
+        ),
         NoticeKind::TooManyProcesses { limit } => format!(
             "Your desktop has {limit} processes, which is all that it may have: new programs do \
              not start."
@@ -103,6 +114,17 @@ fn message(what: &NoticeKind) -> String {
         }
         NoticeKind::StartedAgain { cause } => again(cause),
         NoticeKind::Message { text, .. } => text.clone(),
+    }
+}
+
+/// Hundredths of one core in words, such as `2 processors` or `1.5 processors`.
+fn processors(hundredths: u32) -> String {
+    let plural = if hundredths == 100 { "" } else { "s" };
+    let (whole, rest) = (hundredths / 100, hundredths % 100);
+    let rest = format!("{rest:02}");
+    match rest.trim_end_matches('0') {
+        "" => format!("{whole} processor{plural}"),
+        rest => format!("{whole}.{rest} processors"),
     }
 }
 
@@ -146,6 +168,29 @@ mod tests {
         });
         assert_eq!(notice.from.as_deref(), Some("Root"));
         assert_eq!(notice.message, "Hello");
+    }
+
+    #[test]
+    fn what_a_limit_does_is_said_with_its_figure() {
+        for (quota, words) in [
+            (100, "all of its 1 processor and"),
+            (200, "its 2 processors and"),
+            (150, "its 1.5 processors and"),
+            (5, "its 0.05 processors and"),
+            (1000, "its 10 processors and"),
+        ] {
+            let told = message(&NoticeKind::ProcessorShort { quota });
+            assert!(told.contains(words), "{told}");
+        }
+        let told = message(&NoticeKind::MemoryShort { limit: 3 << 30 });
+        assert!(told.contains("its 3 GB of memory and is slowed"), "{told}");
+        let program = "firefox".to_owned();
+        let limit = 4 << 30;
+        let told = message(&NoticeKind::OutOfMemory { program, limit });
+        assert_eq!(
+            told,
+            "Your desktop reached its 4 GB of memory; the kernel ended `firefox`."
+        );
     }
 
     #[test]

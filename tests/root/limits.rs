@@ -127,7 +127,7 @@ fn whoever_starts_too_many_processes_is_told() {
 }
 
 #[test]
-fn a_processor_quota_holds_a_busy_desktop_back() {
+fn a_processor_quota_holds_a_busy_desktop_back_and_its_owner_is_told() {
     let alice = Person::new("a");
     // More of them than one, for other tests keep the processors busy.
     let busy = "until [ -e go ]; do sleep 0.05; done; \
@@ -139,9 +139,15 @@ fn a_processor_quota_holds_a_busy_desktop_back() {
     let group = group(&site);
     let before = group.throttled().unwrap();
     go(&alice);
+    // It is told once that has lasted for half a minute.
     process::until("that it is held back", || {
-        (group.throttled().unwrap() > before + 3).then_some(())
+        (group.throttled().unwrap() > before + 200).then_some(())
     });
+    let quota = notice(&mut front, &handle, |told| match told {
+        NoticeKind::ProcessorShort { quota } => Some(*quota),
+        _ => None,
+    });
+    assert_eq!(quota, 10);
     front.stop(&handle);
     site.assert_nothing_is_left(&[&alice]);
 }

@@ -6,6 +6,7 @@ mod pace;
 mod processor;
 mod running;
 mod start;
+mod strain;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -19,6 +20,7 @@ pub(crate) use meter::Counted;
 pub(crate) use notices::Notices;
 pub(crate) use running::{Running, Source};
 pub(crate) use start::Request;
+pub(crate) use strain::{Change, Counts};
 
 use super::lifecycle::Lifecycle;
 use super::owner::Owner;

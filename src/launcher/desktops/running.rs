@@ -11,6 +11,7 @@ use super::Notices;
 use super::meter::Meter;
 use super::pace::Pace;
 use super::processor::time_below;
+use super::strain::Strains;
 use crate::agent::protocol::{Command, MAX_STATUS, Status};
 use crate::cgroup::Cgroups;
 use crate::launcher::idle::Idle;
@@ -64,6 +65,7 @@ pub(crate) struct Running {
     log: String,
     stop: Stop,
     pub(crate) meter: Meter,
+    pub(crate) strains: Strains,
     pub(crate) notices: Notices,
     pace: Pace,
     /// What has happened since somebody took it, for the metrics.
@@ -127,6 +129,7 @@ impl Running {
             log: String::new(),
             stop: Stop::NotAsked,
             meter: Meter::new(),
+            strains: Strains::default(),
             notices: Notices::default(),
             pace: Pace::begun(),
             measures: Vec::new(),
@@ -158,6 +161,7 @@ impl Running {
             log: String::new(),
             stop: Stop::NotAsked,
             meter: Meter::adopted(),
+            strains: Strains::default(),
             notices: Notices::default(),
             pace: Pace::default(),
             measures: Vec::new(),

@@ -20,6 +20,7 @@ mod restarting;
 mod sampling;
 mod signing_in;
 mod sockets;
+mod straining;
 mod waiting;
 
 use std::collections::{BTreeSet, VecDeque};

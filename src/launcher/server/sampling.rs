@@ -92,6 +92,7 @@ impl Server {
         self.read_kernel_log();
         for (id, counted) in counted {
             self.take_in(&id, counted, now);
+            self.look_at_strain(&id, now);
         }
         self.look_at_disks(now);
     }

@@ -70,14 +70,12 @@ impl Server {
                 Awaited::Gone { .. } if desktop.is_none() => {
                     self.connections.answer(*asker, Answer::Done);
                 }
-                Awaited::Screen { until } => {
-                    match desktop.map(Running::screen_is_up) {
-                        Some(Some(true)) if has_place => self.open_screen(*asker, run),
-                        Some(None | Some(true)) if now < *until => self.waiting.push(waiting),
-                        Some(Some(true)) => self.connections.answer(*asker, Refusal::Busy.into()),
-                        _ => self.connections.answer(*asker, Refusal::NotRunning.into()),
-                    }
-                }
+                Awaited::Screen { until } => match desktop.map(Running::screen_is_up) {
+                    Some(Some(true)) if has_place => self.open_screen(*asker, run),
+                    Some(None | Some(true)) if now < *until => self.waiting.push(waiting),
+                    Some(Some(true)) => self.connections.answer(*asker, Refusal::Busy.into()),
+                    _ => self.connections.answer(*asker, Refusal::NotRunning.into()),
+                },
                 Awaited::Gone { until } if now < *until => self.waiting.push(waiting),
                 Awaited::Gone { .. } => {
                     let words = "the desktop takes long to end".to_owned();

@@ -29,7 +29,7 @@ export interface Desktop {
   notices?: Notice[];
 }
 
-export type NoticeKind = 'idle' | 'out_of_memory' | 'too_many_processes' | 'disk' | 'hours' | 'started_again' | 'message';
+export type NoticeKind = 'idle' | 'out_of_memory' | 'memory' | 'processor' | 'too_many_processes' | 'disk' | 'hours' | 'started_again' | 'message';
 
 export interface Notice {
   /** Counts up in one desktop's life. */
