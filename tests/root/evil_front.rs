@@ -3,10 +3,11 @@
 
 use std::os::unix::fs::symlink;
 
+use deskway::audit::{self, Entry, Outcome, Wanted, What};
 use deskway::launcher::protocol::{
     Answer, Envelope, Handle, MAX_REQUEST, Refusal, Request, encode,
 };
-use deskway::model::{Geometry, Secret};
+use deskway::model::{Act, Geometry, Secret};
 
 use crate::account::{PASSWORD, Person};
 use crate::front::{Front, PEER, greeting, open, stop};
@@ -185,6 +186,47 @@ fn requests_of_the_command_line_are_not_answered_to_the_front() {
         };
     }
     assert!(front.open(&handle, &alice.name).is_ok());
+}
+
+/// What is on record of those deeds.
+fn recorded(site: &Site, what: What) -> Vec<Entry> {
+    let wanted = Wanted {
+        what: Some(what),
+        ..Wanted::default()
+    };
+    let found = audit::read(&site.state_dir(), &wanted).unwrap();
+    found.into_iter().map(|found| found.entry).collect()
+}
+
+fn keep(handle: &Handle, person: &Person) -> Request {
+    Request::Act {
+        handle: handle.clone(),
+        desktop: person.name.parse().unwrap(),
+        act: Act::Keep,
+    }
+}
+
+#[test]
+fn a_number_that_is_used_twice_takes_nothing_off_the_record() {
+    let alice = Person::new("a");
+    let (site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let id = 4242;
+    let check = Request::Check {
+        handle: handle.clone(),
+    };
+    for request in [open(&handle, &alice.name), keep(&handle, &alice), check] {
+        let bytes = encode(&Envelope { id, request }, MAX_REQUEST).unwrap();
+        front.send_bytes(&bytes).unwrap();
+    }
+    for _ in 0..3 {
+        front.answer(id);
+    }
+    let watched = recorded(&site, What::Watch);
+    assert_eq!(watched.len(), 1, "{watched:?}");
+    assert_eq!(watched[0].who, alice.name);
+    assert_eq!(watched[0].outcome, Outcome::Ok);
 }
 
 #[test]

@@ -46,6 +46,10 @@ pub(super) enum Who {
 pub(super) struct Asker {
     pub(super) connection: u64,
     pub(super) who: Who,
+    /// Counts up over all connections: what a front calls its requests is its own affair, and it
+    /// may call two of them the same.
+    number: u64,
+    /// As the one who asks calls it.
     request: u64,
 }
 
@@ -53,10 +57,12 @@ pub(super) struct Asker {
 pub(super) struct Connections {
     open: BTreeMap<u64, Connection>,
     next: u64,
+    /// Requests so far.
+    asked: u64,
     /// What is done is on record before anybody is told that it is.
     pub(super) journal: Journal,
-    /// What was asked for that belongs on record, until it is answered.
-    deeds: BTreeMap<(u64, u64), Entry>,
+    /// What was asked for that belongs on record, by [`Asker::number`], until it is answered.
+    deeds: BTreeMap<u64, Entry>,
     held: VecDeque<Held>,
     /// No requests are taken any more.
     is_ending: bool,
@@ -236,9 +242,11 @@ impl Connections {
                 buffer.zeroize();
                 match envelope {
                     Ok(envelope) => {
+                        self.asked += 1;
                         let asker = Asker {
                             connection: number,
                             who: connection.who,
+                            number: self.asked,
                             request: envelope.id,
                         };
                         return Some((asker, envelope));
@@ -266,13 +274,13 @@ impl Connections {
     /// This request belongs on record, with how it is answered.
     pub(super) fn on_record(&mut self, asker: Asker, deed: Entry) {
         if self.deeds.len() < MAX_HELD {
-            self.deeds.insert((asker.connection, asker.request), deed);
+            self.deeds.insert(asker.number, deed);
         }
     }
 
     /// What is to be on record of a request that is not answered yet.
     pub(super) fn deed(&mut self, asker: Asker) -> Option<&mut Entry> {
-        self.deeds.get_mut(&(asker.connection, asker.request))
+        self.deeds.get_mut(&asker.number)
     }
 
     pub(super) fn answer(&mut self, asker: Asker, answer: Answer) {
@@ -285,7 +293,7 @@ impl Connections {
     }
 
     fn answer_with(&mut self, asker: Asker, answer: Answer, descriptor: Option<OwnedFd>) {
-        let deed = self.deeds.remove(&(asker.connection, asker.request));
+        let deed = self.deeds.remove(&asker.number);
         let is_done = !matches!(answer, Answer::Refused(_));
         let now = Instant::now();
         let entry = deed.map(|deed| recording::concluded(deed, &answer));
@@ -468,6 +476,7 @@ impl From<Refusal> for Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::What;
 
     #[test]
     fn connections_beyond_a_turn_s_share_wait() {
@@ -524,6 +533,28 @@ mod tests {
         assert_eq!(left, [Who::User(1000), Who::Front]);
         connections.close_idle(began + IDLE * 2);
         assert_eq!(connections.open.len(), 1);
+    }
+
+    #[test]
+    fn two_requests_that_a_front_calls_the_same_are_both_on_record() {
+        let (mut connections, now) = (Connections::default(), Instant::now());
+        let (here, there) = deskway_osuser::pair().unwrap();
+        connections.add(here, Who::Front, now);
+        let request = || crate::launcher::protocol::Request::Index;
+        let bytes = |id| {
+            let request = request();
+            encode(&Envelope { id, request }, MAX_REQUEST).unwrap()
+        };
+        let mut ask = |what| {
+            deskway_osuser::send(there.as_fd(), &bytes(9)).unwrap();
+            let (asker, _) = connections.receive(1, now).unwrap();
+            connections.on_record(asker, Entry::new(1, "bob", "::1", what));
+            asker
+        };
+        let (watch, keep) = (ask(What::Watch), ask(What::Keep));
+        connections.answer(keep, Answer::Done);
+        let left = connections.deed(watch).map(|deed| deed.what);
+        assert_eq!(left, Some(What::Watch));
     }
 
     #[test]
