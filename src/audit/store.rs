@@ -25,6 +25,12 @@ const REMOVED_AT_ONCE: u32 = 5000;
 /// How much goes when there is too much, in hundredths.
 const TOO_MUCH: u64 = 10;
 
+/// What anybody can cause goes first.
+const OLDEST_REFUSED: &str = "DELETE FROM entry WHERE number IN (SELECT number FROM entry \
+    INDEXED BY entry_refused WHERE outcome = 'refused' ORDER BY number LIMIT ?)";
+const OLDEST: &str =
+    "DELETE FROM entry WHERE number IN (SELECT number FROM entry ORDER BY number LIMIT ?)";
+
 /// The database, open for writing.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -130,16 +136,15 @@ impl Store {
             let count: i64 = sqlx::query_scalar("SELECT count(*) FROM entry")
                 .fetch_one(&mut self.connection)
                 .await?;
-            let share = stored(u64::try_from(count).unwrap_or(0) * TOO_MUCH / 100 + 1);
-            removed = sqlx::query(
-                "DELETE FROM entry WHERE number IN \
-                 (SELECT number FROM entry ORDER BY number LIMIT min(?, ?))",
-            )
-            .bind(share)
-            .bind(REMOVED_AT_ONCE)
-            .execute(&mut self.connection)
-            .await?
-            .rows_affected();
+            let share = u64::try_from(count).unwrap_or(0) * TOO_MUCH / 100 + 1;
+            let share = share.min(u64::from(REMOVED_AT_ONCE));
+            for oldest in [OLDEST_REFUSED, OLDEST] {
+                removed += sqlx::query(oldest)
+                    .bind(stored(share - removed))
+                    .execute(&mut self.connection)
+                    .await?
+                    .rows_affected();
+            }
         }
         sqlx::query(
             "DELETE FROM source WHERE id NOT IN (SELECT id FROM source ORDER BY at DESC LIMIT ?)",
@@ -412,6 +417,33 @@ mod tests {
             .map(|file| file.unwrap().metadata().unwrap().len())
             .sum();
         assert!(size <= MAX, "{size}");
+    }
+
+    #[test]
+    fn what_was_refused_goes_before_what_was_done() {
+        const MAX: u64 = 3 << 20;
+        let state = tempfile::tempdir().unwrap();
+        let path = prepare(state.path()).unwrap();
+        database::block_on(async {
+            let mut store = Store::open(&path).await.unwrap();
+            let done: Vec<_> = (1..=1000).map(|n| (n, entry(n))).collect();
+            store.commit([1; 8], &done, 9).await.unwrap();
+            for batch in 1..=20 {
+                let first = 1 + batch * 1000;
+                let many: Vec<_> = (first..first + 1000)
+                    .map(|n| (n, entry(n).went(Outcome::Refused, "wrong")))
+                    .collect();
+                store.commit([1; 8], &many, 9).await.unwrap();
+                while store.rotate(&policy(1, MAX), 9).await.unwrap() {}
+            }
+        })
+        .unwrap();
+        let kept = read(state.path(), &Wanted::default()).unwrap();
+        let is_done = |found: &&Found| found.entry.outcome == Outcome::Ok;
+        assert_eq!(kept.iter().filter(is_done).count(), 1000);
+        let newest = kept.last().unwrap();
+        assert_eq!(newest.entry.at, 21_000);
+        assert!(kept.len() < 21_000);
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub struct Admin {
 pub struct Audit {
     /// Default a year.
     pub keep: Duration,
-    /// Bytes that the entries may take; the oldest go first. Default 256 MiB.
+    /// Bytes that the entries may take; what was refused goes first, then the oldest. Default 256 MiB.
     pub max_size: u64,
     /// Whether each entry also goes to syslog.
     pub syslog: bool,
