@@ -156,6 +156,11 @@ impl Entry {
         }
     }
 
+    /// Whether nobody asked for it.
+    pub(super) fn is_by_deskway(&self) -> bool {
+        self.who == DESKWAY
+    }
+
     #[must_use]
     pub fn on(mut self, desktop: impl std::fmt::Display) -> Self {
         self.desktop = Some(plain(&desktop.to_string()));

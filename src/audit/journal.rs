@@ -11,8 +11,8 @@ use deskway_osuser::{Child, Received};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::entry::{Entry, Outcome, What};
-use super::flood::Flood;
 use super::recorder::{self, FromRecorder, MAX_MESSAGE, ToRecorder};
+use super::shares::Shares;
 use crate::config::Audit;
 use crate::runtime::{Clock, random_bytes};
 
@@ -44,7 +44,7 @@ pub struct Journal {
     /// So many could not wait.
     lost: u64,
     stuck: bool,
-    flood: Flood,
+    shares: Shares,
 }
 
 #[derive(Debug)]
@@ -89,17 +89,17 @@ impl Journal {
         Some(self.last)
     }
 
-    /// As [`Journal::record`], for what anybody can make happen as often as they like: beyond its
+    /// As [`Journal::record`], for what somebody can make happen as often as they like: beyond its
     /// share of a minute it is only counted.
     pub fn record_bounded(&mut self, entry: Entry, now: Instant) -> Option<Number> {
-        let source = format!("{} from {}", entry.what.word(), entry.origin);
-        if entry.outcome == Outcome::Ok && entry.what != What::WatchEnd && entry.what != What::Watch
-            || self.flood.admits(&source, now)
-        {
-            self.record(entry)
-        } else {
-            None
-        }
+        let is_kept = self.shares.admit(&entry, now);
+        is_kept.then(|| self.record(entry)).flatten()
+    }
+
+    /// The same of what programs do all the time: once an hour for each person and desktop.
+    pub fn record_hourly(&mut self, entry: Entry, now: Instant) -> Option<Number> {
+        let is_kept = self.shares.admit_hourly(&entry, now);
+        is_kept.then(|| self.record(entry)).flatten()
     }
 
     /// Whether an entry is written, or there is no use in waiting for it.
@@ -138,7 +138,7 @@ impl Journal {
         if self.next_fork.is_some_and(|at| at <= now) {
             self.fork(now);
         }
-        for (source, count) in self.flood.over(now) {
+        for (source, count) in self.shares.over(now) {
             let words = format!("{count} more of {source} within a minute");
             let at = Clock::System.unix_millis();
             self.record(Entry::by_deskway(at, What::Lost).with(&words));

@@ -9,6 +9,7 @@ mod entry;
 mod flood;
 mod journal;
 mod recorder;
+mod shares;
 mod store;
 mod syslog;
 

@@ -140,6 +140,11 @@ impl Idle {
         self.used(now);
     }
 
+    /// Whether it was said what happens next, and nobody has used it since.
+    pub(crate) fn is_warned(&self) -> bool {
+        self.warned == Some(self.since)
+    }
+
     /// The last sign of life.
     pub(crate) fn since(&self) -> Instant {
         self.since

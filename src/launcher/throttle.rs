@@ -8,8 +8,10 @@
 //! no way around it.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use crate::model::network;
 
 /// The window in which wrong passwords are counted.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -173,17 +175,6 @@ impl Entry {
             blocked.max(Duration::from_secs(1))
         } else {
             blocked
-        }
-    }
-}
-
-/// One person has a whole /64 of IPv6 addresses.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let network = u128::from(address) & (u128::MAX << 64);
-            IpAddr::V6(Ipv6Addr::from(network))
         }
     }
 }

@@ -4,6 +4,7 @@ mod challenge;
 mod desktop;
 mod geometry;
 mod name;
+mod network;
 mod rights;
 mod scheme;
 mod secret;
@@ -17,6 +18,7 @@ pub use desktop::{
 };
 pub use geometry::{BadGeometry, Geometry};
 pub use name::{BadName, DesktopId, DesktopName, ProfileId, UserName};
+pub use network::network;
 pub use rights::Rights;
 pub use scheme::Scheme;
 pub use secret::Secret;

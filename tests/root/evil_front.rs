@@ -230,6 +230,48 @@ fn a_number_that_is_used_twice_takes_nothing_off_the_record() {
 }
 
 #[test]
+fn what_changes_nothing_fills_no_record_and_pictures_are_on_it_once_an_hour() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let (site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    for _ in 0..100 {
+        let answer = front.ask(keep(&handle, &alice));
+        assert!(matches!(answer, Answer::Done), "{answer:?}");
+        front.start_profile(&handle, None);
+    }
+    let glance = |desktop: &str| Request::Open {
+        handle: handle.clone(),
+        desktop: desktop.parse().unwrap(),
+        glance: true,
+    };
+    for _ in 0..3 {
+        let answer = front.ask(glance(&alice.name));
+        assert!(matches!(answer, Answer::Stream { .. }), "{answer:?}");
+    }
+    front.ask(glance(&bob.name));
+    // Whoever is answered knows that all before it is written.
+    front.ask(Request::SignOut {
+        handle: handle.clone(),
+    });
+    assert_eq!(recorded(&site, What::Keep), []);
+    assert_eq!(recorded(&site, What::Start).len(), 1);
+    let watched = recorded(&site, What::Watch);
+    let watched: Vec<_> = watched
+        .iter()
+        .map(|it| (it.desktop.as_deref().unwrap(), it.outcome, &*it.details))
+        .collect();
+    let picture = "a picture for the portal";
+    assert_eq!(
+        watched,
+        [
+            (&*alice.name, Outcome::Ok, picture),
+            (&*bob.name, Outcome::Refused, picture)
+        ]
+    );
+}
+
+#[test]
 fn a_session_that_nobody_configured_is_not_started() {
     let alice = Person::new("a");
     let (site, mut front) = Site::new();

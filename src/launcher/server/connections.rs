@@ -11,7 +11,7 @@ use rustix::net::Shutdown;
 use zeroize::Zeroize;
 
 use super::fitting::{fitting, shortened};
-use super::recording;
+use super::recording::Deed;
 use crate::audit::{Entry, Journal, Number};
 use crate::launcher::protocol::{
     Answer, Envelope, FromLauncher, MAX_ANSWER, MAX_REQUEST, Refusal, decode, encode,
@@ -62,7 +62,7 @@ pub(super) struct Connections {
     /// What is done is on record before anybody is told that it is.
     pub(super) journal: Journal,
     /// What was asked for that belongs on record, by [`Asker::number`], until it is answered.
-    deeds: BTreeMap<u64, Entry>,
+    deeds: BTreeMap<u64, Deed>,
     held: VecDeque<Held>,
     /// No requests are taken any more.
     is_ending: bool,
@@ -272,7 +272,7 @@ impl Connections {
     }
 
     /// This request belongs on record, with how it is answered.
-    pub(super) fn on_record(&mut self, asker: Asker, deed: Entry) {
+    pub(super) fn on_record(&mut self, asker: Asker, deed: Deed) {
         if self.deeds.len() < MAX_HELD {
             self.deeds.insert(asker.number, deed);
         }
@@ -280,7 +280,9 @@ impl Connections {
 
     /// What is to be on record of a request that is not answered yet.
     pub(super) fn deed(&mut self, asker: Asker) -> Option<&mut Entry> {
-        self.deeds.get_mut(&asker.number)
+        self.deeds
+            .get_mut(&asker.number)
+            .map(|deed| &mut deed.entry)
     }
 
     pub(super) fn answer(&mut self, asker: Asker, answer: Answer) {
@@ -296,8 +298,7 @@ impl Connections {
         let deed = self.deeds.remove(&asker.number);
         let is_done = !matches!(answer, Answer::Refused(_));
         let now = Instant::now();
-        let entry = deed.map(|deed| recording::concluded(deed, &answer));
-        let entry = entry.and_then(|entry| self.journal.record_bounded(entry, now));
+        let entry = deed.and_then(|deed| deed.conclude(&answer, &mut self.journal, now));
         let bytes = fitting(asker.request, answer);
         match entry {
             Some(entry) if is_done && self.held.len() < MAX_HELD => self.held.push_back(Held {
@@ -548,7 +549,7 @@ mod tests {
         let mut ask = |what| {
             deskway_osuser::send(there.as_fd(), &bytes(9)).unwrap();
             let (asker, _) = connections.receive(1, now).unwrap();
-            connections.on_record(asker, Entry::new(1, "bob", "::1", what));
+            connections.on_record(asker, Entry::new(1, "bob", "::1", what).into());
             asker
         };
         let (watch, keep) = (ask(What::Watch), ask(What::Keep));

@@ -11,7 +11,7 @@ use crate::launcher::attach;
 use crate::launcher::jobs::Outcome;
 use crate::launcher::protocol::{Answer, Refusal};
 use crate::launcher::set_up;
-use crate::model::{DesktopId, Secret, UserName};
+use crate::model::{DesktopId, Secret, UserName, network};
 
 /// What tries to set the machine up are counted as: no name can be this.
 const SET_UP: &str = "(set-up)";
@@ -97,7 +97,7 @@ impl Server {
                 reason: "the set-up link is not good any more; start Deskway again for a new one"
                     .to_owned(),
             };
-            if self.may_log(&format!("set-up from {peer}")) {
+            if self.may_log(&format!("set-up from {}", network(peer))) {
                 tracing::warn!(%peer, "a wrong set-up token");
             }
             self.refusals.add(asker, refusal, Some(tried), began, began);

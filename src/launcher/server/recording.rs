@@ -8,9 +8,10 @@ use deskway_osuser::Account;
 
 use super::Server;
 use super::connections::{Asker, Who};
-use crate::audit::{Entry, Outcome, What};
+use crate::audit::{Entry, Journal, Number, Outcome, What};
 use crate::config::{Config, changed_keys};
 use crate::launcher::desktops::{self, Ended};
+use crate::launcher::lifecycle::Lifecycle;
 use crate::launcher::logins::Login;
 use crate::launcher::protocol::{Answer, Handle, Refusal, Request};
 use crate::model::{Act, DesktopId, DesktopState, UserName};
@@ -19,9 +20,51 @@ use crate::model::{Act, DesktopId, DesktopState, UserName};
 const LAST_ENTRIES: Duration = Duration::from_secs(2);
 /// Who tried to sign in with a name that nobody has: it may be a password in the wrong field.
 const NOBODY: &str = "(unknown name)";
+/// What is said of a look that is to be a short one.
+const GLANCE: &str = "a picture for the portal";
+
+/// What is to be on record of a request that is not answered yet.
+#[derive(Debug)]
+pub(super) struct Deed {
+    pub(super) entry: Entry,
+    kept: Kept,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    Always,
+    /// It asks for what is so already: nothing is done.
+    IfRefused,
+    /// Programs do it all the time.
+    Hourly,
+}
+
+impl From<Entry> for Deed {
+    fn from(entry: Entry) -> Self {
+        let kept = Kept::Always;
+        Self { entry, kept }
+    }
+}
+
+impl Deed {
+    /// The request is answered so. The entry to wait for, if there is one.
+    pub(super) fn conclude(
+        self,
+        answer: &Answer,
+        journal: &mut Journal,
+        now: Instant,
+    ) -> Option<Number> {
+        let entry = concluded(self.entry, answer);
+        match self.kept {
+            Kept::IfRefused if entry.outcome == Outcome::Ok => None,
+            Kept::Always | Kept::IfRefused => journal.record_bounded(entry, now),
+            Kept::Hourly => journal.record_hourly(entry, now),
+        }
+    }
+}
 
 /// The entry of a request that is answered so.
-pub(super) fn concluded(deed: Entry, answer: &Answer) -> Entry {
+fn concluded(deed: Entry, answer: &Answer) -> Entry {
     match answer {
         Answer::Refused(refusal) => {
             let outcome = match refusal {
@@ -50,10 +93,32 @@ pub(super) fn concluded(deed: Entry, answer: &Answer) -> Entry {
 
 impl Server {
     /// What is to be on record of a request; `None`: it only looks, or nobody knows whose it is.
-    pub(super) fn deed(&self, asker: Asker, request: &Request) -> Option<Entry> {
-        match asker.who {
+    pub(super) fn deed(&self, asker: Asker, request: &Request) -> Option<Deed> {
+        let entry = match asker.who {
             Who::Front => self.deed_of_person(request),
             Who::User(uid) => self.deed_of_user(uid, request),
+        }?;
+        let kept = match request {
+            Request::Open { glance: true, .. } => Kept::Hourly,
+            _ if self.is_so_already(&entry) => Kept::IfRefused,
+            _ => Kept::Always,
+        };
+        Some(Deed { entry, kept })
+    }
+
+    /// Whether the desktop is as it is asked to be, and goes on as it did.
+    fn is_so_already(&self, entry: &Entry) -> bool {
+        let desktop = entry.desktop.as_ref().and_then(|it| it.parse().ok());
+        let found = desktop.and_then(|desktop: DesktopId| self.desktops.find(&desktop));
+        let Some((_, running)) = found else {
+            return false;
+        };
+        let is_frozen = matches!(running.life(), Lifecycle::Frozen { .. });
+        match entry.what {
+            What::Start | What::Thaw => !is_frozen,
+            What::Keep => !is_frozen && !running.idle.is_warned(),
+            What::Freeze => is_frozen,
+            _ => false,
         }
     }
 
@@ -95,8 +160,11 @@ impl Server {
             Request::Open {
                 handle,
                 desktop,
-                glance: false,
-            } => Some(by(handle, What::Watch)?.0.on(desktop)),
+                glance,
+            } => {
+                let entry = by(handle, What::Watch)?.0.on(desktop);
+                Some(if *glance { entry.with(GLANCE) } else { entry })
+            }
             Request::Act {
                 handle,
                 desktop,
@@ -106,9 +174,7 @@ impl Server {
                 let (entry, _) = by(handle, What::EndSignIns)?;
                 Some(entry.with(&format!("of {account}")))
             }
-            // The portal's pictures are no watching.
-            Request::Open { glance: true, .. }
-            | Request::Check { .. }
+            Request::Check { .. }
             | Request::Desktops { .. }
             | Request::Profiles { .. }
             | Request::Watched { .. }
@@ -154,7 +220,9 @@ impl Server {
     pub(super) fn record_sign_out(&mut self, login: &Login, why: &str) {
         let (who, origin) = (login.account.as_str(), login.peer.to_string());
         let entry = Entry::new(self.clock.unix_millis(), who, &origin, What::SignOut).with(why);
-        self.connections.journal.record(entry);
+        // Signing in too often ends older ones.
+        let now = self.clock.monotonic();
+        self.connections.journal.record_bounded(entry, now);
     }
 
     /// A desktop has come to its end.

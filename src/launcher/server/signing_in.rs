@@ -14,7 +14,7 @@ use crate::launcher::logins::Login;
 use crate::launcher::protocol::{Answer, Refusal};
 use crate::launcher::sign_in::{self, MAX_TRIES, PAM_TIMEOUT, Person, Question, Verdict};
 use crate::launcher::throttle::Try;
-use crate::model::{Secret, UserName};
+use crate::model::{Secret, UserName, network};
 
 /// A try to sign in that a child looks at.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Server {
             .throttle
             .admit(&key, peer, tries, began)
             .map_err(|seconds| {
-                if self.may_log(&format!("slowed down {peer}")) {
+                if self.may_log(&format!("slowed down {}", network(peer))) {
                     tracing::warn!(%peer, seconds, "sign-ins are slowed down");
                 }
                 Refusal::SlowDown { seconds }
@@ -130,7 +130,7 @@ impl Server {
             self.name_deed(asker, &name);
         }
         let user = known.then_some(name);
-        if self.may_log(&format!("sign-in from {peer}")) {
+        if self.may_log(&format!("sign-in from {}", network(peer))) {
             tracing::info!(user = user.map(display), %peer, %refusal, "sign-in refused");
         }
         let now = self.clock.monotonic();
