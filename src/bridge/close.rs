@@ -39,6 +39,8 @@ pub enum CloseCause {
     TargetClosed,
     /// A target that nobody explains cannot be connected to.
     TargetRefused,
+    /// A look that was to be a short one has taken as long as it may, or moved as much.
+    LookedEnough,
     /// The browser broke a rule of WebSocket or of RFB; the clause says which.
     Protocol(String),
     /// The browser sent text.
@@ -57,7 +59,7 @@ impl CloseCause {
     /// The close code (RFC 6455 §7.4). 1006 is never sent.
     pub fn code(&self) -> u16 {
         match self {
-            Self::Left | Self::TargetClosed => 1000,
+            Self::Left | Self::LookedEnough | Self::TargetClosed => 1000,
             Self::Stopping => 1001,
             Self::Protocol(_) => 1002,
             Self::NotBinary => 1003,
@@ -94,7 +96,7 @@ impl CloseCause {
             Self::TargetClosed => "target_closed",
             Self::Protocol(_) | Self::NotBinary | Self::NotUtf8 => "protocol",
             Self::TooBig => "too_big",
-            Self::Left => "left",
+            Self::Left | Self::LookedEnough => "left",
             Self::Vanished => "vanished",
         }
     }
@@ -117,6 +119,7 @@ impl CloseCause {
             }
             Self::TargetClosed => "The target closed its connection.",
             Self::TargetRefused => "The target cannot be connected to.",
+            Self::LookedEnough => "That was long enough for a picture.",
             Self::Protocol(rule) => return sentence("The browser sent what it must not", rule),
             Self::NotBinary => "The browser sent text where only binary messages are taken.",
             Self::NotUtf8 => "The browser gave a reason that is not UTF-8.",

@@ -1,7 +1,9 @@
 //! The WebSocket to a desktop. Who may not open it gets a plain status; what fails after that is
 //! told in the close frame, since browsers show a page nothing else.
 
+use std::future::pending;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +41,12 @@ const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 const TURN: Duration = Duration::from_millis(200);
 /// How long such a window waits for its turn.
 const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a look for the portal's picture may take, and how many bytes it may move: a little more
+/// than a screen of 3840 by 2160 that nobody packs. It is no viewer, so it must be no way to watch.
+const GLANCE_TIMEOUT: Duration = Duration::from_secs(9);
+const GLANCE_BYTES: u64 = 40 << 20;
+/// How often is looked whether it has.
+const GLANCE_CHECK: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Wish {
@@ -61,6 +69,7 @@ struct Visit {
     connection: Connection,
     /// Taken; or why no place was to be had.
     seat: Result<Seat, CloseCause>,
+    stopper: watch::Sender<Option<CloseCause>>,
     stop: watch::Receiver<Option<CloseCause>>,
     traffic: Arc<Traffic>,
 }
@@ -109,8 +118,9 @@ pub(super) async fn open(
         view_only: rights == Rights::View,
         traffic: Arc::clone(&traffic),
     };
+    let ender = stopper.clone();
     let seat = site.registry.enter(viewer, move |why| {
-        stopper.send_replace(Some(told(why)));
+        ender.send_replace(Some(told(why)));
     });
     let visit = Visit {
         seat: seat.map_err(|_| CloseCause::TooManyViewers),
@@ -120,6 +130,7 @@ pub(super) async fn open(
         rights,
         glance,
         connection,
+        stopper,
         stop,
         traffic,
     };
@@ -154,7 +165,15 @@ impl Visit {
                 let _carried = flows.count(Arc::clone(&viewer.traffic));
                 let explain = async { told(self.site.registry.explain(user, desktop).await) };
                 let (stop, early) = (self.stop.clone(), browser.early);
-                bridge::run(browser.stream, early, stream, viewer, stop, explain).await
+                let carried = bridge::run(browser.stream, early, stream, viewer, stop, explain);
+                let mut carried = pin!(carried);
+                tokio::select! {
+                    outcome = &mut carried => outcome,
+                    () = self.looked_enough() => {
+                        self.stopper.send_replace(Some(CloseCause::LookedEnough));
+                        carried.await
+                    }
+                }
             }
             Err(cause) => self.refuse(browser.stream, cause).await,
         };
@@ -166,6 +185,17 @@ impl Visit {
         let seconds = outcome.lasted.as_secs();
         let error = outcome.error.as_ref().map(tracing::field::display);
         info!(%user, %desktop, %peer, bytes, seconds, error, "viewer left: {}", outcome.cause);
+    }
+
+    /// Comes when a glance is over; never to a viewer.
+    async fn looked_enough(&self) {
+        if !self.glance {
+            return pending().await;
+        }
+        let until = Instant::now() + GLANCE_TIMEOUT;
+        while Instant::now() < until && self.traffic.to_browser() < GLANCE_BYTES {
+            tokio::time::sleep(GLANCE_CHECK).await;
+        }
     }
 
     async fn stream(&self) -> Result<(UnixStream, Greeting), CloseCause> {

@@ -51,6 +51,41 @@ async fn who_only_watches_presses_no_key() {
 }
 
 #[tokio::test]
+async fn a_look_for_a_picture_is_no_way_to_watch() {
+    let mut house = House::open().await;
+    let alice = house.alice().await;
+    let path = format!("{SOCKET}?thumbnail=1");
+    let mut slow = alice.websocket(&path).await;
+    let (_, mut first) = house.screens.next().await;
+    let hands = async { tokio::join!(first.shake_hands(), slow.shake_hands(1)) };
+    assert!(soon(hands).await.1.is_ok());
+    let mut hungry = alice.websocket(&path).await;
+    let (_, mut second) = house.screens.next().await;
+    let hands = async { tokio::join!(second.shake_hands(), hungry.shake_hands(1)) };
+    assert!(soon(hands).await.1.is_ok());
+    // One takes more and more; the other, which came before it, nothing, and does not leave.
+    let sent = async {
+        let more = vec![0; 1 << 20];
+        let mut sent = 0;
+        while second.send(&more).await.is_ok() {
+            sent += more.len();
+        }
+        sent
+    };
+    let (sent, closed) = soon(async { tokio::join!(sent, hungry.closed()) }).await;
+    assert_eq!(closed.unwrap().code, Some(1000));
+    assert!(sent > 33 << 20, "{sent} is less than a picture");
+    soon(first.send(&[2])).await.unwrap();
+    assert_eq!(soon(slow.read(1)).await.unwrap(), [2]);
+    let closed = soon(slow.closed()).await.unwrap();
+    assert_eq!(
+        (closed.code, closed.reason.as_str()),
+        (Some(1000), "That was long enough for a picture.")
+    );
+    soon(async { while !first.has_ended().await.unwrap() {} }).await;
+}
+
+#[tokio::test]
 async fn signing_out_closes_the_open_desktop() {
     let mut house = House::open().await;
     let alice = house.alice().await;
