@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub use entry::{Entry, Outcome, What};
 pub use flood::Flood;
 pub use journal::{Journal, Number};
-pub use store::{Found, Reader, Wanted, append, read};
+pub use store::{Found, Reader, Wanted, append, read, refuse_newer};
 
 /// Below the state directory: the database, and nothing else.
 pub const FOLDER: &str = "audit";

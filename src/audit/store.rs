@@ -215,6 +215,16 @@ pub fn append(state: &Path, entry: &Entry) -> Result<(), AuditError> {
     Ok(written.map_err(AuditError::Runtime)??)
 }
 
+/// Fails when the database at `path` was made by a newer Deskway. Blocks; not to be called inside an
+/// async runtime.
+///
+/// # Errors
+/// See [`DatabaseError`].
+pub fn refuse_newer(path: &Path) -> Result<(), DatabaseError> {
+    database::block_on(database::refuse_newer(path, &MIGRATIONS))
+        .map_err(|error| DatabaseError::of(path, sqlx::Error::Io(error)))?
+}
+
 /// Which entries are wanted; all that are given must fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {

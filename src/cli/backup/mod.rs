@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use deskway_osuser as osuser;
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::process::{getegid, geteuid};
 use serde::{Deserialize, Serialize};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -27,8 +28,10 @@ const VERSION: u32 = 1;
 const SERVICE_USER: &str = "deskway";
 /// How long people's desktops have run today.
 const USAGE: &str = "usage.json";
-/// Most files of an archive, and bytes of one that is no database.
-const MAX_FILES: usize = 100;
+/// Most files in the directory of ordered certificates, of an archive, and bytes of one that is no
+/// database.
+const MAX_ORDERED: usize = 100;
+const MAX_FILES: usize = MAX_ORDERED + 3;
 const MAX_FILE: u64 = 1 << 20;
 /// Most bytes of a database.
 const MAX_DATABASE: u64 = 1 << 40;
@@ -51,6 +54,18 @@ pub enum BackupError {
         .0.display()
     )]
     NotEmpty(PathBuf),
+    #[error(
+        "{} holds more than {MAX_ORDERED} files: remove those that do not belong there, or there \
+         would be a backup without some of them",
+        .0.display()
+    )]
+    TooMany(PathBuf),
+    #[error(
+        "other accounts may change {}, and could get at the copies of secrets: choose a place where \
+         only root and you may write, in directories of which that is true as well",
+        .0.display()
+    )]
+    Shared(PathBuf),
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error("{} in the backup is damaged: {report}", path.display())]
@@ -107,6 +122,8 @@ fn copy(state: &Path, file: &Path) -> Result<Vec<String>, BackupError> {
     if !state.is_dir() {
         return Err(BackupError::Nothing(state.to_path_buf()));
     }
+    let file = in_safe_place(file)?;
+    let file = file.as_path();
     let work = Work::beside(file).map_err(unwritten)?;
     let half = work.0.join("backup.tar");
     let archive = OpenOptions::new()
@@ -144,7 +161,7 @@ fn copy(state: &Path, file: &Path) -> Result<Vec<String>, BackupError> {
         fs::remove_file(&snapshot).map_err(unwritten)?;
         copied.push(name.to_owned());
     }
-    for name in small_files(state) {
+    for name in small_files(state)? {
         if let Some(bytes) = read_own(&state.join(&name)) {
             let length = bytes.len() as u64;
             add(&mut archive, &name, &mut bytes.as_slice(), length).map_err(unwritten)?;
@@ -179,6 +196,16 @@ fn add(
 
 /// A consistent copy, while others write.
 fn snapshot_of(from: &Path, to: &Path) -> Result<(), BackupError> {
+    // SQLite writes into an empty file, and would make one that others may read.
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(|source| BackupError::Unwritten {
+            path: to.to_path_buf(),
+            source,
+        })?;
     let failed = |error| DatabaseError::of(from, error);
     let copied = database::block_on(async {
         let options = database::options(from, sqlx::sqlite::SqliteSynchronous::Normal);
@@ -198,15 +225,20 @@ fn snapshot_of(from: &Path, to: &Path) -> Result<(), BackupError> {
 }
 
 /// The names of the files that are no databases, below the state directory.
-fn small_files(state: &Path) -> Vec<String> {
+fn small_files(state: &Path) -> Result<Vec<String>, BackupError> {
     let mut names = vec![USAGE.to_owned()];
-    let entries = fs::read_dir(state.join(acme::FOLDER));
-    let entries = entries.into_iter().flatten().take(MAX_FILES);
+    let folder = state.join(acme::FOLDER);
+    let entries = fs::read_dir(&folder).into_iter().flatten();
+    let entries: Vec<_> = entries.take(MAX_ORDERED + 1).collect();
+    if entries.len() > MAX_ORDERED {
+        return Err(BackupError::TooMany(folder));
+    }
+    let entries = entries.into_iter();
     let files = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let files = files.map(|name| format!("{}/{name}", acme::FOLDER));
     names.extend(files.filter(|name| kind(name) == Some(Kind::Small)));
     names.sort();
-    names
+    Ok(names)
 }
 
 /// What is in a directory of the service user's, who must not lead root to another file.
@@ -271,6 +303,8 @@ fn put_back(file: &Path, state: &Path) -> Result<(Manifest, Vec<String>), Backup
         .mode(0o755)
         .create(parent)
         .map_err(unwritten)?;
+    let state = in_safe_place(state)?;
+    let state = state.as_path();
     let work = Work::beside(state).map_err(unwritten)?;
     let mut archive = tar::Archive::new(File::open(file).map_err(unread)?);
     let mut entries = archive.entries().map_err(unread)?;
@@ -290,7 +324,10 @@ fn put_back(file: &Path, state: &Path) -> Result<(Manifest, Vec<String>), Backup
     }
     let service = service_owner();
     let mut restored = Vec::new();
-    for entry in entries.take(MAX_FILES) {
+    for (number, entry) in entries.enumerate() {
+        if number >= MAX_FILES {
+            return Err(not_one(&format!("it holds more than {MAX_FILES} files")));
+        }
         let mut entry = entry.map_err(unread)?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let kind = kind(&name).filter(|_| entry.header().entry_type().is_file());
@@ -304,7 +341,7 @@ fn put_back(file: &Path, state: &Path) -> Result<(Manifest, Vec<String>), Backup
         let owner = service.filter(|_| is_ordered);
         unpack(&mut entry, kind, &to, owner).map_err(unwritten)?;
         if kind == Kind::Database {
-            check(&to)?;
+            check(&name, &to)?;
         }
         restored.push(name);
     }
@@ -354,14 +391,44 @@ fn unpack(
 }
 
 /// Whether a database is whole, and of no newer version.
-fn check(path: &Path) -> Result<(), BackupError> {
+fn check(name: &str, path: &Path) -> Result<(), BackupError> {
     match database::integrity(path)?.as_str() {
-        "ok" => Ok(()),
+        "ok" if name == accounts::FILE => Ok(accounts::refuse_newer(path)?),
+        "ok" => Ok(crate::audit::refuse_newer(path)?),
         report => Err(BackupError::Broken {
             path: path.to_path_buf(),
             report: report.to_owned(),
         }),
     }
+}
+
+/// `path` without links in its directory, which only root and this user may change, as all above
+/// it: whoever may could lead what is written there to where they can read it.
+fn in_safe_place(path: &Path) -> Result<PathBuf, BackupError> {
+    let unread = |source| BackupError::Unread {
+        path: path.to_path_buf(),
+        source,
+    };
+    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = fs::canonicalize(parent.unwrap_or_else(|| Path::new("."))).map_err(unread)?;
+    let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+    for above in folder.ancestors() {
+        let found = fs::metadata(above).map_err(unread)?;
+        let others = if [0, group].contains(&found.gid()) {
+            0o002
+        } else {
+            0o022
+        };
+        let is_sticky = found.mode() & 0o1000 != 0;
+        let is_shared = found.mode() & others != 0 && !is_sticky;
+        if is_shared || ![0, user].contains(&found.uid()) {
+            return Err(BackupError::Shared(above.to_path_buf()));
+        }
+    }
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::ErrorKind::InvalidInput.into());
+    Ok(folder.join(name.map_err(unread)?))
 }
 
 /// A directory for half-done things, gone when this is.

@@ -146,3 +146,93 @@ fn a_link_in_the_service_user_s_directory_leads_nowhere() {
         "{copied:?}"
     );
 }
+
+#[test]
+fn secrets_are_copied_to_no_place_that_others_may_change() {
+    let (state, place) = (filled(), TempDir::new().unwrap());
+    let shared = place.path().join("shared");
+    fs::create_dir_all(shared.join("own")).unwrap();
+    let mode = |mode| fs::set_permissions(&shared, fs::Permissions::from_mode(mode)).unwrap();
+    let refused = |result: Result<Vec<String>, BackupError>| {
+        let Err(BackupError::Shared(path)) = result else {
+            panic!("{result:?}");
+        };
+        assert_eq!(path, shared.canonicalize().unwrap());
+    };
+    let file = shared.join("own/b.tar");
+    mode(0o777);
+    refused(copy(state.path(), &file));
+    refused(copy(state.path(), &shared.join("b.tar")));
+    // A link to it is no way around.
+    symlink(shared.join("own"), place.path().join("link")).unwrap();
+    refused(copy(state.path(), &place.path().join("link/b.tar")));
+    if osuser::is_root() {
+        mode(0o755);
+        chown(&shared, Some(65_534), None).unwrap();
+        refused(copy(state.path(), &file));
+        chown(&shared, Some(0), None).unwrap();
+    }
+    // As /tmp is.
+    mode(0o1777);
+    copy(state.path(), &file).unwrap();
+    mode(0o777);
+    let again = put_back(&file, &shared.join("again"));
+    refused(again.map(|(_, names)| names));
+}
+
+#[test]
+fn a_copy_of_a_database_is_nobody_else_s_to_read() {
+    let (state, place) = (filled(), TempDir::new().unwrap());
+    let (from, to) = (state.path().join("accounts.db"), place.path().join("copy"));
+    snapshot_of(&from, &to).unwrap();
+    assert_eq!(to.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let link = place.path().join("link");
+    symlink(place.path().join("elsewhere"), &link).unwrap();
+    assert!(snapshot_of(&from, &link).is_err());
+    assert!(!place.path().join("elsewhere").exists());
+}
+
+#[test]
+fn nothing_is_left_out_for_want_of_room() {
+    let (state, place) = (filled(), TempDir::new().unwrap());
+    let file = place.path().join("b.tar");
+    for number in 1..MAX_ORDERED {
+        fs::write(state.path().join(format!("acme/{number}.pem")), "x").unwrap();
+    }
+    let copied = copy(state.path(), &file).unwrap();
+    assert_eq!(copied.len(), MAX_FILES);
+    if !osuser::is_root() || service_owner().is_some() {
+        let (_, restored) = put_back(&file, &place.path().join("all")).unwrap();
+        assert_eq!(restored.len(), MAX_FILES);
+        assert!(restored.contains(&USAGE.to_owned()));
+    }
+    fs::write(state.path().join("acme/more.pem"), "x").unwrap();
+    let refused = copy(state.path(), &place.path().join("c.tar"));
+    assert!(
+        matches!(refused, Err(BackupError::TooMany(_))),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_database_of_a_newer_deskway_is_not_put_back() {
+    let (state, place) = (filled(), TempDir::new().unwrap());
+    let newer = "INSERT INTO _sqlx_migrations VALUES (99, 'later', '2030-01-01', 1, x'00', 0)";
+    for name in [accounts::FILE, "audit/audit.db"] {
+        let file = place.path().join(name.replace('/', "-"));
+        let path = state.path().join(name);
+        database::block_on(async {
+            let options = database::options(&path, sqlx::sqlite::SqliteSynchronous::Full);
+            let mut connection = options.connect().await.unwrap();
+            sqlx::query(newer).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        })
+        .unwrap();
+        copy(state.path(), &file).unwrap();
+        let again = place.path().join("again");
+        let error = put_back(&file, &again).unwrap_err().to_string();
+        assert!(error.contains("newer Deskway"), "{error}");
+        assert!(!again.exists());
+        fs::remove_file(&path).unwrap();
+    }
+}

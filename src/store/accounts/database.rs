@@ -14,6 +14,16 @@ use crate::store::database::{self, DatabaseError};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/accounts/migrations");
 
+/// Fails when the database at `path` was made by a newer Deskway. Blocks; not to be called inside an
+/// async runtime.
+///
+/// # Errors
+/// See [`DatabaseError`].
+pub fn refuse_newer(path: &Path) -> Result<(), DatabaseError> {
+    database::block_on(database::refuse_newer(path, &MIGRATIONS))
+        .map_err(|error| DatabaseError::of(path, sqlx::Error::Io(error)))?
+}
+
 /// The database's file, which is there.
 pub(super) struct Database {
     path: PathBuf,

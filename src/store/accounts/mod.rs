@@ -10,6 +10,7 @@ mod password;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use database::refuse_newer;
 pub use password::{BadPassword, MAX_PASSWORD, MIN_PASSWORD};
 
 use crate::model::{Secret, UserName};
