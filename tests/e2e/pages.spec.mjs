@@ -108,6 +108,40 @@ test('the admins’ page', async ({ browser }) => {
   await removePerson(carol);
 });
 
+test('what is done to a selection is done to those of it that are shown', async ({ browser }) => {
+  const carol = makePerson('carol', 'Carol Admin');
+  const config = `${attached()}[admin]\nusers = ["${carol.name}"]\n`;
+  await withDeskway(config, browser, async (page) => {
+    await signIn(page, carol, '/admin');
+    const [search, bar] = [page.getByRole('searchbox', { name: 'Search' }), page.getByTestId('selection')];
+    await page.getByRole('checkbox', { name: 'Select all that are shown' }).check();
+    await expect(bar).toContainText(`${PEOPLE.length} selected`);
+    await bar.getByRole('button', { name: 'Send a message' }).click();
+    const dialog = page.getByRole('dialog');
+    await expect(dialog.getByTestId('names').getByRole('listitem')).toHaveCount(9);
+    await expect(dialog.getByTestId('names')).toContainText(`and ${PEOPLE.length - 8} more`);
+    await page.keyboard.press('Escape');
+
+    await search.fill('noether');
+    await expect(bar).toContainText(`${PEOPLE.length} selected, ${PEOPLE.length - 2} not shown`);
+    await bar.getByRole('button', { name: 'Stop' }).click();
+    await expect(dialog).toContainText('Stop 2 desktops?');
+    await expect(dialog.getByRole('listitem')).toHaveText(['noether’s main desktop', 'noether’s desktop “seminar”']);
+    await axe(page);
+    const asked = [];
+    page.on('request', (request) => request.method() === 'POST' && asked.push(new URL(request.url()).pathname));
+    await dialog.getByRole('button', { name: 'Stop' }).click();
+    // Nobody stops what is attached; the others were not asked for, and stay selected.
+    await expect(page.getByText('It did not work for 2 of 2.')).toBeVisible();
+    expect(asked.sort()).toEqual(['main', 'seminar'].map((name) => `/api/v1/admin/desktops/noether/${name}/stop`));
+    await expect(bar).toContainText(`${PEOPLE.length - 2} selected, ${PEOPLE.length - 2} not shown`);
+    await expect(bar.getByRole('button', { name: 'Stop' })).toBeDisabled();
+    await search.fill('');
+    await expect(bar).toContainText(`${PEOPLE.length - 2} selected`);
+  });
+  await removePerson(carol);
+});
+
 test('from the sign-in page to the desktop by keyboard alone', async ({ page, alice }) => {
   await page.goto('/sign-in');
   await expect(page.locator('input[name=name]')).toBeFocused();

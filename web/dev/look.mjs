@@ -54,6 +54,8 @@ const VIEWS = [
   ['admin-details', '/admin?scene=admin-40', (page) => choose(page, 2, 'Details')],
   ['admin-end', '/admin?scene=admin-40', (page) => choose(page, 2, 'End sign-ins')],
   ['admin-selection', '/admin?scene=admin-40', select],
+  ['admin-selection-part', '/admin?scene=admin-40', selectAndSearch],
+  ['admin-stop-many', '/admin?scene=admin-40', selectAllAndStop],
   ['viewer-notices', '/d/alice/?scene=notices', connected],
   ['viewer-idle', '/d/alice/?scene=idle', connected],
   ['viewer-starting', '/d/alice/?scene=off', (page) => page.waitForSelector('[data-stage=session][data-state=active]')],
@@ -82,12 +84,23 @@ async function traffic(page) {
 }
 
 async function choose(page, row, what) {
-  await page.getByRole('button', { name: /^Actions for/ }).nth(row).click();
+  const running = page.locator('[data-testid=admin-desktop][data-state=ready]');
+  await running.nth(row).getByRole('button', { name: /^Actions for/ }).click();
   await page.getByRole('menuitem', { name: what }).click();
 }
 
 async function select(page) {
-  for (const row of [1, 2, 4]) await page.getByRole('checkbox', { name: /^Select .* of/ }).nth(row).check();
+  for (const row of [1, 2, 4]) await page.getByRole('checkbox', { name: /^Select .* desktop/ }).nth(row).check();
+}
+
+async function selectAndSearch(page) {
+  await select(page);
+  await page.getByRole('searchbox').fill('ada');
+}
+
+async function selectAllAndStop(page) {
+  await page.getByRole('checkbox', { name: 'Select all' }).check();
+  await page.getByTestId('selection').getByRole('button', { name: 'Stop' }).click();
 }
 
 async function disconnected(page) {

@@ -95,7 +95,10 @@ export async function startMock(port) {
       case '/':
         return html('portal');
       case '/admin':
-        if (url.searchParams.has('scene')) stages.delete(scene);
+        if (url.searchParams.has('scene')) {
+          stages.get(scene)?.end();
+          stages.delete(scene);
+        }
         return html('admin');
       case '/sign-in':
         return html('sign-in', { next: '/', ...signInMessage(scene) });

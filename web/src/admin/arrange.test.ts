@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import type { AdminDesktop, Person } from './adminApi.ts';
-import { arranged, arrangedPeople, held, matches, pressed, words, type Sortable } from './arrange.ts';
+import { arranged, arrangedPeople, held, matches, MAX_NAMED, named, pressed, words, type Sortable } from './arrange.ts';
 
 function row(id: string, more: Partial<AdminDesktop> = {}, traffic = 0): Sortable {
   const [owner = '', name = 'main'] = id.split('/');
@@ -64,4 +64,10 @@ test('people are sorted by their last sign-in and by their desktops', () => {
   const order = (column: 'since' | 'desktops') => arrangedPeople(people, { column, descending: true }, desktops).map(({ account }) => account);
   assert.deepEqual(order('since'), ['a', 'b', 'c']);
   assert.deepEqual(order('desktops'), ['b', 'c', 'a']);
+});
+
+test('of many names the first are listed and the others counted', () => {
+  const names = Array.from({ length: 20 }, (_, n) => `desktop ${n}`);
+  assert.deepEqual(named(names), { first: names.slice(0, MAX_NAMED), more: 20 - MAX_NAMED });
+  assert.deepEqual(named(names.slice(0, MAX_NAMED + 1)), { first: names.slice(0, MAX_NAMED + 1), more: 0 });
 });

@@ -119,6 +119,15 @@ export function held<R>(before: readonly R[], now: readonly R[]): R[] {
   return [...kept, ...left];
 }
 
+/** So many names are listed before the others are counted. */
+export const MAX_NAMED = 8;
+
+/** The names to list, and how many more there are; never one alone, which a name would say as shortly. */
+export function named(names: readonly string[]): { first: readonly string[]; more: number } {
+  if (names.length <= MAX_NAMED + 1) return { first: names, more: 0 };
+  return { first: names.slice(0, MAX_NAMED), more: names.length - MAX_NAMED };
+}
+
 /** What was typed, as words that all have to be found. */
 export function words(search: string): string[] {
   return plain(search).split(/\s+/).filter(Boolean);

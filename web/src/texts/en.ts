@@ -154,7 +154,9 @@ export const en = {
     select: (name: string) => `Select ${name}`,
     selectAll: 'Select all that are shown',
     selectAllShort: 'Select all',
-    selected: (n: number) => `${n} selected`,
+    selection: 'What is selected',
+    selected: (n: number, unseen: number) => (unseen > 0 ? `${n} selected, ${unseen} not shown` : `${n} selected`),
+    andMore: (n: number) => `and ${n} more`,
     clearSelection: 'Clear the selection',
     mainOf: (person: string) => `${person}’s main desktop`,
     desktopOf: (desktop: string, person: string) => `${person}’s desktop “${desktop}”`,
@@ -185,6 +187,7 @@ export const en = {
       freezeMany: (n: number) => `Put ${n} desktops to sleep?`,
       freezeText: 'All its programs stand still, long jobs too. Nothing is lost: it goes on where it was when it is opened or woken up.',
       watched: (n: number) => (n === 1 ? 'Somebody is looking at it now.' : `${n} windows show it now.`),
+      watchedMany: (n: number) => (n === 1 ? 'Somebody is looking at one of them now.' : `${n} windows show them now.`),
       endOne: (name: string) => `End the sign-ins of ${name}?`,
       endText: (n: number) =>
         `${n === 1 ? 'Their browser is signed out' : `Their ${n} browsers are signed out`} at once. Desktops go on running, and they can sign in again.`,
