@@ -29,6 +29,14 @@ export function span(seconds: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
+/**
+ * How long ago something was, both in seconds since 1970; `null` within the last minute, and for what
+ * a server tells whose clock is ahead.
+ */
+export function spanSince(at: number, now: number): string | null {
+  return now - at < 60 ? null : span(now - at);
+}
+
 /** Hundredths of one core from thousandths. */
 export function percent(thousandths: number): string {
   return thousandths > 0 && thousandths < 5 ? '< 1 %' : `${Math.round(thousandths / 10)} %`;

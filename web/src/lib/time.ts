@@ -14,6 +14,13 @@ export function moment(seconds: number, now: Date = new Date()): string {
   return (date.toDateString() === now.toDateString() ? SAME_DAY : OTHER_DAY).format(date);
 }
 
+const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
+
+/** Day, year and time in full. `seconds` since 1970. */
+export function wholeMoment(seconds: number): string {
+  return WHOLE.format(new Date(seconds * 1000));
+}
+
 /** `0.4` below ten seconds, `12` from there on. */
 export function seconds(ms: number): string {
   return ms < 9_950 ? (ms / 1000).toFixed(1) : String(Math.round(ms / 1000));

@@ -53,6 +53,8 @@ export const en = {
     dismiss: 'Put this away',
     about: (name: string, text: string) => `${name}: ${text}`,
     inTime: (span: string) => `in ${span}`,
+    ago: (span: string) => `${span} ago`,
+    justNow: 'just now',
     atOnce: 'now',
     idleFreeze: (soon: string) => `Nobody seems to use this desktop. It goes to sleep ${soon}; nothing is lost.`,
     idleStop: (soon: string) => `Nobody seems to use this desktop. It ends ${soon}, with all that runs in it. Save your work or keep it.`,
