@@ -113,10 +113,14 @@ function sorted<R>(rows: readonly R[], descending: boolean, value: (row: R) => s
  * The rows in the order in which they were before, as somebody is at work in them; what is gone is
  * left out, what is new comes last.
  */
-export function held<R>(before: readonly R[], now: readonly R[]): R[] {
-  const left = new Set(now);
-  const kept = before.filter((row) => left.delete(row));
-  return [...kept, ...left];
+export function held<R>(before: readonly R[], now: readonly R[], key: (row: R) => string): R[] {
+  const left = new Map(now.map((row) => [key(row), row]));
+  const kept = before.flatMap((row) => {
+    const same = left.get(key(row));
+    left.delete(key(row));
+    return same === undefined ? [] : [same];
+  });
+  return [...kept, ...left.values()];
 }
 
 /** So many names are listed before the others are counted. */
