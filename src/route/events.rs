@@ -19,8 +19,15 @@ use super::site::Site;
 use crate::auth::Identity;
 use crate::desktop::Known;
 
-/// A comment line after so much silence, so that nobody on the way gives the connection up.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long nothing is said at most.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// An event `alive` after so much silence: nobody on the way gives the connection up, and the page
+/// knows a dead one by its silence. A comment would be hidden from the page.
+pub(super) fn keep_alive() -> KeepAlive {
+    let alive = Event::default().event("alive").data("{}");
+    KeepAlive::new().interval(KEEP_ALIVE).event(alive)
+}
 
 /// What nginx, and others that learned it from there, take as the order to pass each event on as
 /// it comes.
@@ -43,8 +50,8 @@ enum Step {
 
 /// The person's desktops, at once and whenever they change.
 ///
-/// Event `desktops` has the body of `desktops` without the profiles; event `signed_out` is the last
-/// one when the sign-in is over.
+/// Event `desktops` has the body of `desktops` without the profiles; event `alive` comes after 15
+/// seconds without another; event `signed_out` is the last one when the sign-in is over.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
@@ -70,7 +77,7 @@ pub(super) async fn stream(
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
     });
-    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    let events = Sse::new(events).keep_alive(keep_alive());
     Ok((AppendHeaders([UNBUFFERED]), events))
 }
 

@@ -34,12 +34,16 @@
 //! F10: The network goes away and says nothing
 //! Happens: A browser that answers no ping for a minute is given up; its place is free.
 //! Seen: "Your connection dropped." within seconds of the next key, and the desktop again when the
-//! network is back.
+//! network is back. Lists say within a minute that they may be old.
 //! Lost: Nothing.
 //! Kept: The desktop and all in it.
 //! Tests: tests/it/bridge/stops.rs a_silent_browser_is_pinged_and_dropped_within_60_seconds;
 //! tests/it/bridge/stops.rs half_a_frame_and_then_silence_is_dropped_within_60_seconds;
-//! tests/it/bridge/stops.rs a_browser_that_is_gone_without_a_word_lets_the_desktop_go
+//! tests/it/bridge/stops.rs a_browser_that_is_gone_without_a_word_lets_the_desktop_go;
+//! web/src/viewer/watchdog.test.ts a network that goes away without a word is told after the next
+//! key, and the page connects again;
+//! web/src/lib/events.test.ts a line that says nothing any more is told as that, and another one is
+//! opened
 //!
 //! F11: Both directions are full
 //! Happens: Each goes on by itself; neither waits for the other.

@@ -25,6 +25,8 @@ const TYPES = { js: 'text/javascript', css: 'text/css', txt: 'text/plain; charse
 const ALICE = { name: 'alice', full_name: 'Alice Liddell' };
 /** How long the stages of a start last here. */
 const STAGE_MS = 900;
+/** How often the live news say that they are still there. */
+const ALIVE_MS = 15_000;
 
 export async function startMock(port) {
   const screen = await startScreen();
@@ -131,7 +133,11 @@ export async function startMock(port) {
           send: (list) => response.write(`event: desktops\ndata: ${JSON.stringify({ desktops: list.desktops })}\n\n`),
         };
         listeners.add(listener);
-        request.on('close', () => listeners.delete(listener));
+        const alive = setInterval(() => response.write('event: alive\ndata: {}\n\n'), ALIVE_MS);
+        request.on('close', () => {
+          clearInterval(alive);
+          listeners.delete(listener);
+        });
         return listener.send(desktops(scene));
       }
     }

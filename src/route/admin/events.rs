@@ -6,14 +6,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::response::{AppendHeaders, IntoResponse};
 use futures_util::stream;
 
 use super::board::{self, Look, Turn};
 use crate::auth::Identity;
 use crate::route::error::Fault;
-use crate::route::events::{KEEP_ALIVE, UNBUFFERED, signed_out};
+use crate::route::events::{UNBUFFERED, keep_alive, signed_out};
 use crate::route::guard::Admin;
 use crate::route::site::Site;
 
@@ -32,7 +32,8 @@ struct Follower {
 ///
 /// Event `desktops` has the body of `adminDesktops`, and replaces all; event `changes` has `at`,
 /// the `desktops` that are other than before, and the ids of those that are `gone`; event `people`
-/// has the body of `adminPeople`; event `signed_out` is the last one when the sign-in is over.
+/// has the body of `adminPeople`; event `alive` comes after 15 seconds without another; event
+/// `signed_out` is the last one when the sign-in is over.
 #[utoipa::path(
     get,
     path = "/api/v1/admin/events",
@@ -60,7 +61,7 @@ pub(in crate::route) async fn stream(
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
     });
-    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    let events = Sse::new(events).keep_alive(keep_alive());
     (AppendHeaders([UNBUFFERED]), events)
 }
 

@@ -69,6 +69,24 @@ async fn the_portal_hears_of_every_change_as_it_happens() {
 }
 
 #[tokio::test]
+async fn a_page_hears_that_nothing_happens() {
+    let house = House::open().await;
+    let alice = house.alice().await;
+    let mut events = Events::open(&alice).await;
+    events.state().await;
+    // Whoever waits is led to the next moment at which something happens.
+    tokio::time::pause();
+    for _ in 0..3 {
+        let mut name = String::new();
+        while name.is_empty() {
+            let line = events.lines.next_line().await.unwrap().unwrap();
+            name = line.strip_prefix("event: ").unwrap_or_default().to_owned();
+        }
+        assert_eq!(name, "alive");
+    }
+}
+
+#[tokio::test]
 async fn signing_out_ends_the_events() {
     let house = House::open().await;
     let alice = house.alice().await;

@@ -4,6 +4,12 @@ import { ApiError, type Api } from './api.ts';
 import { delay, DROPPED } from './backoff.ts';
 import type { DesktopList } from './desktop.ts';
 
+/**
+ * The server says something every 15 s. A line that says nothing for longer than this is dead, though
+ * the browser does not know it yet.
+ */
+export const SILENCE_MS = 40_000;
+
 export interface Follower<T> {
   url: string;
   /** What to do with the data of each event, by the event's name. */
@@ -22,14 +28,27 @@ export interface Follower<T> {
 export function follow<T>(follower: Follower<T>): () => void {
   let source: EventSource | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let silence: ReturnType<typeof setTimeout> | undefined;
   let attempt = 0;
   let stopped = false;
 
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => {
+      source?.close();
+      follower.reachable?.(false);
+      void ask();
+    }, SILENCE_MS);
+  };
+
   const open = () => {
     source = new EventSource(follower.url);
+    heard();
+    source.addEventListener('alive', heard);
     for (const [name, heed] of Object.entries(follower.events)) {
       source.addEventListener(name, (event: MessageEvent<string>) => {
         attempt = 0;
+        heard();
         follower.reachable?.(true);
         heed(JSON.parse(event.data) as never);
       });
@@ -41,6 +60,7 @@ export function follow<T>(follower: Follower<T>): () => void {
     source.addEventListener('error', () => {
       // A browser's own reconnect cannot tell a refusal from a dropped line; ours asks.
       source?.close();
+      clearTimeout(silence);
       if (!stopped) timer = setTimeout(() => void ask(), delay(DROPPED, attempt++));
     });
   };
@@ -71,6 +91,7 @@ export function follow<T>(follower: Follower<T>): () => void {
   const stop = () => {
     stopped = true;
     clearTimeout(timer);
+    clearTimeout(silence);
     source?.close();
   };
 
