@@ -107,7 +107,7 @@ impl CloseCause {
             Self::Stopped => "The desktop was stopped.",
             Self::Crashed(cause) => return sentence("The desktop crashed", cause),
             Self::LoggedOut => "You logged out of the desktop.",
-            Self::SignedOut => "You signed out.",
+            Self::SignedOut => "You were signed out.",
             Self::Replaced => "The desktop was opened again in this window.",
             Self::TooManyViewers => "The desktop has as many viewers as it may have.",
             Self::Restarting => "The server is restarting.",

@@ -100,7 +100,7 @@ fn f17_a_pam_module_that_crashes_costs_that_try_alone() {
 /// Happens: Its sign-ins end within a minute, at once when an admin ends them or the configuration
 /// is read again. The desktop's processes are the machine's to end; `deskway desktop stop` ends
 /// them.
-/// Seen: "You signed out.", and the sign-in page.
+/// Seen: "You were signed out.", on the sign-in page.
 /// Lost: What was open, once the desktop is stopped.
 /// Kept: Everybody else's.
 /// Tests: tests/root/signing_in.rs an_account_that_may_not_sign_in_any_more_is_signed_out;

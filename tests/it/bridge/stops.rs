@@ -29,7 +29,7 @@ async fn each_cause_reaches_the_browser_with_its_code_and_sentence() {
             4003,
             "You logged out of the desktop.",
         ),
-        (CloseCause::SignedOut, 4401, "You signed out."),
+        (CloseCause::SignedOut, 4401, "You were signed out."),
         (
             CloseCause::Replaced,
             4409,

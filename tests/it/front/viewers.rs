@@ -98,7 +98,7 @@ async fn signing_out_closes_the_open_desktop() {
     let closed = soon(socket.closed()).await.unwrap();
     assert_eq!(
         (closed.code, closed.reason.as_str()),
-        (Some(4401), "You signed out.")
+        (Some(4401), "You were signed out.")
     );
     soon(async { while !screen.has_ended().await.unwrap() {} }).await;
     // The other browser's sign-in goes on.
