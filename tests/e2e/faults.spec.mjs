@@ -94,30 +94,39 @@ test('F19: who is removed from the machine is led to the sign-in page', async ({
   deskway,
 }) => {
   const carol = makePerson('c');
-  await signIn(page, carol, `/d/${carol.name}/`);
-  await desktopIsOpen(page);
-  execFileSync('userdel', ['--force', carol.name], { stdio: 'ignore' });
-  // Noticed within a minute, and at once with the configuration.
-  process.kill(deskway.process.pid, 'SIGHUP');
-  await expect(page).toHaveURL(/\/sign-in/);
-  await isDrawnFor(other);
-  deskway.stopDesktops(carol);
-  expect(processesOf(carol)).toEqual([]);
-  rmSync(carol.home, { recursive: true, force: true });
+  // Has carol's number as long as her processes do, so that no new account gets it.
+  const heir = { ...carol, name: `${carol.name}h` };
+  try {
+    await signIn(page, carol, `/d/${carol.name}/`);
+    await desktopIsOpen(page);
+    execFileSync('useradd', ['--non-unique', '--uid', String(carol.uid), heir.name]);
+    execFileSync('userdel', ['--force', carol.name], { stdio: 'ignore' });
+    // Noticed within a minute, and at once with the configuration.
+    process.kill(deskway.process.pid, 'SIGHUP');
+    await expect(page).toHaveURL(/\/sign-in/);
+    await isDrawnFor(other);
+    deskway.stopDesktops(carol);
+    expect(processesOf(carol)).toEqual([]);
+  } finally {
+    await removePerson(heir);
+    rmSync(carol.home, { recursive: true, force: true });
+  }
 });
 
 test('F5: a full disk stops new desktops alone, until there is room', async ({ browser }) => {
   const [dave, erin] = [makePerson('d'), makePerson('e')];
   let run = '';
-  const deskway = await Deskway.start({
-    config: ({ folder }) => {
-      run = join(folder, 'run');
-      mkdirSync(run, { mode: 0o711 });
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=711', 'tmpfs', run]);
-      return config;
-    },
-  });
+  let deskway;
   try {
+    deskway = await Deskway.start({
+      config: ({ folder }) => {
+        const at = join(folder, 'run');
+        mkdirSync(at, { mode: 0o711 });
+        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=711', 'tmpfs', at]);
+        run = at;
+        return config;
+      },
+    });
     const page = await opened(browser, deskway, dave);
     const other = await (await browser.newContext({ baseURL: deskway.url })).newPage();
     await signIn(other, erin);
@@ -133,11 +142,13 @@ test('F5: a full disk stops new desktops alone, until there is room', async ({ b
     await page.context().close();
     await other.context().close();
   } finally {
-    rmSync(join(run, 'fill'), { force: true });
-    deskway.stopDesktops();
-    await deskway.stop();
-    execFileSync('umount', ['--lazy', run]);
-    await deskway.remove();
+    if (deskway) {
+      rmSync(join(run, 'fill'), { force: true });
+      deskway.stopDesktops();
+      await deskway.stop();
+    }
+    if (run) execFileSync('umount', ['--lazy', run]);
+    await deskway?.remove();
     for (const person of [dave, erin]) await removePerson(person);
   }
 });

@@ -40,7 +40,7 @@ fn f01_a_killed_x_server_is_told_at_once_and_the_next_desktop_is_one_request_awa
         "{closed:?}"
     );
     // A second is promised; the machine may be busy with other tests.
-    assert!(since.elapsed() < Duration::from_secs(5));
+    assert!(since.elapsed() < Duration::from_secs(20));
     assert!(hers.until("failed").contains("signal 9"));
     his_view.is_drawn_for();
 
@@ -158,13 +158,12 @@ fn f18_locks_that_a_power_cut_left_stop_no_desktop_and_are_not_touched() {
     const STALE: &str = "   4194304\n";
     // Below what desktops use, the first that they use, and far beyond.
     let locks = ["/tmp/.X7-lock", "/tmp/.X10-lock", "/tmp/.X11-lock"];
-    let made: Vec<_> = locks
-        .into_iter()
-        .filter(|lock| {
-            let file = fs::File::create_new(lock);
-            file.is_ok_and(|_| fs::write(lock, STALE).is_ok())
-        })
-        .collect();
+    let planted = locks.into_iter().filter(|lock| {
+        let file = fs::File::create_new(lock);
+        file.is_ok_and(|_| fs::write(lock, STALE).is_ok())
+    });
+    let planted = Planted(planted.collect());
+    assert!(!planted.0.is_empty(), "all of {locks:?} are there already");
     let alice = Person::new("a");
     for private in [true, false] {
         let scene = Scene::with("", |folder| {
@@ -177,11 +176,20 @@ fn f18_locks_that_a_power_cut_left_stop_no_desktop_and_are_not_touched() {
         hers.start();
         hers.watch().shake_hands();
     }
-    let kept = made
-        .iter()
-        .all(|lock| fs::read_to_string(lock).is_ok_and(|text| text == STALE));
-    for lock in made {
-        fs::remove_file(lock).unwrap();
+    for lock in &planted.0 {
+        assert_eq!(fs::read_to_string(lock).unwrap(), STALE, "{lock}");
     }
-    assert!(kept);
+}
+
+/// Files, gone when dropped.
+struct Planted(Vec<&'static str>);
+
+impl Drop for Planted {
+    fn drop(&mut self) {
+        for file in &self.0 {
+            if let Err(error) = fs::remove_file(file) {
+                eprintln!("{file} is left: {error}");
+            }
+        }
+    }
 }

@@ -136,13 +136,17 @@ fn f20_a_flood_of_visitors_is_not_a_flood_of_lines() {
 #[test]
 fn f22_without_any_network_people_sign_in_over_loopback_and_desktops_start() {
     let alice = Person::new("a");
-    let _network = NoNetwork::enter();
-    let scene = Scene::new();
-    let hers = scene.guest(&alice);
-    hers.start();
-    let mut view = hers.watch();
-    view.shake_hands();
-    view.is_drawn_for();
+    // In a thread of its own, for a thread that is in there stays there.
+    let in_there = || {
+        let _network = NoNetwork::enter();
+        let scene = Scene::new();
+        let hers = scene.guest(&alice);
+        hers.start();
+        let mut view = hers.watch();
+        view.shake_hands();
+        view.is_drawn_for();
+    };
+    std::thread::scope(|scope| scope.spawn(in_there).join().unwrap());
 }
 
 /// A network of nothing but loopback, in which this thread is from now on, and what it starts.
@@ -172,6 +176,8 @@ impl NoNetwork {
 
 impl Drop for NoNetwork {
     fn drop(&mut self) {
-        assert!(self.0.kill().and_then(|()| self.0.wait()).is_ok());
+        if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
+            eprintln!("the network without anybody is left: {error}");
+        }
     }
 }

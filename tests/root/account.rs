@@ -3,11 +3,18 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use deskway_osuser::Account;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::process;
 
 /// The account database has one writer at a time.
 static DATABASE: Mutex<()> = Mutex::new(());
+
+/// How long the last processes of an account may take to end once they are killed.
+const LAST_PROCESSES: Duration = Duration::from_secs(10);
 
 /// Every test account's password.
 pub const PASSWORD: &str = "correct horse 7";
@@ -16,6 +23,10 @@ pub const PASSWORD: &str = "correct horse 7";
 pub struct Person {
     pub name: String,
     pub uid: u32,
+    /// The number of the account's own group, which is not always that of the account.
+    pub gid: u32,
+    /// The processes are somebody's who has the number from now on.
+    leaves_processes: bool,
 }
 
 impl Person {
@@ -27,7 +38,7 @@ impl Person {
         let name = Self::new_name(tag);
         let turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
         run(Command::new("useradd").args(["--create-home", "--shell", "/bin/bash", &name]));
-        let mut person = Self { name, uid: 0 };
+        let person = Self::made(&name);
         let mut chpasswd = Command::new("chpasswd");
         let mut child = chpasswd.stdin(Stdio::piped()).spawn().unwrap();
         let line = format!("{}:{PASSWORD}\n", person.name);
@@ -39,22 +50,20 @@ impl Person {
             .unwrap();
         assert!(child.wait().unwrap().success());
         drop(turn);
-        person.uid = Account::by_name(&person.name).unwrap().unwrap().uid;
         person
     }
 
     /// Removes the account, whose processes may go on. The account that is returned has its number
     /// as long as it lives, so that no other test's is taken for it.
-    pub fn remove(self) -> Self {
-        let heir = Self {
-            name: Self::new_name("heir"),
-            uid: self.uid,
-        };
+    pub fn remove(mut self) -> Self {
+        let heir = Self::new_name("heir");
         let turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut useradd = Command::new("useradd");
         useradd.args(["--create-home", "--non-unique", "--uid"]);
-        run(useradd.args([&self.uid.to_string(), &heir.name]));
+        run(useradd.args([&self.uid.to_string(), &heir]));
+        let heir = Self::made(&heir);
         drop(turn);
+        self.leaves_processes = true;
         drop(self);
         heir
     }
@@ -67,11 +76,13 @@ impl Person {
         format!("dwt-{tag}-{a:02x}{b:02x}{c:02x}")
     }
 
-    /// An account that was made by what is tested.
+    /// An account that is there already.
     pub fn made(name: &str) -> Self {
         let account = Account::by_name(name).unwrap().unwrap();
         Self {
             uid: account.uid,
+            gid: account.gid,
+            leaves_processes: false,
             name: account.name,
         }
     }
@@ -82,7 +93,7 @@ impl Person {
 
     /// Runs `act` in a thread that is this person to the kernel.
     pub fn does<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
-        let gid = rustix::fs::Gid::from_raw(self.uid);
+        let gid = rustix::fs::Gid::from_raw(self.gid);
         let uid = rustix::fs::Uid::from_raw(self.uid);
         std::thread::scope(|scope| {
             let thread = scope.spawn(move || {
@@ -104,7 +115,7 @@ impl Person {
         let output = Command::new("setpriv")
             .args([
                 &format!("--reuid={}", self.uid),
-                &format!("--regid={}", self.uid),
+                &format!("--regid={}", self.gid),
             ])
             .args(["--clear-groups", "sh", "-c", script])
             .current_dir("/")
@@ -115,6 +126,24 @@ impl Person {
             Ok(text(&output.stdout))
         } else {
             Err(text(&output.stderr))
+        }
+    }
+}
+
+impl Person {
+    /// Ends what a test that went wrong has left: the number is the next account's.
+    fn kill_processes(&self) {
+        let killed = || {
+            let left = process::of_user(self.uid);
+            for pid in left.iter().filter_map(|(pid, _)| Pid::from_raw(*pid)) {
+                // It may have ended just now.
+                _ = kill_process(pid, Signal::KILL);
+            }
+            left.is_empty().then_some(())
+        };
+        if process::within(LAST_PROCESSES, killed).is_none() {
+            let left = process::of_user(self.uid);
+            eprintln!("processes of the test account {} are left: {left:?}", self.name);
         }
     }
 }
@@ -155,6 +184,9 @@ impl Drop for Group {
 
 impl Drop for Person {
     fn drop(&mut self) {
+        if !self.leaves_processes {
+            self.kill_processes();
+        }
         let _turn = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut userdel = Command::new("userdel");
         let status = userdel

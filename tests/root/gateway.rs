@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::account::PASSWORD;
 use crate::process::{self, PATIENCE};
@@ -60,7 +63,8 @@ impl Gateway {
     fn config(path: &Path) -> String {
         format!(
             "[paths]\nrun = \"{0}/r\"\nstate = \"{0}/s\"\n\
-             [sign_in]\npam_dir = \"{0}/pam.d\"\n[desktops]\ndefault_profile = \"term\"\n\
+             [sign_in]\npam_dir = \"{0}/pam.d\"\n\
+             [desktops]\ndefault_profile = \"term\"\nscreen_timeout = \"60s\"\n\
              [[profile]]\nid = \"term\"\nname = \"Terminal\"\ncommand = [\"xterm\"]\n",
             path.display()
         )
@@ -72,21 +76,26 @@ impl Gateway {
         up.arg("--stop-desktops-on-exit");
         up.arg("--config").arg(folder.path().join("deskway.toml"));
         let mut up = up.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut lines = BufReader::new(up.stdout.take().unwrap()).lines();
-        let address = lines.find_map(|line| {
-            let line = line.unwrap();
-            let at = line.strip_prefix("Deskway is at http://")?;
-            Some(at.trim_end_matches('/').parse().unwrap())
+        let output = BufReader::new(up.stdout.take().unwrap());
+        let (sender, address) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut lines = output.lines().map_while(Result::ok);
+            let at: Option<SocketAddr> = lines.find_map(|line| {
+                let at = line.strip_prefix("Deskway is at http://")?;
+                at.trim_end_matches('/').parse().ok()
+            });
+            if let Some(at) = at {
+                // Nobody waits any more when it comes too late.
+                _ = sender.send(at);
+            }
         });
-        let Some(address) = address else {
-            let log = fs::read_to_string(folder.path().join("log")).unwrap();
-            panic!("it is not ready: {log}");
-        };
-        Self {
+        let mut gateway = Self {
             folder,
             up,
-            address,
-        }
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+        };
+        gateway.address = address.recv_timeout(PATIENCE).expect("it is not ready");
+        gateway
     }
 
     pub fn path(&self) -> &Path {
@@ -203,8 +212,15 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        process::signal(self.pid(), rustix::process::Signal::TERM);
-        let ended = self.up.wait();
+        let up = Pid::from_child(&self.up);
+        // It may have ended by itself.
+        _ = kill_process(up, Signal::TERM);
+        let mut ended = process::within(PATIENCE, || self.up.try_wait().transpose());
+        if ended.is_none() {
+            eprintln!("it does not end and is killed");
+            _ = kill_process(up, Signal::KILL);
+            ended = Some(self.up.wait());
+        }
         if std::thread::panicking() {
             eprintln!("{ended:?}, the log:\n{}", self.log());
         }

@@ -14,8 +14,8 @@ use crate::site::Site;
 
 const PAM: &str = "auth required pam_unix.so\naccount required pam_unix.so\n\
                    session required pam_unix.so\n";
-/// A terminal that counts in a file, five times a second.
-const COUNTER: &str = "xterm -e 'i=0; while :; do i=$((i+1)); echo $i >~/count; sleep 0.2; done'";
+/// A terminal that counts by the length of a file, five times a second.
+const COUNTER: &str = "xterm -e 'while :; do echo >>~/count; sleep 0.2; done'";
 
 /// A configuration with that `[idle]`, and a session `other` that is this shell's command.
 fn config(idle: &str, other: &str) -> String {
@@ -84,17 +84,18 @@ fn write_used(site: &Site, person: &Person, millis: u64) {
 }
 
 fn count(person: &Person) -> Option<u64> {
-    let text = fs::read_to_string(person.home().join("count")).ok()?;
-    text.trim().parse().ok()
+    let file = fs::metadata(person.home().join("count")).ok()?;
+    Some(file.len()).filter(|count| *count > 0)
 }
 
 #[test]
 fn an_xfce_desktop_that_nobody_watches_stands_still_and_goes_on_with_the_next_visit() {
     let alice = Person::new("a");
     let session = format!("{COUNTER} & exec startxfce4");
-    let (mut site, mut front) = Site::with(PAM, &config("freeze_after = \"3s\"", &session));
+    let (mut site, mut front) = Site::with(PAM, &config("freeze_after = \"5s\"", &session));
     let handle = front.sign_in(&alice);
     start(&mut front, &handle, "main", "other");
+    process::until("the counter", || count(&alice));
     until(&mut front, &handle, "main", is_frozen);
     let stood = count(&alice).unwrap();
     // For as long as the counter would take for five more.
@@ -143,7 +144,10 @@ fn an_xfce_desktop_that_nobody_watches_stands_still_and_goes_on_with_the_next_vi
 fn one_that_works_and_one_that_is_watched_are_not_frozen() {
     let alice = Person::new("a");
     let burner = "xterm & while [ -e ~/burn ]; do :; done; sleep 1000";
-    let (_site, mut front) = Site::with(PAM, &config("freeze_after = \"2s\"", burner));
+    let idle = config("freeze_after = \"2s\"", burner);
+    // Others want the processor too.
+    let idle = idle.replace("busy_cpu = 20", "busy_cpu = 10");
+    let (_site, mut front) = Site::with(PAM, &idle);
     fs::write(alice.home().join("burn"), "").unwrap();
     let handle = front.sign_in(&alice);
     let watched = |front: &mut Front, viewers| {

@@ -1,7 +1,7 @@
 //! Whatever is killed, and whenever: what a person was told was done is done.
 //!
 //! A launcher and a front run beside each other; they, the audit log's writer and commands that
-//! change accounts are killed two hundred times while people sign in, start desktops and get
+//! change accounts are killed two hundred times, the first two most often, while people sign in, start desktops and get
 //! passwords. Then every promise is looked at.
 
 use std::collections::BTreeMap;
@@ -24,10 +24,12 @@ use crate::gateway::{self, Gateway, Reply};
 use crate::process;
 
 const KILLS: usize = 200;
+/// How long they may take in all.
+const LIMIT: Duration = Duration::from_mins(10);
 /// After a kill so long is waited for a promise, then the next comes.
 const PROGRESS: Duration = Duration::from_millis(800);
 /// People who sign in, and how often each may: fewer than a person's most sign-ins.
-const PEOPLE: usize = 12;
+const PEOPLE: usize = 20;
 const MOST_SIGN_INS: usize = 45;
 
 /// What was told.
@@ -106,38 +108,60 @@ fn two_hundred_kills_lose_nothing_that_anybody_was_told() {
     }
     let (mut front, mut launcher) = (scene.role("serve"), scene.role("launcher"));
     std::thread::scope(|threads| {
+        let _over = Over(&scene.over);
         for number in 0..2 {
             let scene = &scene;
             threads.spawn(move || scene.change_accounts(number));
             threads.spawn(move || scene.sign_in_and_start(number));
         }
-        for _ in 0..KILLS {
+        let since = Instant::now();
+        let (mut of_roles, mut of_others) = (0, 0);
+        while of_roles + of_others < KILLS {
+            assert!(
+                since.elapsed() < LIMIT,
+                "{of_roles} and {of_others} kills took all the time"
+            );
             pause(chance.below(30));
-            // Who takes long to be there again is killed less often, and given the time to let
-            // somebody in.
+            // Who takes long to be there again is given the time to let somebody in.
             match chance.below(20) {
-                0..3 => scene.kill(&mut launcher, "launcher"),
-                3..6 => scene.kill(&mut front, "serve"),
-                6..13 => {
-                    recorders(&launcher).into_iter().for_each(kill_if_there);
-                    wait_for(&scene.told, PROGRESS / 8);
+                number @ 0..13 => {
+                    let role = if number < 6 { &mut launcher } else { &mut front };
+                    of_roles += usize::from(scene.kill(role));
+                    wait_for(&scene.let_in, PROGRESS);
                     continue;
                 }
-                _ => {
-                    let running = scene.commands.lock().unwrap().clone();
-                    running.into_iter().for_each(kill_if_there);
-                    wait_for(&scene.told, PROGRESS / 8);
-                    continue;
-                }
+                13..16 => of_others += killed(&recorders(&launcher)),
+                _ => of_others += killed(&scene.commands.lock().unwrap()),
             }
-            wait_for(&scene.let_in, PROGRESS);
+            wait_for(&scene.told, PROGRESS / 8);
         }
-        scene.over.store(true, Ordering::Relaxed);
+        eprintln!("killed: {of_roles} times a front or a launcher, {of_others} times another");
+        assert!(of_roles > of_others, "too few of the roles were there to be killed");
     });
     scene.check();
-    for mut role in [front, launcher] {
-        process::signal(pid(&role), rustix::process::Signal::TERM);
-        role.wait().unwrap();
+}
+
+/// Tells the others that it is over, also when that is because something went wrong.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A front or a launcher, ended when dropped.
+struct Role {
+    name: &'static str,
+    process: Child,
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        let ended = self.process.kill().and_then(|()| self.process.wait());
+        if let Err(error) = ended {
+            eprintln!("the {}: {error}", self.name);
+        }
     }
 }
 
@@ -151,24 +175,28 @@ fn wait_for(count: &AtomicUsize, limit: Duration) {
 }
 
 impl Scene<'_> {
-    fn role(&self, role: &str) -> Child {
+    fn role(&self, name: &'static str) -> Role {
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.folder.join("log"));
-        Command::new(env!("CARGO_BIN_EXE_deskway"))
-            .args([role, "--listen", &self.address.to_string(), "--config"])
+        let process = Command::new(env!("CARGO_BIN_EXE_deskway"))
+            .args([name, "--listen", &self.address.to_string(), "--config"])
             .arg(self.folder.join("deskway.toml"))
             .stdout(Stdio::null())
             .stderr(log.unwrap())
             .spawn()
-            .unwrap()
+            .unwrap();
+        Role { name, process }
     }
 
-    fn kill(&self, role: &mut Child, name: &str) {
-        role.kill().unwrap();
-        role.wait().unwrap();
-        *role = self.role(name);
+    /// Whether it was still there to be killed; another is there then.
+    fn kill(&self, role: &mut Role) -> bool {
+        let was_there = role.process.try_wait().unwrap().is_none();
+        role.process.kill().unwrap();
+        role.process.wait().unwrap();
+        *role = self.role(role.name);
+        was_there
     }
 
     fn state(&self) -> PathBuf {
@@ -246,6 +274,10 @@ impl Scene<'_> {
 
     fn sign_in_and_start(&self, worker: usize) {
         for number in 0..MOST_SIGN_INS * PEOPLE / 2 {
+            // While nobody listens nothing is tried.
+            while gateway::connect(self.address).is_err() && !self.over.load(Ordering::Relaxed) {
+                pause(5);
+            }
             if self.over.load(Ordering::Relaxed) {
                 return;
             }
@@ -258,8 +290,7 @@ impl Scene<'_> {
             let body = format!("name={name}&password={}&next=/", PASSWORD.replace(' ', "+"));
             let kind = "application/x-www-form-urlencoded";
             let Some(reply) = self.post("/sign-in", kind, &body, "") else {
-                // Nobody listens at the moment.
-                pause(5);
+                // It was killed meanwhile.
                 continue;
             };
             let cookie = reply.head.lines().find_map(|line| {
@@ -372,8 +403,8 @@ impl Scene<'_> {
 }
 
 /// The audit log's writers below a launcher.
-fn recorders(launcher: &Child) -> Vec<i32> {
-    let pid = pid(launcher);
+fn recorders(launcher: &Role) -> Vec<i32> {
+    let pid = pid(&launcher.process);
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let children = children.unwrap_or_default();
     let pids = children.split_whitespace().map(|pid| pid.parse().unwrap());
@@ -384,10 +415,13 @@ fn recorders(launcher: &Child) -> Vec<i32> {
     pids.filter(is_recorder).collect()
 }
 
-fn kill_if_there(pid: i32) {
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    // It may have ended just now.
-    _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+/// Kills them; how many were there.
+fn killed(pids: &[i32]) -> usize {
+    let kill = |pid: &&i32| {
+        let pid = rustix::process::Pid::from_raw(**pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok()
+    };
+    pids.iter().filter(kill).count()
 }
 
 fn pid(child: &Child) -> i32 {

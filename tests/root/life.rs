@@ -45,9 +45,9 @@ fn a_desktop_runs_with_its_owner_s_identity_and_home() {
     let done = alice.home().join("done");
     process::until("the probe", || done.exists().then_some(()));
     let out = std::fs::read_to_string(alice.home().join("out")).unwrap();
-    let (uid, home) = (alice.uid, alice.home());
+    let (uid, gid, home) = (alice.uid, alice.gid, alice.home());
     let expected = format!(
-        "{uid}\n{uid}\n{uid}\n{0}\n{0} {1} /bin/bash\n0022\n",
+        "{uid}\n{gid}\n{gid}\n{0}\n{0} {1} /bin/bash\n0022\n",
         home.display(),
         alice.name
     );

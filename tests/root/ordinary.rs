@@ -43,7 +43,7 @@ fn two_local_accounts_have_desktops_with_homes_of_their_own() {
     fs::write(directory.path().join("deskway.toml"), CONFIG).unwrap();
     let socket = run.join("front.sock");
     for path in [directory.path(), &run, &binary, &socket] {
-        chown(path, Some(user.uid), Some(user.uid)).unwrap();
+        chown(path, Some(user.uid), Some(user.gid)).unwrap();
     }
     user.does(|| {
         for name in ["ann", "ben"] {
@@ -60,7 +60,7 @@ fn two_local_accounts_have_desktops_with_homes_of_their_own() {
     let launcher = Command::new("setpriv")
         .args([
             &format!("--reuid={}", user.uid),
-            &format!("--regid={}", user.uid),
+            &format!("--regid={}", user.gid),
         ])
         .arg("--clear-groups")
         .arg(&binary)

@@ -47,8 +47,8 @@ fn a_desktop_whose_agent_cannot_be_reached_is_not_given_up_by_a_new_launcher() {
     std::fs::rename(&socket, &aside).unwrap();
     let config = site.path().join("deskway.toml");
     let text = std::fs::read_to_string(&config).unwrap();
-    let impatient = "[desktops]\nscreen_timeout = \"1s\"\n";
-    std::fs::write(&config, text.replace("[desktops]\n", impatient)).unwrap();
+    let impatient = text.replace("screen_timeout = \"60s\"", "screen_timeout = \"1s\"");
+    std::fs::write(&config, impatient).unwrap();
     site.start();
     front.accept();
     process::until("the complaint in the log", || {

@@ -71,7 +71,7 @@ impl Site {
         let text = format!(
             "[paths]\nrun = \"{0}/r\"\nstate = \"{0}/s\"\n\
              [sign_in]\n{sign_in}\n\
-             [desktops]\ndefault_profile = \"term\"\n{desktops}\
+             [desktops]\ndefault_profile = \"term\"\nscreen_timeout = \"60s\"\n{desktops}\
              [[profile]]\nid = \"term\"\nname = \"Terminal\"\ncommand = [\"xterm\"]\n{config}\n",
             path.display()
         );
@@ -198,7 +198,11 @@ impl Site {
             }
             left.is_empty().then_some(())
         };
-        process::until("the end of the desktops", told);
+        if process::within(process::PATIENCE, told).is_none() {
+            let left = process::mentioning(&of_site);
+            let left: Vec<_> = left.into_iter().map(process::command_line).collect();
+            eprintln!("desktops are left: {left:?}");
+        }
     }
 }
 

@@ -98,7 +98,7 @@ ca_file = "${this.root}"
 function firstLine(stream, fits) {
   return new Promise((resolve, reject) => {
     const all = [];
-    const late = setTimeout(() => reject(new Error(`not ready in 30 s:\n${all.join('\n')}`)), 30_000);
+    const late = setTimeout(() => reject(new Error(`not ready in 60 s:\n${all.join('\n')}`)), 60_000);
     createInterface({ input: stream }).on('line', (line) => {
       if (all.length < 200) all.push(line);
       if (!fits(line)) return;

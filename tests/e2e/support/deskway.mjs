@@ -18,6 +18,8 @@ import { createInterface } from 'node:readline';
 export const PROGRAM =
   process.env.DESKWAY ?? new URL('../../../target/debug/deskway', import.meta.url).pathname;
 const READY = /https?:\/\/\S+/;
+/** How long it may take until it can be visited, in milliseconds. */
+const START_PATIENCE = 60_000;
 
 export class Deskway {
   /**
@@ -41,7 +43,7 @@ export class Deskway {
     }
     const { config = '' } = options;
     const text = typeof config === 'function' ? config({ folder }) : config;
-    writeFileSync(join(folder, 'deskway.toml'), text);
+    writeFileSync(join(folder, 'deskway.toml'), patient(text));
     await self.up(options.listen ?? '127.0.0.1:0');
     return self;
   }
@@ -70,7 +72,7 @@ export class Deskway {
   #readyLine() {
     const lines = createInterface({ input: this.process.stdout });
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`not ready in 30 s:\n${this.log}`)), 30_000);
+      const late = setTimeout(() => reject(new Error(`not ready in time:\n${this.log}`)), START_PATIENCE);
       lines.on('line', (line) => {
         const match = line.match(READY);
         if (!match) return;
@@ -123,4 +125,11 @@ export class Deskway {
   desktopDirs() {
     return readdirSync(join(this.runDir, 's'));
   }
+}
+
+/** The same configuration, with time for a screen on a machine that others keep busy. */
+function patient(config) {
+  const section = '[desktops]\n';
+  const longer = `${section}screen_timeout = "60s"\n`;
+  return config.includes(section) ? config.replace(section, longer) : `${config}\n${longer}`;
 }

@@ -6,7 +6,7 @@ import { chmodSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** How long a person's processes may take to end, in milliseconds. */
-const REMOVAL_PATIENCE = 20_000;
+const REMOVAL_PATIENCE = 60_000;
 
 /** A new account with a password and a home of its own. */
 export function makePerson(label, fullName = 'Somebody') {
