@@ -10,9 +10,9 @@
 
 mod certificates;
 mod deskway;
+mod https;
 mod nginx;
 mod plain;
-mod secure;
 
 use deskway::{Deskway, Report};
 use nginx::{GOOD, Nginx};

@@ -2,9 +2,15 @@
 
 import { defineConfig } from '@playwright/test';
 
+// Tests that mostly wait: CI runs them beside what computes.
+const WAITS = /(idle|proxies)\.spec\.mjs$/;
+
 export default defineConfig({
   testDir: '.',
-  outputDir: 'results',
+  projects: [
+    { name: 'waits', testMatch: WAITS, outputDir: 'results/waits' },
+    { name: 'works', testIgnore: WAITS, outputDir: 'results/works' },
+  ],
   // Two desktops already keep two cores busy; a third beside them only makes all of them slow.
   workers: 1,
   fullyParallel: false,

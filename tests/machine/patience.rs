@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(80);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Between two looks at what gives no event: each costs much here.
 const LOOK: Duration = Duration::from_millis(200);
 

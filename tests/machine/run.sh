@@ -11,7 +11,7 @@ swapon /dev/zram0
 echo "# the machine runs after $(cut -d. -f1 /proc/uptime) s"
 while read -r name; do
     since=$(date +%s)
-    if timeout --kill-after=5 180 "$here/tests" --exact "$name" --nocapture \
+    if timeout --kill-after=5 400 "$here/tests" --exact "$name" --nocapture \
         > /run/said 2>&1 < /dev/null; then
         echo "ok $name ($(($(date +%s) - since)) s)"
     else

@@ -57,6 +57,9 @@ pub(crate) const TO_TEST: &[&str] = &[
     "xterm",
 ];
 
+/// What the machine of [`crate::guest`] is made with, and run in.
+pub(crate) const TO_EMULATE: &[&str] = &["binutils", "cpio", "mmdebstrap", "qemu-system-x86"];
+
 /// What the benchmarks need besides: the chain that Deskway replaces, a
 /// proxy that only copies, and a generator of load.
 pub(crate) const TO_BENCH: &[&str] = &[

@@ -7,6 +7,7 @@ mod bench;
 mod conformance;
 mod demo;
 mod guest;
+mod lane;
 mod machine;
 mod run;
 mod test;
@@ -23,6 +24,7 @@ cargo xtask COMMAND
   check                     format, lints and the repository's own rules alone
   e2e [PLAYWRIGHT ARGS]     the browser tests alone
   machine [WORD]            the tests in a machine that systemd runs alone
+  machine --make            what that machine boots, alone
   web                       build the pages alone
   bench start               from click to desktop, beside the same thing done by hand
   bench bridge [--quick] [--rounds N] [--only FIGURE] [--ours PATH]
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["test"] => test::everything(),
         ["check"] => test::check(),
         ["e2e", rest @ ..] => test::e2e_alone(rest),
+        ["machine", "--make"] => guest::make(),
         ["machine", words @ ..] => guest::run(words),
         ["web"] => web::build(),
         ["bench", "start"] => bench::start(),

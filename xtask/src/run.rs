@@ -1,9 +1,13 @@
 //! Running other programs, and saying what is being done.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -34,6 +38,42 @@ pub(crate) fn note(text: &str) {
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     note(&format!("$ {}", shown(command)));
     finish(command.current_dir(root()).stdin(Stdio::null()))
+}
+
+/// As [`run`], but what takes longer than `limit` is ended, with all that it began, and has failed.
+pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
+    note(&format!("$ {}", shown(command)));
+    finish_within(command.current_dir(root()).stdin(Stdio::null()), limit)
+}
+
+/// As [`run_within`], without saying so.
+pub(crate) fn finish_within(command: &mut Command, limit: Duration) -> Result<()> {
+    let name = shown(command);
+    let mut child = command.spawn().with_context(|| format!("cannot run {name}"))?;
+    let pid = child.id();
+    let (sender, ended) = mpsc::channel();
+    // Nobody hears of it when the limit has passed before.
+    thread::spawn(move || _ = sender.send(child.wait()));
+    let Ok(status) = ended.recv_timeout(limit) else {
+        end_all_of(pid);
+        bail!("`{name}` did not end within {} minutes", limit.as_secs() / 60);
+    };
+    let status = status?;
+    if !status.success() {
+        bail!("`{name}` ended with {status}");
+    }
+    Ok(())
+}
+
+/// Ends a process and all below it, the highest first, so that none can begin others.
+fn end_all_of(pid: u32) {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    _ = finish(Command::new("kill").args(["-KILL", &pid.to_string()]));
+    for child in children.unwrap_or_default().split_whitespace() {
+        if let Ok(child) = child.parse() {
+            end_all_of(child);
+        }
+    }
 }
 
 /// Runs it without saying so.

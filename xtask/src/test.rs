@@ -1,19 +1,27 @@
 //! `cargo xtask test`: everything that must pass, in one go, on a machine that has nothing yet.
 
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use crate::api;
 use crate::conformance;
-use crate::guest;
+use crate::lane::Lane;
 use crate::machine;
 use crate::run;
 use crate::web;
 
 /// What a stage does.
 type Work = fn() -> Result<()>;
+
+/// How long a program of tests may take, one with a few tests and one with many. What takes longer
+/// hangs.
+const FEW: Duration = Duration::from_mins(10);
+const MANY: Duration = Duration::from_mins(25);
+/// The same of the machine: its parts have limits of their own.
+const IMAGE: Duration = Duration::from_mins(15);
+const MACHINE: Duration = Duration::from_mins(40);
 
 /// Everything, as CI runs it.
 pub(crate) fn everything() -> Result<()> {
@@ -24,26 +32,35 @@ pub(crate) fn everything() -> Result<()> {
         );
     }
     stage("packages", || {
-        machine::ensure(machine::TO_RUN)?;
-        machine::ensure(machine::TO_TEST)
+        let packages = [machine::TO_RUN, machine::TO_TEST, machine::TO_EMULATE];
+        machine::ensure(&packages.concat())
     })?;
+    let image = Lane::start("image of the machine", &["machine", "--make"], IMAGE)?;
     stage("pages", pages)?;
     stage("format and lints", format_and_lints)?;
     stage("documents", documents)?;
+    stage("build", build)?;
+    let image = image.end();
     // One that fails hides none of the others.
-    let stages: [(&str, Work); 6] = [
-        ("tests", tests),
+    let mut failed = Vec::new();
+    let mut note = |name: &str, outcome: Result<()>| {
+        failed.extend(outcome.err().map(|error| format!("{name}: {error:#}")));
+    };
+    note("tests", stage("tests", tests));
+    // These wait more than they compute, and so does most of what the machine does.
+    let machine = image.and_then(|()| Lane::start("machine", &["machine"], MACHINE));
+    let waits: [(&str, Work); 4] = [
         ("conformance", conformance::subset),
         ("API", api::schemathesis),
         ("the original of websockify", original_of_websockify),
-        ("machine", || guest::run(&[])),
-        ("browser", || e2e(&[])),
+        ("browser, what waits", || e2e(&["--project", "waits"])),
     ];
-    let failed: Vec<_> = stages
-        .into_iter()
-        .filter_map(|(name, work)| Some((name, stage(name, work).err()?)))
-        .map(|(name, error)| format!("{name}: {error:#}"))
-        .collect();
+    for (name, work) in waits {
+        note(name, stage(name, work));
+    }
+    note("machine", machine.and_then(Lane::end));
+    let rest = || e2e(&["--project", "works"]);
+    note("browser", stage("browser, the rest", rest));
     if !failed.is_empty() {
         bail!("failed: {}", failed.join("; "));
     }
@@ -91,9 +108,18 @@ fn format_and_lints() -> Result<()> {
     run::run(clippy.args(machine).args(["--", "-D", "warnings"]))
 }
 
+/// Everything that the stages after it run.
+fn build() -> Result<()> {
+    let tests = ["test", "--no-run", "--workspace", "--locked"];
+    run::run(&mut run::cargo(&tests))?;
+    let machine = ["--package", "deskway", "--test", "machine"];
+    let mut build = run::cargo(&["test", "--no-run", "--locked"]);
+    run::run(build.args(machine))
+}
+
 fn tests() -> Result<()> {
     let tests = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    run::run(&mut run::cargo(&tests))
+    run::run_within(&mut run::cargo(&tests), MANY)
 }
 
 fn documents() -> Result<()> {
@@ -109,12 +135,9 @@ fn documents() -> Result<()> {
 
 /// Real accounts, real desktops, a real browser, against the binary that the tests built.
 fn e2e(arguments: &[&str]) -> Result<()> {
-    run::run(&mut run::cargo(&[
-        "build",
-        "--locked",
-        "--package",
-        "deskway",
-    ]))?;
+    // With a test, what it is made of is built as for the tests, and so only once.
+    let program = ["--package", "deskway", "--bin", "deskway", "--test", "cli"];
+    run::run(run::cargo(&["build", "--locked"]).args(program))?;
     let folder = run::root().join("tests/e2e");
     web::install(&folder)?;
     let mut playwright = Command::new("node");
@@ -125,7 +148,7 @@ fn e2e(arguments: &[&str]) -> Result<()> {
     playwright.env("PATH", web::path_with_node()?);
     playwright.env("DESKWAY", run::target().join("debug/deskway"));
     run::note("$ playwright test (in tests/e2e)");
-    run::finish(playwright.current_dir(folder))
+    run::finish_within(playwright.current_dir(folder), MANY)
 }
 
 /// The cases of `tests/compat` against the program that they are taken from: whether what is said
@@ -134,7 +157,7 @@ fn e2e(arguments: &[&str]) -> Result<()> {
 fn original_of_websockify() -> Result<()> {
     let run_it = || {
         let mut original = run::cargo(&["test", "--locked", "--test", "compat"]);
-        run::run(original.env("UNDER_TEST", "theirs"))
+        run::run_within(original.env("UNDER_TEST", "theirs"), FEW)
     };
     run_it().or_else(|error| {
         run::note(&format!("{error:#}; once more"));

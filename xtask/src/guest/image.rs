@@ -38,7 +38,9 @@ impl Image {
         let image = Self {
             folder: folder.to_path_buf(),
         };
-        let made_of = format!("{KERNEL} {}\n{SCRIPT}", PACKAGES.join(","));
+        // The program is linked with this machine's libraries: another Debian's do not do.
+        let debian = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let made_of = format!("{KERNEL} {}\n{SCRIPT}{debian}", PACKAGES.join(","));
         let note = folder.join("made-of");
         if fs::read_to_string(&note).is_ok_and(|was| was == made_of) {
             return Ok(image);

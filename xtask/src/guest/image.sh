@@ -5,9 +5,11 @@ packages=$1
 here=$(pwd)
 . /etc/os-release
 
-# The same sources and ways to reach them as this machine's.
+# The same sources of Debian's and ways to reach them as this machine's: others have nothing that is
+# wanted here, and may not be there.
 sources=$(grep -ls "$VERSION_CODENAME" \
-    /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources || true)
+    /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources |
+    xargs -r grep -lE 'debian(-security)?/?( |$)|deb\.debian\.org' || true)
 apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets' > apt.conf
 
 # The kernel alone is taken out of its package: installing it would make an initrd of its own. What

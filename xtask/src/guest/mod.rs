@@ -19,17 +19,15 @@ use crate::machine;
 use crate::run;
 use image::Image;
 
-/// What the machine is made with, and run in.
-const PACKAGES: &[&str] = &["binutils", "cpio", "mmdebstrap", "qemu-system-x86"];
+/// Makes what the machine boots, where it is not there yet.
+pub(crate) fn make() -> Result<()> {
+    ready().map(|_| ())
+}
 
 /// Makes the machine where it is not there yet, and runs those tests in it whose names have one of
 /// the `words` in them; without any, all.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
-    if !machine::is_root() {
-        bail!("the root filesystem of the machine is made by mmdebstrap as root: run this as root");
-    }
-    machine::ensure(PACKAGES)?;
-    let image = Image::ready(&run::target().join("machine"))?;
+    let image = ready()?;
     let tests = build()?;
     let names = names(&tests, words)?;
     if names.is_empty() {
@@ -39,14 +37,16 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     boot::boot(&image.kernel(), &initrd, &names)
 }
 
-/// Builds the program and the tests of the machine; where the tests are.
+fn ready() -> Result<Image> {
+    if !machine::is_root() {
+        bail!("the root filesystem of the machine is made by mmdebstrap as root: run this as root");
+    }
+    machine::ensure(machine::TO_EMULATE)?;
+    Image::ready(&run::target().join("machine"))
+}
+
+/// Builds the tests of the machine, and with them the program; where the tests are.
 fn build() -> Result<PathBuf> {
-    run::run(&mut run::cargo(&[
-        "build",
-        "--locked",
-        "--package",
-        "deskway",
-    ]))?;
     let mut compile = run::cargo(&[
         "test",
         "--no-run",
