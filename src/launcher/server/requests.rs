@@ -347,10 +347,11 @@ impl Server {
             self.used(&run)?;
             return Ok(Some(Answer::Done));
         }
-        let limits = self.limits_of(&owner);
+        let mut limits = self.limits_of(&owner);
         let max = limits
             .desktops
             .unwrap_or(self.config.desktops.max_per_person);
+        limits.desktops = Some(max);
         if self.desktops.count(&owner.name) >= usize::try_from(max).unwrap_or(usize::MAX) {
             return Err(Refusal::TooManyDesktops { max });
         }
