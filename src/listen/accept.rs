@@ -15,6 +15,7 @@ use super::limits::{Limits, Place};
 use super::listener::{Listener, prepare};
 use super::proxy_protocol::{self, HeaderError};
 use super::refusal::Refusal;
+use super::spare::Spare;
 use super::tls::Tls;
 use super::trusted::TrustedProxies;
 use super::{Connection, http, http2, plain};
@@ -25,8 +26,8 @@ use crate::runtime::{Stream, Tasks};
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A header of the PROXY protocol, which comes with the connection's first packet.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The pause after an accept that failed for want of descriptors or memory: the visitor waits
-/// in the kernel's queue, and the processor rests.
+/// The pause after an accept that failed for want of descriptors or memory: visitors wait in the
+/// kernel's queue until they are let in or turned away, and the processor rests.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The first byte of a TLS handshake record (RFC 8446, 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -80,6 +81,7 @@ where
     let tasks = listen.tasks.clone();
     tasks.spawn(async move {
         let mut is_short = false;
+        let mut spare = Spare::beside(&listener);
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -96,6 +98,7 @@ where
                         warn!("no connection can be accepted for the moment: {error}");
                     }
                     is_short = true;
+                    spare.turn_away(&listener, listen.tls.is_none()).await;
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

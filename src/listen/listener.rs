@@ -108,6 +108,15 @@ impl AsyncListener {
     }
 }
 
+impl AsFd for AsyncListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
 /// What every TCP connection of a browser is set to, whoever accepted it.
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;

@@ -17,6 +17,7 @@ mod plain;
 mod proxy_protocol;
 mod refusal;
 mod seldom;
+mod spare;
 mod streams;
 pub mod systemd;
 mod tls;

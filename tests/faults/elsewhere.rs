@@ -72,12 +72,3 @@
 //! Tests: tests/root/upgrade.rs a_configuration_that_is_read_again_and_again_fails_nobody;
 //! tests/root/restart.rs a_sound_configuration_is_taken_over_and_a_wrong_one_is_not;
 //! tests/e2e/tls.spec.mjs SIGHUP reads the configuration again and drops nobody
-//!
-//! F15: Thousands of connections do nothing
-//! Happens: An idle one costs a few kilobytes. One address, one account and one desktop have only so
-//! many places.
-//! Seen: Who is one too many is told so.
-//! Lost: Nothing.
-//! Kept: Everybody else's places.
-//! Tests: tests/memory.rs an_idle_connection_that_has_been_used_holds_next_to_nothing;
-//! tests/it/front/viewers.rs one_viewer_too_many_is_told_so

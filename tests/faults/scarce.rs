@@ -23,7 +23,9 @@ struct Small {
 
 impl Small {
     fn new(size: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("dwt-").tempdir_in("/var/tmp");
+        let folder = tempfile::Builder::new()
+            .prefix("dwt-")
+            .tempdir_in("/var/tmp");
         let folder = folder.unwrap();
         let mut small = Self::at(folder.path(), size, "711");
         small.folder = Some(folder);
@@ -38,10 +40,7 @@ impl Small {
             .arg(path);
         assert!(mount.status().unwrap().success(), "{mount:?}");
         let path = path.to_owned();
-        Self {
-            path,
-            folder: None,
-        }
+        Self { path, folder: None }
     }
 
     /// Fills it to the last byte.
@@ -59,7 +58,10 @@ impl Small {
 
 impl Drop for Small {
     fn drop(&mut self) {
-        let umount = Command::new("umount").arg("--lazy").arg(&self.path).status();
+        let umount = Command::new("umount")
+            .arg("--lazy")
+            .arg(&self.path)
+            .status();
         if !umount.is_ok_and(|status| status.success()) {
             eprintln!("the file system at {} is left", self.path.display());
         }
@@ -78,8 +80,8 @@ fn on_a_small(small: &Small, part: &str) -> Scene {
 
 /// F5: A disk is full
 /// Happens: What runs goes on. What would have to be written down is refused and not half done.
-/// Seen: Who starts a desktop or signs in is told that it does not work at the moment, and the log
-/// says "No space left on device". It works again as soon as there is room.
+/// Seen: Who starts a desktop is told that there is no space left, who signs in that something went
+/// wrong on the server; the log says what. It works again as soon as there is room.
 /// Lost: Nothing that anybody was told was done.
 /// Kept: Open desktops, sign-ins.
 #[test]
@@ -127,7 +129,9 @@ fn f05_without_room_for_the_state_people_stay_signed_in_and_desktops_go_on() {
     let form = "application/x-www-form-urlencoded";
     let body = format!("name={}&password=correct+horse+7&next=/", bob.name);
     let reply = scene.post("/sign-in", form, &body, "");
-    assert!(matches!(reply.status, 303 | 500 | 503), "{reply:?}");
+    assert_eq!(reply.status, 500, "{reply:?}");
+    let told = "Something went wrong on the server.";
+    assert!(reply.body.contains(told), "{reply:?}");
     assert!(hers.is_signed_in());
     view.is_drawn_for();
     hers.watch().shake_hands();
@@ -154,13 +158,17 @@ fn f05_a_home_without_room_still_gets_a_desktop() {
 }
 
 /// F6: The front has no descriptors left
-/// Happens: Who comes waits in the kernel's queue until there is room again. The processor rests.
-/// Seen: A page that takes longer to load.
+/// Happens: Who comes waits in the kernel's queue. One after the other, some each second, they are
+/// told to try again soon (503); where TLS is spoken the connection is closed. The processor rests.
+/// Who comes when there is room again is let in at once.
+/// Seen: "Too many visitors. Try again soon.", or what a browser says of a connection that is closed.
 /// Lost: Nothing.
 /// Kept: Open desktops.
-/// Tests: tests/root/restart.rs a_child_that_cannot_be_watched_is_not_left
+/// Tests: tests/root/restart.rs a_child_that_cannot_be_watched_is_not_left;
+/// src/listen/spare.rs who_is_turned_away_is_told_to_come_again;
+/// src/listen/spare.rs where_tls_is_spoken_the_connection_is_closed
 #[test]
-fn f06_without_descriptors_visitors_wait_and_viewers_go_on_and_the_processor_rests() {
+fn f06_without_descriptors_visitors_are_turned_away_and_viewers_go_on_and_the_processor_rests() {
     let alice = Person::new("a");
     let few = |program: &Path| {
         let mut up = Command::new("prlimit");
@@ -173,7 +181,7 @@ fn f06_without_descriptors_visitors_wait_and_viewers_go_on_and_the_processor_res
     let mut view = hers.watch();
     view.shake_hands();
     let front = scene.role("serve");
-    let mut crowd: Vec<_> = (0..DESCRIPTORS)
+    let crowd: Vec<_> = (0..DESCRIPTORS)
         .map(|_| connect(scene.address).unwrap())
         .collect();
     process::until("the warning in the log", || {
@@ -183,27 +191,26 @@ fn f06_without_descriptors_visitors_wait_and_viewers_go_on_and_the_processor_res
             .then_some(())
     });
     let before = spent(front);
-    view.is_drawn_for();
-    let pause = rustix::event::Timespec::try_from(Duration::from_secs(1)).unwrap();
+    let pause = rustix::event::Timespec::try_from(Duration::from_secs(4)).unwrap();
     rustix::event::poll(&mut [], Some(&pause)).unwrap();
-    // In hundredths of a second: a loop that never waits would have taken all hundred.
-    assert!(spent(front) - before < 30);
+    // In hundredths of a second: less than 5 % of a processor.
+    let spent = spent(front) - before;
+    assert!(spent < 20, "{spent}");
+    view.is_drawn_for();
+    process::until("the refusal", || {
+        let reply = scene.get("/healthz", "");
+        (reply.status == 503 && reply.body.contains("Try again soon")).then_some(())
+    });
     // Said once, and not every time.
     assert_eq!(
         scene.log().matches("no connection can be accepted").count(),
         1
     );
-    // The last of those who wait is served when the others have gone.
-    let mut last = crowd.pop().unwrap();
     drop(crowd);
-    write!(
-        last,
-        "GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n",
-        scene.address
-    )
-    .unwrap();
-    let reply = crate::gateway::read_reply(&mut std::io::BufReader::new(last));
-    assert_eq!(reply.unwrap().unwrap().status, 200);
+    let served = || (scene.get("/healthz", "").status == 200).then_some(());
+    // A second is promised; the machine may be busy with other tests.
+    let soon = process::within(Duration::from_secs(5), served);
+    assert!(soon.is_some(), "nobody is served");
     view.is_drawn_for();
 }
 
