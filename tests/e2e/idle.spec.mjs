@@ -7,7 +7,7 @@ import { card, desktopIsOpen, expect, openLink, signIn, test, viewer } from './s
 test.use({ config: '[idle]\nwarn_after = "6s"\nfreeze_after = "16s"\nbusy_cpu = 100\n' });
 test.setTimeout(150_000);
 
-test('a desktop that nobody uses warns, is kept, sleeps, and is the same when it wakes up', async ({ page, alice }) => {
+test('a desktop that nobody uses warns, is kept, sleeps, and is the same when it wakes up', async ({ page, alice, deskway }) => {
   await signIn(page, alice, `/d/${alice.name}/`);
   await desktopIsOpen(page);
   insideDesktop(alice, 'xprop', ['-root', '-f', 'DESKWAY_TEST', '8s', '-set', 'DESKWAY_TEST', 'the same as before']);
@@ -24,8 +24,16 @@ test('a desktop that nobody uses warns, is kept, sleeps, and is the same when it
 
   // Left alone again, it goes to sleep after another warning.
   await expect(notice).toContainText('It goes to sleep', { timeout: 30_000 });
-  await expect(mine.getByTestId('state')).toHaveText('Asleep', { timeout: 40_000 });
-  await expect(mine).toContainText('Opening it wakes it up.');
+  const state = mine.getByTestId('state');
+  const cannot = () => deskway.log.includes('this machine cannot freeze desktops');
+  const decided = async () => cannot() || (await state.textContent()) === 'Asleep';
+  await expect.poll(decided, { timeout: 40_000 }).toBe(true);
+  if (cannot()) {
+    // As in many containers: it goes on.
+    await expect(state).toHaveText('Running');
+  } else {
+    await expect(mine).toContainText('Opening it wakes it up.');
+  }
 
   // The next visit finds it as it was, without a start.
   await openLink(page, alice.name).click();

@@ -143,7 +143,10 @@ impl Person {
         };
         if process::within(LAST_PROCESSES, killed).is_none() {
             let left = process::of_user(self.uid);
-            eprintln!("processes of the test account {} are left: {left:?}", self.name);
+            eprintln!(
+                "processes of the test account {} are left: {left:?}",
+                self.name
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Admins: who is one, what that lets them do, and what nobody else can do whatever the front says.
 
+use std::path::Path;
 use std::process::Command;
 
 use deskway::launcher::protocol::{Answer, FromLauncher, Handle, Refusal, Request};
@@ -8,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::account::{Group, Person};
 use crate::front::{Front, PEER, greeting};
-use crate::gateway::Gateway;
+use crate::gateway::{self, Gateway};
 use crate::process;
 use crate::site::Site;
 
@@ -226,15 +227,18 @@ fn the_command_line_tells_root_of_everybody_and_others_of_themselves() {
     let (site, mut front) = Site::new();
     let (hers, his) = (front.sign_in(&alice), front.sign_in(&bob));
     front.start(&hers);
+    // Where everybody may run it.
+    let program = site.path().join("deskway");
+    gateway::copy(Path::new(env!("CARGO_BIN_EXE_deskway")), &program);
     let run = |person: Option<&Person>, args: &[&str]| {
         let mut command = match person {
             Some(person) => {
                 let mut command = Command::new("setpriv");
                 command.args(["--reuid", &person.name, "--clear-groups"]);
-                command.arg(env!("CARGO_BIN_EXE_deskway"));
+                command.arg(&program);
                 command
             }
-            None => Command::new(env!("CARGO_BIN_EXE_deskway")),
+            None => Command::new(&program),
         };
         command.args(args).arg("--run-dir").arg(site.run_dir());
         let output = command.output().unwrap();

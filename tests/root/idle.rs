@@ -88,6 +88,15 @@ fn count(person: &Person) -> Option<u64> {
     Some(file.len()).filter(|count| *count > 0)
 }
 
+/// On a machine that cannot freeze anything.
+fn assert_it_is_not_frozen(site: &Site, front: &mut Front, handle: &Handle) {
+    process::until("that it is not frozen", || {
+        site.log().contains("cannot freeze desktops").then_some(())
+    });
+    let desktops = front.desktops(handle);
+    assert!(desktops.iter().all(is_ready), "{desktops:?}");
+}
+
 #[test]
 fn an_xfce_desktop_that_nobody_watches_stands_still_and_goes_on_with_the_next_visit() {
     let alice = Person::new("a");
@@ -96,6 +105,9 @@ fn an_xfce_desktop_that_nobody_watches_stands_still_and_goes_on_with_the_next_vi
     let handle = front.sign_in(&alice);
     start(&mut front, &handle, "main", "other");
     process::until("the counter", || count(&alice));
+    if !site.holds().freezing {
+        return assert_it_is_not_frozen(&site, &mut front, &handle);
+    }
     until(&mut front, &handle, "main", is_frozen);
     let stood = count(&alice).unwrap();
     // For as long as the counter would take for five more.
@@ -147,7 +159,7 @@ fn one_that_works_and_one_that_is_watched_are_not_frozen() {
     let idle = config("freeze_after = \"2s\"", burner);
     // Others want the processor too.
     let idle = idle.replace("busy_cpu = 20", "busy_cpu = 10");
-    let (_site, mut front) = Site::with(PAM, &idle);
+    let (site, mut front) = Site::with(PAM, &idle);
     fs::write(alice.home().join("burn"), "").unwrap();
     let handle = front.sign_in(&alice);
     let watched = |front: &mut Front, viewers| {
@@ -159,6 +171,9 @@ fn one_that_works_and_one_that_is_watched_are_not_frozen() {
     };
     start(&mut front, &handle, "main", "other");
     start(&mut front, &handle, "watched", "term");
+    if !site.holds().freezing {
+        return assert_it_is_not_frozen(&site, &mut front, &handle);
+    }
     watched(&mut front, 1);
     until(&mut front, &handle, "main", is_ready);
     until(&mut front, &handle, "watched", is_ready);

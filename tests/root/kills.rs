@@ -125,7 +125,11 @@ fn two_hundred_kills_lose_nothing_that_anybody_was_told() {
             // Who takes long to be there again is given the time to let somebody in.
             match chance.below(20) {
                 number @ 0..13 => {
-                    let role = if number < 6 { &mut launcher } else { &mut front };
+                    let role = if number < 6 {
+                        &mut launcher
+                    } else {
+                        &mut front
+                    };
                     of_roles += usize::from(scene.kill(role));
                     wait_for(&scene.let_in, PROGRESS);
                     continue;
@@ -136,7 +140,10 @@ fn two_hundred_kills_lose_nothing_that_anybody_was_told() {
             wait_for(&scene.told, PROGRESS / 8);
         }
         eprintln!("killed: {of_roles} times a front or a launcher, {of_others} times another");
-        assert!(of_roles > of_others, "too few of the roles were there to be killed");
+        assert!(
+            of_roles > of_others,
+            "too few of the roles were there to be killed"
+        );
     });
     scene.check();
 }

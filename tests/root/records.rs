@@ -189,7 +189,7 @@ fn a_backup_of_a_running_deskway_lets_people_sign_in_elsewhere() {
     let first = Gateway::start();
     let local = Person::new_name("bl");
     let add = format!(
-        "echo '{PASSWORD}' | {} user add {local} --os-user {} --password-stdin --config {}",
+        "echo '{PASSWORD}' | '{}' user add {local} --os-user {} --password-stdin --config {}",
         env!("CARGO_BIN_EXE_deskway"),
         person.name,
         first.path().join("deskway.toml").display()

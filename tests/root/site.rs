@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use deskway::cgroup::{Cgroups, Holds};
 use deskway::model::{Secret, UserName};
 use deskway::runtime::Clock;
 use deskway::store::accounts::{self, NewAccount};
@@ -96,6 +97,18 @@ impl Site {
 
     pub fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// What the control groups of this machine hold; where there are none, as in many containers,
+    /// nothing.
+    pub fn holds(&self) -> Holds {
+        let holds = Cgroups::find(&self.run_dir()).holds();
+        eprintln!("the groups of this machine: {holds:?}");
+        holds
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path().join("log")).unwrap_or_default()
     }
 
     /// Makes a local account whose desktops run as another person; its name.
@@ -210,8 +223,7 @@ impl Drop for Site {
     fn drop(&mut self) {
         self.end();
         if std::thread::panicking() {
-            let log = fs::read_to_string(self.path().join("log")).unwrap_or_default();
-            eprintln!("the launcher's log:\n{log}");
+            eprintln!("the launcher's log:\n{}", self.log());
         }
     }
 }

@@ -22,8 +22,8 @@ pub(crate) fn schemathesis() -> Result<()> {
     let folder = run::target().join("schemathesis");
     let packages = folder.join("packages");
     let installed = folder.join("installed.txt");
-    let list = fs::read_to_string(&requirements)
-        .with_context(|| format!("cannot read {REQUIREMENTS}"))?;
+    let list =
+        fs::read_to_string(&requirements).with_context(|| format!("cannot read {REQUIREMENTS}"))?;
     let python = run::output(Command::new(PYTHON).arg("--version"));
     let wanted = list + &python.with_context(|| format!("cannot run {PYTHON}"))?;
     if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {

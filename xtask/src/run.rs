@@ -49,14 +49,19 @@ pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
 /// As [`run_within`], without saying so.
 pub(crate) fn finish_within(command: &mut Command, limit: Duration) -> Result<()> {
     let name = shown(command);
-    let mut child = command.spawn().with_context(|| format!("cannot run {name}"))?;
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot run {name}"))?;
     let pid = child.id();
     let (sender, ended) = mpsc::channel();
     // Nobody hears of it when the limit has passed before.
     thread::spawn(move || _ = sender.send(child.wait()));
     let Ok(status) = ended.recv_timeout(limit) else {
         end_all_of(pid);
-        bail!("`{name}` did not end within {} minutes", limit.as_secs() / 60);
+        bail!(
+            "`{name}` did not end within {} minutes",
+            limit.as_secs() / 60
+        );
     };
     let status = status?;
     if !status.success() {

@@ -45,7 +45,9 @@ pub(crate) fn subset() -> Result<()> {
     let suite = match Suite::find() {
         Ok(suite) => suite,
         Err(error) => {
-            run::note(&format!("conformance: LEFT OUT, nothing was tested: {error:#}"));
+            run::note(&format!(
+                "conformance: LEFT OUT, nothing was tested: {error:#}"
+            ));
             return Ok(());
         }
     };
