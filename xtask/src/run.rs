@@ -58,10 +58,7 @@ pub(crate) fn finish_within(command: &mut Command, limit: Duration) -> Result<()
     thread::spawn(move || _ = sender.send(child.wait()));
     let Ok(status) = ended.recv_timeout(limit) else {
         end_all_of(pid);
-        bail!(
-            "`{name}` did not end within {} minutes",
-            limit.as_secs() / 60
-        );
+        bail!("`{name}` did not end within {} s", limit.as_secs());
     };
     let status = status?;
     if !status.success() {
@@ -70,10 +67,13 @@ pub(crate) fn finish_within(command: &mut Command, limit: Duration) -> Result<()
     Ok(())
 }
 
-/// Ends a process and all below it, the highest first, so that none can begin others.
+/// Ends a process and all below it. It is stopped before its children are looked for, so that it
+/// begins no others.
 fn end_all_of(pid: u32) {
+    let signal = |name: &str| output(Command::new("kill").arg(name).arg(pid.to_string()));
+    signal("-STOP");
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    _ = finish(Command::new("kill").args(["-KILL", &pid.to_string()]));
+    signal("-KILL");
     for child in children.unwrap_or_default().split_whitespace() {
         if let Ok(child) = child.parse() {
             end_all_of(child);
@@ -118,9 +118,16 @@ pub(crate) fn feed(command: &mut Command, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// `cargo` with these arguments.
+/// `cargo` with these arguments, as from a shell: what `cargo xtask` was given to know of its own
+/// package would make dependencies whose builds look at it be built anew, there and back.
 pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command.args(arguments);
     command
 }
@@ -132,4 +139,32 @@ fn shown(command: &Command) -> String {
         text.push_str(&argument.to_string_lossy());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_ended_with_all_below_it() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 1000 & sh -c 'sleep 1000 & wait'"]);
+        command.stdout(writer);
+        let error = finish_within(&mut command, Duration::from_millis(300)).unwrap_err();
+        assert!(error.to_string().contains("did not end within"), "{error}");
+        drop(command);
+        // It is at its end when the last who could write is gone.
+        assert_eq!(reader.read_to_end(&mut Vec::new()).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_ends_in_time_has_failed_by_its_own_word_alone() {
+        let run = |program| finish_within(&mut Command::new(program), Duration::from_mins(1));
+        assert!(run("true").is_ok());
+        let error = run("false").unwrap_err();
+        assert!(error.to_string().contains("exit status: 1"), "{error}");
+    }
 }

@@ -36,11 +36,9 @@ pub(crate) fn everything() -> Result<()> {
         machine::ensure(&packages.concat())
     })?;
     let image = Lane::start("image of the machine", &["machine", "--make"], IMAGE)?;
-    stage("pages", pages)?;
-    stage("format and lints", format_and_lints)?;
-    stage("documents", documents)?;
-    stage("build", build)?;
+    let built = check_and_build();
     let image = image.end();
+    built?;
     // One that fails hides none of the others.
     let mut failed = Vec::new();
     let mut note = |name: &str, outcome: Result<()>| {
@@ -65,6 +63,14 @@ pub(crate) fn everything() -> Result<()> {
         bail!("failed: {}", failed.join("; "));
     }
     Ok(())
+}
+
+/// What must be well before anything can be tested.
+fn check_and_build() -> Result<()> {
+    stage("pages", pages)?;
+    stage("format and lints", format_and_lints)?;
+    stage("documents", documents)?;
+    stage("build", build)
 }
 
 /// What is quick: format, lints, the repository's own rules.
