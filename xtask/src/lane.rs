@@ -54,3 +54,21 @@ impl Lane {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_says_is_kept_and_how_it_ended_is_told() {
+        let limit = Duration::from_mins(1);
+        // It is the program of these tests here.
+        let good = Lane::start("a lane", &["--list"], limit).unwrap();
+        let log = good.log.clone();
+        good.end().unwrap();
+        let said = fs::read_to_string(log).unwrap();
+        assert!(said.contains("how_it_ended_is_told: test"), "{said}");
+        let bad = Lane::start("a bad lane", &["--no-such-flag"], limit).unwrap();
+        assert!(bad.end().is_err());
+    }
+}
