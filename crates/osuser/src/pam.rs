@@ -145,7 +145,15 @@ impl Pam {
             | sys::PAM_PERM_DENIED => return Err(PamError::WrongPassword),
             status => return Err(PamError::Broken(self.words(status))),
         }
-        // SAFETY: as above.
+        self.check_account()
+    }
+
+    /// May the account be used now? Nobody is asked for a password.
+    ///
+    /// # Errors
+    /// [`PamError::NotAllowed`].
+    pub fn check_account(&mut self) -> Result<(), PamError> {
+        // SAFETY: the handle is valid until `drop`.
         let status = unsafe { sys::pam_acct_mgmt(self.handle.as_ptr(), 0) };
         self.last = status;
         match status {

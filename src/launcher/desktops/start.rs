@@ -13,7 +13,7 @@ use crate::launcher::owner::Owner;
 use crate::launcher::pam_service::PamChoice;
 use crate::launcher::place::{Place, RunId};
 use crate::launcher::profiles::{Profile, SYSTEM_PATH};
-use crate::launcher::session_child::{self, Order, Record};
+use crate::launcher::session_child::{self, Order, Record, StartedBy};
 use crate::model::{DesktopId, Geometry};
 
 /// Display numbers that desktops get: the ones below are for screens that people sit at.
@@ -36,6 +36,7 @@ pub(crate) struct Request<'a> {
     pub(crate) place: &'a Place,
     /// Seconds since 1970.
     pub(crate) unix: u64,
+    pub(crate) by: StartedBy,
 }
 
 /// Why a desktop cannot be started.
@@ -98,6 +99,7 @@ impl Registry {
         };
         Ok(Order {
             id,
+            by: request.by,
             record: Record {
                 desktop: request.desktop.clone(),
                 profile: request.profile.id.clone(),

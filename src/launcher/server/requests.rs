@@ -6,6 +6,7 @@ use super::waiting::{Awaited, GONE_TIMEOUT, Waiting};
 use crate::config::{Attach, Limits};
 use crate::launcher::access;
 use crate::launcher::desktops::{self, Request as Start, Running};
+use crate::launcher::session_child::StartedBy;
 use crate::launcher::lifecycle::Lifecycle;
 use crate::launcher::logins::{HandleHash, Login};
 use crate::launcher::owner::Owner;
@@ -332,6 +333,17 @@ impl Server {
         profile: Option<&ProfileId>,
         geometry: Option<Geometry>,
     ) -> Reply {
+        self.start_for(owner, name, profile, geometry, StartedBy::Somebody)
+    }
+
+    pub(super) fn start_for(
+        &mut self,
+        owner: Owner,
+        name: DesktopName,
+        profile: Option<&ProfileId>,
+        geometry: Option<Geometry>,
+        by: StartedBy,
+    ) -> Reply {
         let desktop = desktops::of(&owner.name, name);
         self.restarts.cancel(&desktop);
         if self.attached(&desktop).is_some() {
@@ -380,6 +392,7 @@ impl Server {
             agent: self.options.agent.clone(),
             place: &self.place,
             unix: self.clock.unix(),
+            by,
         };
         let id = self.desktops.start(request).map_err(|error| {
             tracing::error!(%user, %desktop, %error, "desktop not started");

@@ -30,10 +30,12 @@ use crate::agent::protocol::{LOG, Spec};
 use crate::cgroup::{Cgroups, Group};
 use crate::config::Limits;
 use crate::model::EndCause;
+use crate::store::accounts;
 
 /// Everything about one desktop that the launcher has decided.
 pub(crate) struct Order {
     pub(crate) id: RunId,
+    pub(crate) by: StartedBy,
     pub(crate) record: Record,
     /// Its environment is what the configuration adds.
     pub(crate) spec: Spec,
@@ -47,6 +49,15 @@ pub(crate) struct Order {
     pub(crate) place: Place,
     pub(crate) limits: Limits,
     pub(crate) cgroups: Cgroups,
+}
+
+/// Whose wish a start is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StartedBy {
+    /// Of somebody who has just been let in.
+    Somebody,
+    /// Nobody's: the desktop crashed. Whether its owner may still have one is found out first.
+    Deskway,
 }
 
 /// What the launcher is told, when it still listens.
@@ -102,6 +113,9 @@ fn live(order: &Order, reports: &OwnedFd, signals: &Signals) -> io::Result<()> {
         rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?;
     }
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    if order.by == StartedBy::Deskway {
+        check_local_account(order)?;
+    }
     let mut session = open_session(order)?;
     let from_pam = session.as_ref().map(Pam::environment).unwrap_or_default();
     let group = (order.cgroups)
@@ -129,6 +143,20 @@ fn live(order: &Order, reports: &OwnedFd, signals: &Signals) -> io::Result<()> {
     Ok(())
 }
 
+/// Who is no account of the machine's has one of Deskway's.
+fn check_local_account(order: &Order) -> io::Result<()> {
+    let owner = &order.record.desktop.owner;
+    if owner.as_str() == order.record.os_name {
+        return Ok(());
+    }
+    let known = accounts::list(order.place.state()).map_err(io::Error::other)?;
+    if known.iter().any(|account| account.name == *owner) {
+        Ok(())
+    } else {
+        Err(io::Error::other("the account is not there any more"))
+    }
+}
+
 fn open_session(order: &Order) -> io::Result<Option<Pam>> {
     let Some(choice) = &order.pam else {
         own_directory(&order.owner.home, 0o700)?;
@@ -141,6 +169,9 @@ fn open_session(order: &Order) -> io::Result<Option<Pam>> {
         remote_host: None,
     };
     let mut pam = Pam::start(&setting, &order.owner.name, None).map_err(io::Error::other)?;
+    if order.by == StartedBy::Deskway {
+        pam.check_account().map_err(io::Error::other)?;
+    }
     if deskway_osuser::is_root() {
         deskway_osuser::take_groups(&order.owner)?;
     }
