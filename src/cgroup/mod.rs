@@ -98,6 +98,7 @@ trait Controls: fmt::Debug + Send + Sync {
     fn enter(&self, limits: &Limits) -> io::Result<()>;
     fn set_frozen(&self, frozen: bool) -> io::Result<()>;
     fn is_frozen(&self) -> io::Result<bool>;
+    fn is_to_stand_still(&self) -> io::Result<bool>;
     fn reclaim(&self) -> io::Result<()>;
     fn cpu_time(&self) -> io::Result<Duration>;
     fn throttled(&self) -> io::Result<u64>;
@@ -308,6 +309,15 @@ impl Group {
     /// As [`Group::freeze`].
     pub fn is_frozen(&self) -> io::Result<bool> {
         self.controls.is_frozen()
+    }
+
+    /// Whether they were asked to by [`Group::freeze`], though one may not have come to it yet: who
+    /// waits for a disk or a server cannot.
+    ///
+    /// # Errors
+    /// As [`Group::freeze`].
+    pub fn is_to_stand_still(&self) -> io::Result<bool> {
+        self.controls.is_to_stand_still()
     }
 
     /// Has the kernel write out and drop as much of the memory as it can. May take seconds: for a

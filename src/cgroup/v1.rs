@@ -133,6 +133,13 @@ impl Controls for Files {
         Ok(state.trim() == "FROZEN")
     }
 
+    fn is_to_stand_still(&self) -> io::Result<bool> {
+        if let Some(unified) = &self.0.unified {
+            return Ok(files::number(unified, "cgroup.freeze")? == 1);
+        }
+        Ok(files::number(has(self.0.freezer.as_ref())?, "freezer.self_freezing")? == 1)
+    }
+
     fn reclaim(&self) -> io::Result<()> {
         files::write(has(self.0.memory.as_ref())?, "memory.force_empty", "0")
     }
@@ -292,6 +299,22 @@ mod tests {
         assert_eq!(read("cpu/cpu.cfs_quota_us"), "150000");
         assert_eq!(read("cpu/cpu.cfs_period_us"), "100000");
         assert_eq!(read("pids/pids.max"), "500");
+    }
+
+    #[test]
+    fn a_freeze_that_is_not_done_is_known_as_one_that_is_wished() {
+        let directory = tempfile::tempdir().unwrap();
+        let files: [(&str, &[&str]); 1] = [("freezer", &["freezer.state"])];
+        let group = group(directory.path(), &files);
+        let write = |file: &str, text: &str| {
+            fs::write(directory.path().join("freezer").join(file), text).unwrap();
+        };
+        write("freezer.state", "FREEZING\n");
+        write("freezer.self_freezing", "1\n");
+        assert!(!group.is_frozen().unwrap());
+        assert!(group.is_to_stand_still().unwrap());
+        write("freezer.self_freezing", "0\n");
+        assert!(!group.is_to_stand_still().unwrap());
     }
 
     #[test]

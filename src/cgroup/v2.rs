@@ -133,6 +133,10 @@ impl Controls for Files {
         Ok(files::value(&self.directory, "cgroup.events", "frozen")? == 1)
     }
 
+    fn is_to_stand_still(&self) -> io::Result<bool> {
+        Ok(files::number(&self.directory, "cgroup.freeze")? == 1)
+    }
+
     fn reclaim(&self) -> io::Result<()> {
         let used = files::number(&self.directory, "memory.current")?;
         let path = self.directory.join("memory.reclaim");
@@ -286,7 +290,8 @@ mod tests {
             ("memory.events", "low 0\nhigh 9\noom 2\noom_kill 1\n"),
             ("pids.events", "max 4\n"),
             ("pids.max", "max\n"),
-            ("cgroup.events", "populated 1\nfrozen 1\n"),
+            ("cgroup.events", "populated 1\nfrozen 0\n"),
+            ("cgroup.freeze", "1\n"),
         ] {
             fs::write(directory.path().join(file), text).unwrap();
         }
@@ -301,6 +306,7 @@ mod tests {
         assert_eq!(group.oom_kills().unwrap(), 1);
         assert_eq!(group.refused_processes().unwrap(), 4);
         assert_eq!(group.most_processes().unwrap(), None);
-        assert!(group.is_frozen().unwrap());
+        assert!(!group.is_frozen().unwrap(), "one still waits for its disk");
+        assert!(group.is_to_stand_still().unwrap());
     }
 }
