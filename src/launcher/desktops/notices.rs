@@ -2,6 +2,9 @@
 
 use crate::model::{MAX_NOTICES, Notice, NoticeKind};
 
+/// Most programs that were ended for lack of memory and are told of beside each other.
+const MAX_PROGRAMS: usize = 2;
+
 /// The notices of one desktop.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
@@ -20,10 +23,27 @@ impl Notices {
     }
 
     /// Adds one in the place of an older one of its kind; messages of admins stand beside each
-    /// other. The oldest goes when there are too many.
+    /// other, and so do the last programs that the kernel ended. The oldest goes when there are too
+    /// many.
     pub(crate) fn add(&mut self, what: NoticeKind, unix: u64) {
-        if !matches!(what, NoticeKind::Message { .. }) {
-            self.withdraw(|older| std::mem::discriminant(older) == std::mem::discriminant(&what));
+        match &what {
+            NoticeKind::Message { .. } => {}
+            NoticeKind::OutOfMemory { .. } => {
+                self.withdraw(|older| *older == what);
+                let told = self.list.iter();
+                let told = told.filter(|older| is_out_of_memory(&older.what)).count();
+                let oldest = self
+                    .list
+                    .iter()
+                    .position(|older| is_out_of_memory(&older.what));
+                if let Some(oldest) = oldest.filter(|_| told >= MAX_PROGRAMS) {
+                    self.list.remove(oldest);
+                }
+            }
+            _ => {
+                let kind = std::mem::discriminant(&what);
+                self.withdraw(|older| std::mem::discriminant(older) == kind);
+            }
         }
         if self.list.len() >= MAX_NOTICES {
             self.list.remove(0);
@@ -42,6 +62,10 @@ impl Notices {
         self.list.retain(|notice| !is_over(&notice.what));
         self.list.len() != before
     }
+}
+
+fn is_out_of_memory(what: &NoticeKind) -> bool {
+    matches!(what, NoticeKind::OutOfMemory { .. })
 }
 
 #[cfg(test)]
@@ -78,5 +102,18 @@ mod tests {
         assert!(notices.withdraw(|what| matches!(what, NoticeKind::Idle { .. })));
         assert!(!notices.withdraw(|what| matches!(what, NoticeKind::Idle { .. })));
         assert_eq!(numbers(&notices), [4, 5, 6]);
+    }
+
+    #[test]
+    fn the_last_two_programs_that_were_ended_are_told_of() {
+        let mut notices = Notices::default();
+        for (at, program) in (1..).zip(["tail", "firefox", "firefox", "gimp"]) {
+            let (program, limit) = (program.to_owned(), 5);
+            notices.add(NoticeKind::OutOfMemory { program, limit }, at);
+            if at == 3 {
+                assert_eq!(numbers(&notices), [1, 3]);
+            }
+        }
+        assert_eq!(numbers(&notices), [3, 4]);
     }
 }
