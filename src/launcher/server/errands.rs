@@ -157,6 +157,9 @@ impl Server {
             Errand::Recheck(recheck) => self.rechecked(&recheck, outcome),
             Errand::Index(asker) => self.index_made(asker, outcome),
             Errand::Order => self.order_done(outcome),
+            Errand::Reclaim(run) if matches!(outcome, Outcome::NotStarted) => {
+                self.reclaim_later(run);
+            }
             Errand::Reclaim(_) => {}
             Errand::Disk(run) => self.disk_looked_at(&run, outcome),
             Errand::Sweep(id) if matches!(outcome, Outcome::NotStarted) => {

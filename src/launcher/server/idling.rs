@@ -7,15 +7,10 @@ use super::daily_hours::is_hours;
 use super::errands::Errand;
 use crate::audit::{Entry, What};
 use crate::launcher::idle::Step;
-use crate::launcher::jobs::{Outlet, Purse};
 use crate::launcher::lifecycle::Lifecycle;
 use crate::launcher::place::RunId;
 use crate::launcher::protocol::Refusal;
-use crate::launcher::user_child::Word;
 use crate::model::{DesktopId, EndCause, IdleStep, NoticeKind, span};
-
-/// How long the kernel may take to write a frozen desktop's memory out.
-const RECLAIM_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Server {
     /// When there is something for [`Server::look_after_idle`].
@@ -177,26 +172,6 @@ impl Server {
         if let Some(running) = self.desktops.get_mut(run) {
             running.notices.add(what, unix);
             self.changed.insert(running.desktop.owner.clone());
-        }
-    }
-
-    fn reclaim(&mut self, run: &RunId) {
-        let Some(group) = self.cgroups.open(&run.to_string()) else {
-            return;
-        };
-        if self.jobs.has_room(Purse::Own) {
-            self.begin(
-                RECLAIM_TIMEOUT,
-                Errand::Reclaim(run.clone()),
-                |outlet: &Outlet| {
-                    let reclaimed = group.reclaim();
-                    outlet.say(&if reclaimed.is_ok() {
-                        Word::Yes
-                    } else {
-                        Word::No
-                    })
-                },
-            );
         }
     }
 }

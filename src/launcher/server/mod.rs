@@ -13,6 +13,7 @@ mod measuring;
 mod others;
 mod overview;
 mod rechecks;
+mod reclaiming;
 mod recording;
 mod reloading;
 mod requests;
@@ -38,6 +39,7 @@ use certificates::Ordering;
 use connections::{Connections, Who};
 use errands::Errand;
 use measuring::Telling;
+use reclaiming::Unreclaimed;
 use reloading::pam;
 use sampling::Sampling;
 use sockets::{connect, listen, lock, remove};
@@ -128,6 +130,7 @@ struct Server {
     restarts: Restarts,
     hours: Hours,
     waiting: Vec<Waiting>,
+    unreclaimed: Unreclaimed,
     /// Dead desktops whose files are to be removed, and from when on.
     unswept: VecDeque<(Instant, RunId)>,
     /// Whose desktops changed in this turn.
@@ -229,6 +232,7 @@ impl Server {
             viewing: Viewing::default(),
             restarts: Restarts::default(),
             hours: Hours::load(place.hours(), now),
+            unreclaimed: Unreclaimed::default(),
             waiting: Vec::new(),
             unswept: VecDeque::new(),
             changed: BTreeSet::new(),
@@ -340,6 +344,7 @@ impl Server {
             self.ordering.next(),
             self.jobs.next_deadline(),
             self.refusals.next_deadline(),
+            self.next_reclaim(),
             self.desktops.next_deadline(),
             self.next_try(),
             self.next_sample(),
@@ -396,6 +401,7 @@ impl Server {
         for (errand, outcome) in self.jobs.time_out(now) {
             self.errand_done(errand, outcome);
         }
+        self.reclaim_waiting(now);
         self.desktops.kill_late(now);
         self.try_again(now);
         self.sample(now);
