@@ -2,7 +2,7 @@
 
 use std::io;
 
-use deskway_osuser::Account;
+use deskway_osuser::{Account, NOBODY};
 
 use super::place::Place;
 use super::sign_in::own_account;
@@ -17,6 +17,21 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    /// Of a desktop whose account is not there any more, or cannot be found now. Its number is all
+    /// that is left of it.
+    pub(crate) fn lost(name: &UserName, os_name: &str, uid: u32) -> Self {
+        let os = Account {
+            name: os_name.to_owned(),
+            uid,
+            gid: NOBODY,
+            full_name: String::new(),
+            home: "/".into(),
+            shell: "/usr/sbin/nologin".into(),
+        };
+        let name = name.clone();
+        Self { name, os }
+    }
+
     /// `None`: that account is not there any more, or its name has gone to another one.
     ///
     /// # Errors

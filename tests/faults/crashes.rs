@@ -1,6 +1,10 @@
 //! Something of a desktop, or of Deskway, dies or hangs.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -121,7 +125,8 @@ fn f02_a_killed_front_is_back_for_whoever_waits_and_knows_who_is_signed_in() {
 
 /// F3: The launcher is killed
 /// Happens: `up` starts it again; it finds each desktop by its record, its processes' numbers and
-/// when they began, and leaves alone what it does not know.
+/// when they began, and leaves alone what it does not know. One whose account has gone is listed, can
+/// be stopped, and not opened.
 /// Seen: Nothing, in an open desktop. A start or sign-in takes a moment longer.
 /// Lost: Nothing.
 /// Kept: Desktops, open viewers, sign-ins.
@@ -149,22 +154,28 @@ fn f03_a_killed_launcher_cuts_no_viewer_and_the_next_signs_in_who_waited() {
 
 /// F18: X servers left their locks and sockets behind
 /// Happens: Desktops keep theirs to themselves. Where `/tmp` is shared, a number that is taken there
-/// is not used, and what is there is left alone.
+/// is not used, and what is there is left alone, whoever's it is and whether its process lives.
 /// Seen: Nothing.
 /// Lost: Nothing.
 /// Kept: Locks and sockets of others.
 #[test]
 fn f18_locks_that_a_power_cut_left_stop_no_desktop_and_are_not_touched() {
-    const STALE: &str = "   4194304\n";
-    // The first numbers that desktops would use.
-    let locks = (10..100).map(|number| format!("/tmp/.X{number}-lock"));
-    let planted = locks.filter(|lock| {
-        let file = fs::File::create_new(lock);
-        file.is_ok_and(|_| fs::write(lock, STALE).is_ok())
-    });
-    let planted = Planted(planted.take(3).collect());
-    assert_eq!(planted.0.len(), 3, "{:?}", planted.0);
-    let alice = Person::new("a");
+    /// No process has this number.
+    const GONE: u32 = 4_194_304;
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    // Desktops that share `/tmp` take the first number that is free there.
+    let taken = |number: &u16| {
+        let files = [lock(*number), socket(*number)];
+        files.iter().any(|file| file.symlink_metadata().is_ok())
+    };
+    let mut free = (10..).filter(|number| !taken(number));
+    let [stale, living, foreign, bound] = std::array::from_fn(|_| free.next().unwrap());
+    let mut planted = Planted::default();
+    planted.lock(stale, GONE, 0);
+    planted.lock(living, std::process::id(), 0);
+    planted.lock(foreign, GONE, bob.uid);
+    planted.socket(bound, bob.uid);
+    let before = planted.look();
     for private in [true, false] {
         let scene = Scene::with("", |folder| {
             let file = folder.join("deskway.toml");
@@ -175,21 +186,70 @@ fn f18_locks_that_a_power_cut_left_stop_no_desktop_and_are_not_touched() {
         let hers = scene.guest(&alice);
         hers.start();
         hers.watch().shake_hands();
+        let mut records = fs::read_dir(scene.path().join("r/d")).unwrap();
+        let record = fs::read(records.next().unwrap().unwrap().path()).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        let display = record["display"].as_u64().unwrap();
+        // One of its own is free to use what is taken in the machine's.
+        assert_eq!(display > u64::from(bound), !private, "display {display}");
     }
-    for lock in &planted.0 {
-        assert_eq!(fs::read_to_string(lock).unwrap(), STALE, "{lock}");
+    assert_eq!(planted.look(), before);
+}
+
+fn lock(display: u16) -> PathBuf {
+    format!("/tmp/.X{display}-lock").into()
+}
+
+fn socket(display: u16) -> PathBuf {
+    format!("/tmp/.X11-unix/X{display}").into()
+}
+
+/// Files in the machine's `/tmp`, gone when dropped.
+#[derive(Default)]
+struct Planted {
+    files: Vec<PathBuf>,
+    directory: Option<PathBuf>,
+}
+
+impl Planted {
+    fn lock(&mut self, display: u16, pid: u32, uid: u32) {
+        let path = lock(display);
+        let mut file = fs::File::create_new(&path).unwrap();
+        self.files.push(path);
+        writeln!(file, "{pid:>10}").unwrap();
+        std::os::unix::fs::fchown(file, Some(uid), Some(uid)).unwrap();
+    }
+
+    fn socket(&mut self, display: u16, uid: u32) {
+        let path = socket(display);
+        let directory = path.parent().unwrap();
+        if fs::create_dir(directory).is_ok() {
+            self.directory = Some(directory.to_owned());
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
+            fs::set_permissions(directory, mode).unwrap();
+        }
+        // Nobody listens there any more.
+        drop(UnixListener::bind(&path).unwrap());
+        std::os::unix::fs::chown(&path, Some(uid), Some(uid)).unwrap();
+        self.files.push(path);
+    }
+
+    /// Which files they are, whose, and what is in them.
+    fn look(&self) -> Vec<(u64, u32, Option<String>)> {
+        let files = self.files.iter().map(|path| {
+            let found = path.symlink_metadata().unwrap();
+            (found.ino(), found.uid(), fs::read_to_string(path).ok())
+        });
+        files.collect()
     }
 }
 
-/// Files, gone when dropped.
-struct Planted(Vec<String>);
-
 impl Drop for Planted {
     fn drop(&mut self) {
-        for file in &self.0 {
-            if let Err(error) = fs::remove_file(file) {
-                eprintln!("{file} is left: {error}");
-            }
+        let files = self.files.iter().map(fs::remove_file);
+        let directory = self.directory.iter().map(fs::remove_dir);
+        if let Some(error) = files.chain(directory).find_map(Result::err) {
+            eprintln!("something in /tmp is left: {error}");
         }
     }
 }

@@ -2,11 +2,14 @@
 
 use std::process::Command;
 
-use deskway::launcher::protocol::{Answer, Refusal};
+use deskway::audit::{self, Outcome, Wanted, What};
+use deskway::launcher::client::Client;
+use deskway::launcher::protocol::{Answer, Handle, Refusal};
+use deskway::model::{DesktopState, EndCause};
 use rustix::process::Signal;
 
 use crate::account::{PASSWORD, Person};
-use crate::front::{greeting, sign_in, stop};
+use crate::front::{Front, greeting, sign_in, stop};
 use crate::process;
 use crate::scene::Scene;
 use crate::site::Site;
@@ -97,9 +100,10 @@ fn f17_a_pam_module_that_crashes_costs_that_try_alone() {
 }
 
 /// F19: An account is removed, or shut, while its desktop runs
-/// Happens: Its sign-ins end within a minute, at once when an admin ends them or the configuration
-/// is read again. The desktop's processes are the machine's to end; `deskway desktop stop` ends
-/// them.
+/// Happens: Its sign-ins end within a minute (`sign_in.recheck`), at once when an admin ends them or
+/// the configuration is read again. The desktop's processes are the machine's to end; admins see it in
+/// their list, and `deskway desktop stop` ends it, by a launcher that was started since too. One that
+/// crashes is not started again.
 /// Seen: "You were signed out.", on the sign-in page.
 /// Lost: What was open, once the desktop is stopped.
 /// Kept: Everybody else's.
@@ -130,4 +134,110 @@ fn f19_who_is_removed_from_the_machine_sees_nothing_more_and_can_be_cleaned_up_a
         process::of_user(heir.uid).is_empty().then_some(())
     });
     his_view.is_drawn_for();
+}
+
+#[test]
+fn f19_who_is_shut_out_is_signed_out_without_anybody_asking() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let scene = Scene::with("", |folder| {
+        let file = folder.join("deskway.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let often = text.replace("[sign_in]\n", "[sign_in]\nrecheck = \"1s\"\n");
+        std::fs::write(file, often).unwrap();
+    });
+    let (hers, his) = (scene.guest(&alice), scene.guest(&bob));
+    hers.start();
+    let mut view = hers.watch();
+    view.shake_hands();
+    change(&alice, "--shell", "/usr/sbin/nologin");
+    let closed = view.closed().unwrap();
+    assert_eq!(closed.code, 4401, "{closed:?}");
+    assert!(!hers.is_signed_in() && his.is_signed_in());
+}
+
+/// Waits until the main desktop has failed for that reason.
+fn until_failed(front: &mut Front, handle: &Handle, is_so: impl Fn(&EndCause) -> bool) {
+    process::until("the desktop's end", || {
+        let infos = front.desktops(handle);
+        let mut states = infos.iter().map(|info| &info.state);
+        let failed = |state: &DesktopState| matches!(state, DesktopState::Failed { cause, .. } if is_so(cause));
+        states.any(failed).then_some(())
+    });
+}
+
+fn change(person: &Person, option: &str, value: &str) {
+    let mut usermod = Command::new("usermod");
+    let done = usermod.args([option, value, &person.name]).status();
+    assert!(done.unwrap().success(), "{usermod:?}");
+}
+
+#[test]
+fn f19_who_may_have_no_desktop_any_more_gets_none_back_after_a_crash() {
+    let [shut, expired, runs_local, gone] = ["s", "e", "l", "g"].map(Person::new);
+    let (site, mut front) = Site::restarting();
+    let local = site.add_local(&Person::new_name("loc"), &runs_local);
+    let names = [&shut.name, &expired.name, &local, &gone.name];
+    let handles = names.map(|name| front.sign_in_as(name));
+    for handle in &handles {
+        front.start(handle);
+    }
+    change(&shut, "--shell", "/usr/sbin/nologin");
+    change(&expired, "--expiredate", "1");
+    deskway::store::accounts::remove(&site.state_dir(), &local.parse().unwrap()).unwrap();
+    let gone_name = gone.name.clone();
+    let gone = gone.remove();
+    let people = [&shut, &expired, &runs_local, &gone];
+    for person in people {
+        process::kill(process::one(person.uid, "deskway agent"));
+    }
+    // Their own modules, and the local accounts, say so when it is tried.
+    for handle in &handles[1..3] {
+        let refused = |cause: &EndCause| matches!(cause, EndCause::AccountFailed { .. });
+        until_failed(&mut front, handle, refused);
+    }
+    // The others' is not even tried.
+    process::until("what was refused in the audit log", || {
+        let found = audit::read(&site.state_dir(), &Wanted::default()).unwrap();
+        let refused = |name: &String| {
+            found.iter().map(|found| &found.entry).any(|it| {
+                it.what == What::Start
+                    && it.outcome == Outcome::Refused
+                    && it.who == "(deskway)"
+                    && it.desktop.as_ref() == Some(name)
+            })
+        };
+        (refused(&shut.name) && refused(&gone_name)).then_some(())
+    });
+    until_failed(&mut front, &handles[0], |cause| {
+        *cause == EndCause::AgentDied
+    });
+    site.assert_nothing_is_left(&people);
+}
+
+#[test]
+fn f19_who_was_removed_is_still_listed_and_stopped_by_a_launcher_that_never_knew_them() {
+    let alice = Person::new("a");
+    let (mut site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let name = alice.name.clone();
+    let heir = alice.remove();
+    site.kill();
+    front.hang_up();
+    site.start();
+    front.accept();
+    let mut client = Client::connect(&site.run_dir()).unwrap();
+    let listed = client.list(None).unwrap();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(listed[0].id.to_string(), name);
+    let overview = client.overview().unwrap();
+    assert_eq!(overview.len(), 1, "{overview:?}");
+    // Neither who had it, nor a new account of that name whose desktops have that number.
+    site.add_local(&name, &heir);
+    for handle in [handle, front.sign_in_as(&name)] {
+        let opened = front.open(&handle, &name);
+        assert!(opened.is_err(), "{opened:?}");
+    }
+    client.stop(&name.parse().unwrap()).unwrap();
+    site.assert_nothing_is_left(&[&heir]);
 }

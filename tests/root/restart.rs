@@ -1,11 +1,12 @@
 //! Desktops and sign-ins outlive the launcher, and the launcher outlives the front.
 
 use deskway::launcher::client::Client;
-use deskway::launcher::protocol::{Answer, FromLauncher, Refusal, Request};
+use deskway::launcher::protocol::{Answer, FromLauncher, Handle, Refusal, Request};
+use deskway::model::{Act, DesktopState};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use crate::account::{PASSWORD, Person};
-use crate::front::{greeting, sign_in};
+use crate::front::{Front, greeting, sign_in};
 use crate::process;
 use crate::site::Site;
 
@@ -28,6 +29,69 @@ fn a_killed_launcher_finds_its_desktops_and_sign_ins_again() {
     assert_eq!(process::of_desktops(alice.uid), before);
     let agent = process::one(alice.uid, "deskway agent");
     assert_eq!(process::parent(agent), session_child);
+    front.stop(&handle);
+    site.assert_nothing_is_left(&[&alice]);
+}
+
+/// Another launcher, at another second than `since`, after something is done without any.
+fn restart(site: &mut Site, front: &mut Front, since: u64, meanwhile: impl FnOnce(&Site)) {
+    process::until("another second", || {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        (now.as_secs() > since + 1).then_some(())
+    });
+    site.kill();
+    front.hang_up();
+    meanwhile(site);
+    site.start();
+    front.accept();
+}
+
+fn main_state(front: &mut Front, handle: &Handle) -> DesktopState {
+    front.desktops(handle)[0].state.clone()
+}
+
+#[test]
+fn since_when_a_desktop_is_ready_or_frozen_is_not_forgotten_with_the_launcher() {
+    let alice = Person::new("a");
+    let (mut site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let ready = main_state(&mut front, &handle);
+    let DesktopState::Ready { since } = ready else {
+        panic!("{ready:?}");
+    };
+    restart(&mut site, &mut front, since, |_| {});
+    // At once, and not only when its agent has said so.
+    assert_eq!(main_state(&mut front, &handle), ready);
+
+    let desktop = alice.name.parse().unwrap();
+    let mut client = Client::connect(&site.run_dir()).unwrap();
+    client.act(&desktop, Act::Freeze).unwrap();
+    let frozen = main_state(&mut front, &handle);
+    let DesktopState::Frozen { at, .. } = frozen else {
+        panic!("{frozen:?}");
+    };
+    restart(&mut site, &mut front, at, |_| {});
+    assert_eq!(main_state(&mut front, &handle), frozen);
+    let mut client = Client::connect(&site.run_dir()).unwrap();
+    client.act(&desktop, Act::Thaw).unwrap();
+    assert_eq!(main_state(&mut front, &handle), ready);
+
+    // A launcher before this version wrote none of it down.
+    let mut started = 0;
+    restart(&mut site, &mut front, since, |site| {
+        let mut records = std::fs::read_dir(site.run_dir().join("d")).unwrap();
+        let path = records.next().unwrap().unwrap().path();
+        let text = std::fs::read(&path).unwrap();
+        let mut record: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        started = record["since"].as_u64().unwrap();
+        for newer in ["ready", "frozen", "killed"] {
+            record.as_object_mut().unwrap().remove(newer).unwrap();
+        }
+        std::fs::write(&path, record.to_string()).unwrap();
+    });
+    let state = front.settled(&handle);
+    assert_eq!(state, DesktopState::Ready { since: started });
     front.stop(&handle);
     site.assert_nothing_is_left(&[&alice]);
 }
@@ -154,10 +218,7 @@ fn the_command_line_lists_starts_and_stops() {
     let desktop = format!("{}/work", alice.name).parse().unwrap();
     let mut client = Client::connect(&site.run_dir()).unwrap();
     let state = client.start(&desktop, None).unwrap();
-    assert!(
-        matches!(state, deskway::model::DesktopState::Ready { .. }),
-        "{state:?}"
-    );
+    assert!(matches!(state, DesktopState::Ready { .. }), "{state:?}");
     let listed = client.list(None).unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].id, desktop);

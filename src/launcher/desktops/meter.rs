@@ -52,18 +52,18 @@ impl Meter {
         Self {
             refused: Some(0),
             killed: Some(0),
-            ..Self::adopted()
+            ..Self::adopted(None)
         }
     }
 
-    /// For one whose group has counted for a while.
-    pub(super) fn adopted() -> Self {
+    /// For one whose group has counted for a while, and `killed` programs have been told of.
+    pub(super) fn adopted(killed: Option<u64>) -> Self {
         Self {
             group: None,
             usage: Usage::default(),
             cpu: None,
             refused: None,
-            killed: None,
+            killed,
             kills: VecDeque::new(),
         }
     }
@@ -122,6 +122,11 @@ impl Meter {
             killed: more(&mut self.killed, counted.killed),
             refused: more(&mut self.refused, counted.refused),
         }
+    }
+
+    /// Of how many programs that the kernel has ended so far has been heard.
+    pub(super) fn killed(&self) -> Option<u64> {
+        self.killed
     }
 
     /// The kernel's log names one of those that are counted.
@@ -211,7 +216,9 @@ mod tests {
         assert!(!meter.count(counted(1)).killed);
         assert!(meter.count(counted(2)).killed);
         assert!(!meter.count(counted(2)).killed);
-        let mut adopted = Meter::adopted();
+        let mut adopted = Meter::adopted(Some(6));
+        assert!(adopted.count(counted(7)).killed, "nobody was there then");
+        let mut adopted = Meter::adopted(None);
         assert!(!adopted.count(counted(7)).killed, "that was before");
         assert!(adopted.count(counted(8)).killed);
     }

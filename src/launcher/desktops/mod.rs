@@ -37,6 +37,8 @@ use crate::runtime::Clock;
 
 /// Most ended desktops that are remembered; beyond it the oldest is forgotten.
 const MAX_ENDED: usize = 1000;
+/// Most desktops without an account that are looked for one at once.
+const MAX_LOOKED_FOR: usize = 16;
 /// Most records that are read at the start.
 const MAX_RECORDS: usize = 10_000;
 
@@ -148,8 +150,10 @@ impl Registry {
             }
         }
         for running in self.running.values() {
-            let uid = running.owner.os.uid;
-            if is_theirs(&running.desktop, uid) {
+            let is_of = running.owner.os.uid;
+            // What is nobody's is shown to those alone who see what is anybody's.
+            let is_shown = uid.is_none() || !running.is_orphan;
+            if is_shown && is_theirs(&running.desktop, is_of) {
                 infos.insert(&running.desktop, running.info(unix, now));
             } else {
                 infos.remove(&running.desktop);
@@ -281,6 +285,26 @@ impl Registry {
         })
     }
 
+    /// Looks again whether the accounts of desktops without any are there now.
+    pub(crate) fn look_for_owners(&mut self, place: &Place) {
+        let orphans = self.running.values_mut().filter(|it| it.is_orphan);
+        for running in orphans.take(MAX_LOOKED_FOR) {
+            let (name, os) = (&running.desktop.owner, &running.owner.os);
+            if let Ok(Some(owner)) = Owner::find(name, &os.name, os.uid, place) {
+                tracing::info!(desktop = %running.desktop, "its account is there again");
+                running.owner = owner;
+                running.is_orphan = false;
+            }
+        }
+    }
+
+    /// Writes down what a later launcher could not know of them.
+    pub(crate) fn keep(&mut self, place: &Place) {
+        for (id, running) in &mut self.running {
+            running.keep(place, id);
+        }
+    }
+
     /// Forgets how a desktop ended.
     pub(crate) fn forget(&mut self, desktop: &DesktopId) {
         self.ended.remove(desktop);
@@ -323,9 +347,8 @@ impl Registry {
                 match adopt_one(place, &id) {
                     Ok(Some(mut running)) => {
                         let group = running.meter.group(cgroups, &id);
-                        if group.is_some_and(|group| group.is_frozen().unwrap_or(false)) {
-                            running.adopt_frozen(Clock::System.unix());
-                        }
+                        let frozen = group.and_then(|group| group.is_to_stand_still().ok());
+                        running.adopt_frozen(frozen.unwrap_or(false), Clock::System.unix());
                         self.running.insert(id, running);
                     }
                     Ok(None) => dead.push(id),
@@ -352,10 +375,17 @@ fn adopt_one(place: &Place, id: &RunId) -> io::Result<Option<Running>> {
         // It may well run.
         Err(error) => return Err(error),
     };
-    let owner = &record.desktop.owner;
-    let owner = Owner::find(owner, &record.os_name, record.uid, place)?
-        .ok_or_else(|| io::Error::other("its owner's account is not there any more"))?;
-    Ok(Some(Running::adopted(record, owner, process)))
+    let (name, os_name, uid) = (&record.desktop.owner, &record.os_name, record.uid);
+    let found = Owner::find(name, os_name, uid, place);
+    let is_orphan = !matches!(found, Ok(Some(_)));
+    if is_orphan {
+        let error = found.as_ref().err();
+        tracing::warn!(%id, desktop = %record.desktop, os_name, uid, ?error,
+            "the account of a desktop that runs is not there; it can be stopped, and not opened");
+    }
+    let owner = found.ok().flatten();
+    let owner = owner.unwrap_or_else(|| Owner::lost(name, os_name, uid));
+    Ok(Some(Running::adopted(record, owner, is_orphan, process)))
 }
 
 fn is_no_such_process(error: &io::Error) -> bool {
@@ -396,6 +426,9 @@ mod tests {
                 disk_warning: None,
                 speaks: 0,
                 hours: None,
+                ready: None,
+                frozen: None,
+                killed: None,
             };
             std::fs::write(place.record(&id), serde_json::to_vec(&record).unwrap()).unwrap();
             id

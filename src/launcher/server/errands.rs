@@ -252,7 +252,8 @@ impl Server {
         let agent = deskway_osuser::connect_in(&run_dir, AGENT_SOCKET, uid);
         if let Err(error) = agent.and_then(|agent| running.connect(agent, now)) {
             tracing::debug!(%run, %error, "the agent cannot be reached yet");
-            running.connect_at = Some(now);
+            // Nobody becomes an account that is not there to look for its agent.
+            running.connect_at = (!running.is_orphan).then_some(now);
         }
     }
 

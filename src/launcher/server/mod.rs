@@ -427,6 +427,7 @@ impl Server {
         }
         self.look_after_certificates(now);
         if !self.changed.is_empty() {
+            self.desktops.keep(&self.place);
             self.telling.hurry(now);
         }
         self.tell_changes();

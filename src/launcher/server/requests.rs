@@ -6,13 +6,13 @@ use super::waiting::{Awaited, GONE_TIMEOUT, Waiting};
 use crate::config::{Attach, Limits};
 use crate::launcher::access;
 use crate::launcher::desktops::{self, Request as Start, Running};
-use crate::launcher::session_child::StartedBy;
 use crate::launcher::lifecycle::Lifecycle;
 use crate::launcher::logins::{HandleHash, Login};
 use crate::launcher::owner::Owner;
 use crate::launcher::place::RunId;
 use crate::launcher::profiles;
 use crate::launcher::protocol::{Answer, FromLauncher, Handle, Refusal, Request};
+use crate::launcher::session_child::StartedBy;
 use crate::launcher::sign_in::own_account;
 use crate::model::{
     DesktopId, DesktopInfo, DesktopName, DesktopState, Geometry, ProfileId, UserName,
@@ -412,7 +412,7 @@ impl Server {
         uid: Option<u32>,
     ) -> Result<Option<(&RunId, &Running)>, Refusal> {
         match (self.desktops.find(desktop), uid) {
-            (Some((_, running)), Some(uid)) if running.owner.os.uid != uid => {
+            (Some((_, running)), Some(uid)) if running.is_orphan || running.owner.os.uid != uid => {
                 Err(Refusal::NoSuchDesktop)
             }
             (found, _) => Ok(found),

@@ -105,6 +105,9 @@ impl Server {
         if reading.killed {
             self.out_of_memory(id, "a program".to_owned(), now);
         }
+        if let Some(running) = self.desktops.get_mut(id) {
+            running.keep(&self.place, id);
+        }
         if reading.refused {
             let group = self.group_of(id);
             if let Some(limit) = group.and_then(|group| group.most_processes().ok()?) {

@@ -33,6 +33,15 @@ pub(crate) struct Record {
     /// Seconds that the owner's desktops may run in a day.
     #[serde(default)]
     pub(crate) hours: Option<u64>,
+    /// When it could first be used, and since when it stands still: written by the launcher, as is
+    /// what follows.
+    #[serde(default)]
+    pub(crate) ready: Option<u64>,
+    #[serde(default)]
+    pub(crate) frozen: Option<u64>,
+    /// Programs that the kernel had ended, of which the owner has been told.
+    #[serde(default)]
+    pub(crate) killed: Option<u64>,
 }
 
 impl Record {
@@ -55,6 +64,14 @@ impl Record {
             ..self.clone()
         };
         write_whole(&place.record(id), &serde_json::to_vec(&record)?)
+    }
+
+    /// Writes it anew, with what has happened since.
+    ///
+    /// # Errors
+    /// As [`Record::write`].
+    pub(crate) fn rewrite(&self, place: &Place, id: &RunId) -> io::Result<()> {
+        write_whole(&place.record(id), &serde_json::to_vec(self)?)
     }
 
     /// # Errors

@@ -1,5 +1,7 @@
 //! One running desktop, as the launcher sees it: its session child, its agent, and its state.
 
+mod kept;
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -48,6 +50,10 @@ pub(crate) struct Running {
     pub(crate) desktop: DesktopId,
     pub(crate) profile: ProfileId,
     pub(crate) owner: Owner,
+    /// Its account is not there: nobody opens it, and admins can stop it.
+    pub(crate) is_orphan: bool,
+    /// As it was last written, or is to be.
+    record: Record,
     pub(crate) display: u16,
     /// As it was wished for; not known of one that was adopted.
     geometry: Option<Geometry>,
@@ -113,10 +119,17 @@ impl Running {
         child: Child,
         reports: OwnedFd,
     ) -> Self {
+        let ProcessId { pid, start } = child.id();
+        let record = Record {
+            pid,
+            start,
+            ..record.clone()
+        };
         Self {
             desktop: record.desktop.clone(),
             profile: record.profile.clone(),
             owner,
+            is_orphan: false,
             display: record.display,
             geometry,
             life: Lifecycle::Absent.on(Event::Start, record.since),
@@ -140,44 +153,8 @@ impl Running {
             idle: Idle::new(Instant::now()),
             was_ready: false,
             is_closing: false,
+            record,
         }
-    }
-
-    /// A desktop that an earlier launcher started. Its agent says how far it is.
-    pub(super) fn adopted(record: Record, owner: Owner, process: OwnedFd) -> Self {
-        Self {
-            id: record.process(),
-            life: Lifecycle::Absent.on(Event::Start, record.since),
-            desktop: record.desktop,
-            profile: record.profile,
-            owner,
-            display: record.display,
-            geometry: None,
-            process,
-            reports: None,
-            agent: None,
-            is_adopted: true,
-            connect_at: None,
-            log: String::new(),
-            stop: Stop::NotAsked,
-            meter: Meter::adopted(),
-            strains: Strains::default(),
-            notices: Notices::default(),
-            pace: Pace::default(),
-            measures: Vec::new(),
-            disk_warning: record.disk_warning,
-            disk_at: Instant::now(),
-            hours: record.hours.map(Duration::from_secs),
-            speaks: record.speaks,
-            idle: Idle::new(Instant::now()),
-            was_ready: false,
-            is_closing: false,
-        }
-    }
-
-    /// Such a desktop was well once: it is not given up for an agent that does not answer.
-    pub(crate) fn is_adopted(&self) -> bool {
-        self.is_adopted
     }
 
     pub(crate) fn life(&self) -> &Lifecycle {
@@ -256,6 +233,8 @@ impl Running {
 
     /// The desktop will not come up: nobody answers where its agent should.
     pub(crate) fn give_up(&mut self, error: String, unix: u64, now: Instant) {
+        // The session child may have said why, and may have removed what the agent was looked for in.
+        self.read_reports(unix);
         let cause = EndCause::ScreenFailed { error };
         let log = String::new();
         self.apply(Event::Refused(End { cause, log }), unix);
@@ -323,12 +302,6 @@ impl Running {
     pub(crate) fn thawed(&mut self, unix: u64, now: Instant) {
         self.idle.thawed(now);
         self.apply(Event::Thawed, unix);
-    }
-
-    /// An earlier launcher froze it.
-    pub(super) fn adopt_frozen(&mut self, unix: u64) {
-        self.apply(Event::Agent(Status::Ready), unix);
-        self.froze(unix);
     }
 
     /// Asks for the input clock; its answer comes as a status. An agent that does not know of it
@@ -519,7 +492,12 @@ impl Running {
         let life = std::mem::replace(&mut self.life, Lifecycle::Absent);
         let was_starting = matches!(life, Lifecycle::Starting { .. });
         let before = life.clone();
-        self.life = life.on(event, unix);
+        let at = match event {
+            // It has been for long, and the launcher before this one did not write down since when.
+            Event::Agent(Status::Ready) if self.is_adopted => self.record.since,
+            _ => unix,
+        };
+        self.life = life.on(event, at);
         self.measures.extend(self.pace.step(&before, &self.life));
         let (user, desktop) = (&self.desktop.owner, &self.desktop);
         match &self.life {
@@ -606,6 +584,9 @@ mod tests {
             disk_warning: None,
             speaks,
             hours: None,
+            ready: None,
+            frozen: None,
+            killed: None,
         };
         let owner = Owner {
             name: "alice".parse().unwrap(),
@@ -619,7 +600,7 @@ mod tests {
             },
         };
         let process = deskway_osuser::open_process(record.process()).unwrap();
-        Running::adopted(record, owner, process)
+        Running::adopted(record, owner, false, process)
     }
 
     #[test]
