@@ -87,6 +87,7 @@ pub(super) fn config(place: &Place<'_>) -> Config {
             pam_dir: None,
             local: true,
             lifetime: Duration::from_hours(12),
+            recheck: Duration::from_mins(1),
             tries_per_minute: 5,
         },
         access: Access {

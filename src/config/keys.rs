@@ -108,6 +108,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 "lifetime",
                 "a time from 1m to 30d, such as \"12h\" or \"1h30m\"",
             ),
+            key("recheck", "a time from 1s to 1h, such as \"1m\""),
             key("tries_per_minute", "a whole number from 1 to 1000"),
         ],
     ),

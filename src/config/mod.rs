@@ -32,7 +32,7 @@ pub use load::{MAX_FILE, file, from_text, load, over, usual_file};
 pub use logo::{Logo, LogoError, LogoKind, Logos, MAX_LOGOS_PACKED};
 pub use overrides::Overrides;
 pub use policy::{Admin, Audit, Idle, Limits, Metrics, Restart};
-pub use restart::{changed_keys, diff_needs_restart};
+pub use restart::{changed_keys, diff_needs_restart, fingerprints};
 pub use told::text_for_front;
 pub use trust::distrust;
 pub use value::{
@@ -139,6 +139,8 @@ pub struct SignIn {
     pub local: bool,
     /// A sign-in ends after this at the latest. Default 12 h.
     pub lifetime: Duration,
+    /// Between two looks at the accounts of those who are signed in. Default 1 min.
+    pub recheck: Duration,
     /// Wrong passwords a minute, from an address or for a name, before the next is slowed.
     pub tries_per_minute: u32,
 }

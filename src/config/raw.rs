@@ -91,6 +91,7 @@ pub(super) struct SignIn {
     pub pam_dir: Value<String>,
     pub local: Value<bool>,
     pub lifetime: Value<String>,
+    pub recheck: Value<String>,
     pub tries_per_minute: Value<i64>,
 }
 

@@ -94,6 +94,9 @@ pub(super) fn sign_in(raw: raw::SignIn, sign_in: &mut SignIn, problems: &mut Pro
     field("lifetime").set(raw.lifetime, &mut sign_in.lifetime, problems, |text| {
         value::duration(text, Duration::from_mins(1)..=30 * DAY).ok_or(Fault::Wants)
     });
+    field("recheck").set(raw.recheck, &mut sign_in.recheck, problems, |text| {
+        value::duration(text, Duration::from_secs(1)..=Duration::from_hours(1)).ok_or(Fault::Wants)
+    });
     field("tries_per_minute").set(
         raw.tries_per_minute,
         &mut sign_in.tries_per_minute,

@@ -69,8 +69,6 @@ use crate::runtime::Clock;
 const DIAL: Duration = Duration::from_millis(200);
 /// How often sign-ins that have run out and idle connections are looked for.
 const EXPIRE: Duration = Duration::from_secs(5);
-/// How often the OS accounts of those who are signed in are looked at again.
-const RECHECK: Duration = Duration::from_mins(1);
 /// When the launcher ends and takes the desktops with it: so long they have, and so long once
 /// more after they are killed.
 const END_DESKTOPS: Duration = Duration::from_secs(10);
@@ -130,9 +128,9 @@ struct Server {
     restarts: Restarts,
     hours: Hours,
     waiting: Vec<Waiting>,
-    unreclaimed: Unreclaimed,
     /// Dead desktops whose files are to be removed, and from when on.
     unswept: VecDeque<(Instant, RunId)>,
+    unreclaimed: Unreclaimed,
     /// Whose desktops changed in this turn.
     changed: BTreeSet<UserName>,
     certificates: Watched,
@@ -232,9 +230,9 @@ impl Server {
             viewing: Viewing::default(),
             restarts: Restarts::default(),
             hours: Hours::load(place.hours(), now),
-            unreclaimed: Unreclaimed::default(),
             waiting: Vec::new(),
             unswept: VecDeque::new(),
+            unreclaimed: Unreclaimed::default(),
             changed: BTreeSet::new(),
             certificates: Watched::new(&config, clock.unix(), now),
             ordering: Ordering::new(&config, &clock),
@@ -344,9 +342,9 @@ impl Server {
             self.ordering.next(),
             self.jobs.next_deadline(),
             self.refusals.next_deadline(),
-            self.next_reclaim(),
             self.desktops.next_deadline(),
             self.next_try(),
+            self.next_reclaim(),
             self.next_sample(),
             self.next_idle(self.clock.monotonic()),
             self.restarts.next(),
@@ -401,9 +399,9 @@ impl Server {
         for (errand, outcome) in self.jobs.time_out(now) {
             self.errand_done(errand, outcome);
         }
-        self.reclaim_waiting(now);
         self.desktops.kill_late(now);
         self.try_again(now);
+        self.reclaim_waiting(now);
         self.sample(now);
         self.look_after_hours(now);
         self.look_after_idle(now);
@@ -418,7 +416,8 @@ impl Server {
             self.connections.close_idle(now);
         }
         if now >= self.next_recheck {
-            self.next_recheck = now + RECHECK;
+            self.next_recheck = now + self.config.sign_in.recheck;
+            self.desktops.look_for_owners(&self.place);
             self.recheck();
         }
         if !self.connections.has_front() && now >= self.next_dial {
@@ -427,8 +426,8 @@ impl Server {
         }
         self.look_after_certificates(now);
         if !self.changed.is_empty() {
-            self.desktops.keep(&self.place);
             self.telling.hurry(now);
+            self.desktops.keep(&self.place);
         }
         self.tell_changes();
         self.tell_totals(now);

@@ -19,6 +19,9 @@ use crate::model::UserName;
 
 /// How long the account database may take for all of them.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Most looks at once: a slow database is not asked more and more; and when one more is tried.
+const MAX_UNDER_WAY: usize = 2;
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A person and the OS account that they signed in as.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +88,11 @@ impl Standing {
 impl Server {
     /// Begins a look at everybody's account.
     pub(super) fn recheck(&mut self) {
+        let under_way = |errand: &Errand| matches!(errand, Errand::Recheck(_));
+        if self.jobs.count(under_way) >= MAX_UNDER_WAY {
+            self.next_recheck = self.clock.monotonic() + AGAIN;
+            return;
+        }
         let standings: BTreeSet<Standing> = self.logins.all().map(Standing::of).collect();
         let groups = self.group_names();
         let in_any = self.logins.all().any(|login| login.group.is_some());
