@@ -86,7 +86,11 @@ words! {
     AccountAdd = "account_add",
     AccountPassword = "account_password",
     AccountRemove = "account_remove",
-    /// The configuration was read again.
+    /// Somebody became an admin, or is none any more.
+    Admin = "admin",
+    /// Root read a desktop's log.
+    Log = "log",
+    /// The configuration was read again, or has changed while no launcher ran.
     Config = "config",
     LauncherStart = "launcher_start",
     LauncherStop = "launcher_stop",

@@ -96,6 +96,11 @@ impl Place {
         self.state.join("usage.json")
     }
 
+    /// What the configuration was when a launcher last read it, as fingerprints.
+    pub(crate) fn policy(&self) -> PathBuf {
+        self.state.join("policy.json")
+    }
+
     pub(crate) fn private_tmps(&self) -> PathBuf {
         self.state.join("tmp")
     }

@@ -1,6 +1,7 @@
 //! The audit log and the desktops' logs, of a whole `deskway up`.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -9,6 +10,7 @@ use deskway::audit::{self, Entry, Outcome, Wanted, What};
 use crate::account::{PASSWORD, Person};
 use crate::gateway::Gateway;
 use crate::process;
+use crate::site::Site;
 
 /// Typed into the field for the name.
 const MISPLACED: &str = "misplaced-secret-7";
@@ -108,6 +110,7 @@ fn what_people_do_is_on_record_before_they_are_told_and_holds_no_secret() {
     }
     let token = cookie.split('=').nth(1).unwrap();
     for secret in [PASSWORD, MISPLACED, "wrong-secret-8", "env-secret-9", token] {
+        assert_lacks(&gateway.path().join("s/policy.json"), secret);
         let folder = gateway.path().join("s/audit");
         for entry in fs::read_dir(&folder).unwrap() {
             assert_lacks(&entry.unwrap().path(), secret);
@@ -116,12 +119,117 @@ fn what_people_do_is_on_record_before_they_are_told_and_holds_no_secret() {
     }
 }
 
+#[test]
+fn what_root_does_and_who_becomes_an_admin_is_on_record_and_no_message() {
+    const MESSAGE: &str = "message-secret-6";
+    let person = Person::new("r");
+    let gateway = Gateway::start();
+    let cookie = gateway.sign_in(&person.name);
+    gateway.start_desktop(&person.name, &cookie);
+    drop(gateway.watch(&person.name, &cookie));
+    for args in [
+        &["logs", &person.name][..],
+        &["desktop", "message", &person.name, MESSAGE],
+    ] {
+        let done = deskway(&gateway, args);
+        assert!(done.status.success(), "{done:?}");
+    }
+    let file = gateway.path().join("deskway.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let with = format!("{text}[admin]\nusers = [\"{}\"]\n", person.name);
+    fs::write(&file, with).unwrap();
+    process::signal(gateway.pid(), rustix::process::Signal::HUP);
+    for (what, who) in [
+        (What::Log, "root"),
+        (What::Message, "root"),
+        (What::WatchEnd, "(deskway)"),
+        (What::Admin, "(deskway)"),
+    ] {
+        process::until(&format!("the entry {what:?} of {who}"), || {
+            has(&entries(&gateway), what, who, Outcome::Ok).then_some(())
+        });
+    }
+    let mut all = entries(&gateway).into_iter();
+    let admin = all.find(|it| it.what == What::Admin).unwrap();
+    assert_eq!(admin.details, format!("{} is an admin now", person.name));
+    for entry in fs::read_dir(gateway.path().join("s/audit")).unwrap() {
+        assert_lacks(&entry.unwrap().path(), MESSAGE);
+    }
+}
+
+#[test]
+fn what_was_changed_in_the_configuration_while_nothing_ran_is_on_record() {
+    let (mut site, mut front) = Site::new();
+    site.kill();
+    front.hang_up();
+    let file = site.path().join("deskway.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}[access]\nmin_uid = 1001\n")).unwrap();
+    for _ in 0..2 {
+        site.start();
+        front.accept();
+        site.kill();
+        front.hang_up();
+    }
+    let found = process::until("the entries", || {
+        let found = audit::read(&site.state_dir(), &Wanted::default()).unwrap();
+        let starts = found
+            .iter()
+            .filter(|it| it.entry.what == What::LauncherStart);
+        (starts.count() == 3).then_some(found)
+    });
+    let of_config = found.into_iter().map(|found| found.entry);
+    let of_config: Vec<_> = of_config.filter(|it| it.what == What::Config).collect();
+    assert_eq!(of_config.len(), 1, "{of_config:?}");
+    assert_eq!(
+        of_config[0].details,
+        "while no launcher ran: access.min_uid"
+    );
+}
+
 fn assert_lacks(file: &Path, secret: &str) {
     let bytes = fs::read(file).unwrap();
     let found = bytes
         .windows(secret.len())
         .any(|it| it == secret.as_bytes());
     assert!(!found, "{secret} is in {}", file.display());
+}
+
+#[test]
+fn entries_reach_the_machine_s_syslog_from_the_writer_s_sandbox() {
+    // The machine's devices, and a socket of the test's own at /dev/log; seen by this Deskway alone.
+    const DEVICES: &str = "set -e; old=$1/dev; log=$1/log.sock; shift; \
+        mkdir $old; mount --rbind /dev $old; mount -t tmpfs -o mode=755 tmpfs /dev; \
+        for it in null zero full random urandom tty ptmx; do \
+        touch /dev/$it; mount --bind $old/$it /dev/$it; done; \
+        for it in pts shm; do mkdir /dev/$it; mount --rbind $old/$it /dev/$it; done; \
+        ln -s $log /dev/log; exec \"$@\"";
+    let person = Person::new("y");
+    let folder = Gateway::folder();
+    let file = folder.path().join("deskway.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}[audit]\nsyslog = true\n")).unwrap();
+    let socket = folder.path().join("log.sock");
+    let syslog = UnixDatagram::bind(&socket).unwrap();
+    syslog.set_read_timeout(Some(process::PATIENCE)).unwrap();
+    let program = folder.path().join("deskway");
+    let mut up = Command::new("unshare");
+    up.args(["--mount", "sh", "-c", DEVICES, "sh"]);
+    up.arg(folder.path()).arg(program);
+    up.args(["up", "--listen", "127.0.0.1:0"]);
+    let gateway = Gateway::run(folder, &mut up);
+    gateway.sign_in(&person.name);
+    let wanted = format!("sign_in ok by {} from 127.0.0.1", person.name);
+    let mut line = [0; 2000];
+    loop {
+        let length = syslog.recv(&mut line).expect("the sign-in's line");
+        let line = String::from_utf8_lossy(&line[..length]).into_owned();
+        if line.contains(&wanted) {
+            // `authpriv`, information.
+            assert!(line.starts_with("<86>deskway-audit["), "{line}");
+            return;
+        }
+    }
 }
 
 #[test]

@@ -172,6 +172,7 @@ impl Server {
         let theirs = |login: &Login| Standing::of(login) == *standing;
         if self.logins.set_admin(theirs, is_admin) {
             tracing::info!(user = %standing.account, is_admin, "whether this is an admin changed");
+            self.record_admin(&standing.account, is_admin);
             self.connections.tell_fronts(&FromLauncher::Admin {
                 account: standing.account.clone(),
                 is_admin,

@@ -26,6 +26,7 @@ impl Server {
                 let other_admins = self.config.admin != config.admin;
                 self.record_reload(Ok(&config));
                 (self.config, self.pam) = (config, pam);
+                self.keep_policy();
                 if other_admins {
                     self.admins_anew();
                 }
