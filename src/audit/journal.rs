@@ -318,3 +318,37 @@ impl Recorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_many_could_not_wait_is_an_entry_once_there_is_room() {
+        // One whose recorder is away.
+        let mut journal = Journal {
+            state: Some(PathBuf::from("/nonexistent")),
+            ..Journal::default()
+        };
+        let entry = |at: usize| Entry::new(at as u64, "alice", "::1", What::SignIn);
+        let numbers: Vec<_> = (0..MAX_WAITING + 3)
+            .map(|at| journal.record(entry(at)))
+            .collect();
+        let lost = numbers.iter().filter(|number| number.is_none()).count();
+        assert_eq!(lost, 3, "they are not waited for");
+        let told = |journal: &Journal| {
+            let of_lost = journal.waiting.iter().map(|(_, entry)| entry);
+            let mut of_lost = of_lost.filter(|entry| entry.what == What::Lost);
+            of_lost.next().map(|entry| entry.reason.clone())
+        };
+        journal.advance(Instant::now());
+        assert_eq!(told(&journal), None, "there is no room yet");
+        journal.is_written(MAX_WAITING as u64 / 2 + 1);
+        journal.advance(Instant::now());
+        let words = "3 entries could not be kept".to_owned();
+        assert_eq!(told(&journal), Some(words));
+        journal.is_written(journal.last);
+        journal.advance(Instant::now());
+        assert_eq!(told(&journal), None, "said once");
+    }
+}

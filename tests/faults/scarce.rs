@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use deskway::audit::{self, Wanted, What};
+
 use crate::account::Person;
 use crate::gateway::connect;
 use crate::process;
@@ -142,6 +144,45 @@ fn f05_without_room_for_the_state_people_stay_signed_in_and_desktops_go_on() {
     his.watch().shake_hands();
     assert!(hers.is_signed_in());
     view.is_drawn_for();
+}
+
+#[test]
+fn f05_an_audit_log_without_room_holds_nobody_up_for_long_and_catches_up() {
+    let (alice, bob) = (Person::new("a"), Person::new("b"));
+    let (mut small, mut state) = (None, PathBuf::new());
+    let scene = Scene::with("", |folder| {
+        state = folder.join("s");
+        small = Some(Small::at(&state.join("audit"), "1m", "700"));
+    });
+    let small = small.unwrap();
+    let hers = scene.guest(&alice);
+    hers.start();
+    let mut view = hers.watch();
+    view.shake_hands();
+    small.fill();
+
+    // What was written before may leave a little room.
+    let mut sign_ins = 0;
+    process::until("the complaint in the log", || {
+        drop(scene.guest(&bob));
+        sign_ins += 1;
+        let log = scene.log();
+        let stuck = log.contains("the audit log cannot be written; desktops go on");
+        stuck.then_some(())
+    });
+    view.is_drawn_for();
+    drop(scene.guest(&bob));
+    sign_ins += 1;
+
+    small.has_room_again();
+    process::until("the entries of all who signed in", || {
+        let found = audit::read(&state, &Wanted::default()).unwrap();
+        let his = found.iter().map(|found| &found.entry);
+        let his = his.filter(|it| it.what == What::SignIn && it.who == bob.name);
+        (his.count() == sign_ins).then_some(())
+    });
+    view.is_drawn_for();
+    drop(scene);
 }
 
 #[test]

@@ -4,9 +4,10 @@
 use std::io::Read as _;
 
 use deskway::cgroup::{Cgroups, Group};
+use deskway::launcher::client::Client;
 use deskway::launcher::protocol::Answer;
 use deskway::launcher::protocol::{FromLauncher, Handle, Refusal, Request};
-use deskway::model::{DesktopState, EndCause, NoticeKind};
+use deskway::model::{Act, DesktopState, EndCause, NoticeKind};
 
 use crate::account::{self, Person};
 use crate::front::Front;
@@ -197,6 +198,43 @@ fn whoever_starts_too_many_processes_is_told() {
         _ => None,
     });
     assert_eq!(limit, 40);
+    front.stop(&handle);
+    site.assert_nothing_is_left(&[&alice]);
+}
+
+#[test]
+fn the_memory_of_a_frozen_desktop_is_written_out() {
+    const SIZE: u64 = 64 << 20;
+    let alice = Person::new("a");
+    let fills = format!("head -c {SIZE} /dev/zero >big; sync big; touch filled");
+    let (site, mut front) = Site::with(PAM, &session(&fills));
+    let handle = front.sign_in(&alice);
+    start(&mut front, &handle);
+    process::until("a full cache", || {
+        alice.home().join("filled").exists().then_some(())
+    });
+    let id = site.desktop_dir().file_name().unwrap().to_owned();
+    // What its files keep in memory counts here, on whichever version.
+    let taken = || {
+        let version_1 = ("/sys/fs/cgroup/memory/deskway", "memory.usage_in_bytes");
+        let version_2 = ("/sys/fs/cgroup/deskway", "memory.current");
+        let of = |(parent, file): (&str, &str)| {
+            let instances = std::fs::read_dir(parent).ok()?;
+            let mut paths = instances.map(|it| it.unwrap().path().join(&id).join(file));
+            let text = paths.find_map(|path| std::fs::read_to_string(path).ok())?;
+            text.trim().parse::<u64>().ok()
+        };
+        let found = [version_1, version_2].into_iter().find_map(of);
+        found.expect("the memory that a desktop's group takes")
+    };
+    let before = taken();
+    assert!(before > SIZE, "{before}");
+    let mut client = Client::connect(&site.run_dir()).unwrap();
+    let desktop = alice.name.parse().unwrap();
+    client.act(&desktop, Act::Freeze).unwrap();
+    process::until("most of it written out", || {
+        (taken() < before - SIZE / 2).then_some(())
+    });
     front.stop(&handle);
     site.assert_nothing_is_left(&[&alice]);
 }
