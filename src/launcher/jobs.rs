@@ -11,8 +11,9 @@ use rustix::process::{Pid, Signal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Most errands of one [`Purse`] at once.
+/// Most errands of one [`Purse`] at once, and of [`Purse::Disk`].
 const MAX_JOBS: usize = 128;
+const MAX_DISKS: usize = 4;
 /// Most bytes of what a child says.
 const MAX_WORD: usize = 64 * 1024;
 
@@ -21,6 +22,17 @@ const MAX_WORD: usize = 64 * 1024;
 pub(crate) enum Purse {
     Asked,
     Own,
+    /// What may hang where no signal reaches it, for as long as a server is away.
+    Disk,
+}
+
+impl Purse {
+    fn most(self) -> usize {
+        match self {
+            Self::Asked | Self::Own => MAX_JOBS,
+            Self::Disk => MAX_DISKS,
+        }
+    }
 }
 
 /// The errands that are under way; `T` is what to do with each one's outcome.
@@ -28,7 +40,7 @@ pub(crate) enum Purse {
 pub(crate) struct Jobs<T> {
     running: Vec<Job<T>>,
     /// Have said their word, or were killed, and only have to be reaped.
-    ending: Vec<(Purse, Child)>,
+    ending: Vec<Ending>,
     next: u64,
 }
 
@@ -41,6 +53,13 @@ struct Job<T> {
     deadline: Instant,
     afterwards: Afterwards,
     then: T,
+}
+
+#[derive(Debug)]
+struct Ending {
+    number: u64,
+    purse: Purse,
+    child: Child,
 }
 
 /// What becomes of a child that has said its word.
@@ -132,7 +151,8 @@ impl<T> Jobs<T> {
         }
     }
 
-    /// Runs `work` in a child for at most `limit`, which is until its word where it may stay.
+    /// Runs `work` in a child for at most `limit`, which is until its word where it may stay. The
+    /// answer is its number.
     ///
     /// # Errors
     /// When there are too many errands, processes or descriptors; `then` comes back.
@@ -143,7 +163,7 @@ impl<T> Jobs<T> {
         afterwards: Afterwards,
         then: T,
         work: impl FnOnce(&Outlet) -> i32,
-    ) -> Result<(), (T, io::Error)> {
+    ) -> Result<u64, (T, io::Error)> {
         let (child, words) = match self.fork(purse, work) {
             Ok(forked) => forked,
             Err(error) => return Err((then, error)),
@@ -158,7 +178,7 @@ impl<T> Jobs<T> {
             afterwards,
             then,
         });
-        Ok(())
+        Ok(self.next)
     }
 
     fn fork(
@@ -187,11 +207,17 @@ impl<T> Jobs<T> {
         Ok((child, words))
     }
 
-    /// Whether one more errand of that purse may be started.
+    /// Whether one more errand of that purse may be started. One that was killed counts until it
+    /// has really ended.
     pub(crate) fn has_room(&self, purse: Purse) -> bool {
         let running = self.running.iter().filter(|job| job.purse == purse).count();
-        let ending = self.ending.iter().filter(|(of, _)| *of == purse).count();
-        running + ending < MAX_JOBS
+        let ending = self.ending.iter().filter(|it| it.purse == purse).count();
+        running + ending < purse.most()
+    }
+
+    /// Whether the child of that number has not ended yet.
+    pub(crate) fn is_there(&self, number: u64) -> bool {
+        self.position(number).is_some() || self.ending.iter().any(|it| it.number == number)
     }
 
     /// How many errands `counts` picks.
@@ -208,12 +234,12 @@ impl<T> Jobs<T> {
 
     /// What to poll for being readable before [`Jobs::reap`].
     pub(crate) fn ending(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.ending.iter().map(|(_, child)| child.handle())
+        self.ending.iter().map(|it| it.child.handle())
     }
 
     /// Takes ended children off the process table.
     pub(crate) fn reap(&mut self) {
-        self.ending.retain(|(_, child)| !child.reap());
+        self.ending.retain(|it| !it.child.reap());
     }
 
     /// The outcome of an errand whose socket is readable.
@@ -297,7 +323,11 @@ impl<T> Jobs<T> {
             let itself = job.child.kill(Signal::KILL);
             tracing::trace!(?group, ?itself, "errand over");
         }
-        self.ending.push((job.purse, job.child));
+        self.ending.push(Ending {
+            number: job.number,
+            purse: job.purse,
+            child: job.child,
+        });
         job.then
     }
 }

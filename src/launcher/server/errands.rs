@@ -75,10 +75,10 @@ impl Errand {
         match self {
             Self::Agent(_)
             | Self::Sweep(_)
-            | Self::Disk(_)
             | Self::Reclaim(_)
             | Self::Recheck(_)
             | Self::Order => Purse::Own,
+            Self::Disk(_) => Purse::Disk,
             Self::SignIn(_)
             | Self::Screen(..)
             | Self::XStartup(..)
@@ -112,21 +112,25 @@ impl Server {
         self.jobs.count(own) >= MAX_OF_ACCOUNT
     }
 
-    /// Starts an errand; one that cannot be started ends at once.
+    /// Starts an errand and says its number; one that cannot be started ends at once.
     pub(super) fn begin(
         &mut self,
         limit: Duration,
         errand: Errand,
         work: impl FnOnce(&Outlet) -> i32,
-    ) {
+    ) -> Option<u64> {
         let afterwards = match errand {
             Errand::Relay(..) => Afterwards::MayStay,
             _ => Afterwards::Ends,
         };
         let started = (self.jobs).start(errand.purse(), limit, afterwards, errand, work);
-        if let Err((errand, error)) = started {
-            tracing::error!(%error, "a child cannot be started");
-            self.errand_done(errand, Outcome::NotStarted);
+        match started {
+            Ok(number) => Some(number),
+            Err((errand, error)) => {
+                tracing::error!(%error, "a child cannot be started");
+                self.errand_done(errand, Outcome::NotStarted);
+                None
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! soon as the kernel says that it ended a program.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Server;
@@ -22,10 +23,11 @@ const AT_ONCE: usize = 64;
 const TOLD_AGAIN: u64 = 60;
 /// A kernel that logs without end wakes the loop no more often than that.
 const LOG_PAUSE: Duration = Duration::from_millis(200);
-/// Between two looks at the disk where a home is, how long one may take, and most at once.
+/// Between two looks at the disk where a home is, and how long one may take.
 const DISK_EVERY: Duration = Duration::from_mins(5);
 const DISK_TIMEOUT: Duration = Duration::from_secs(20);
-const MAX_DISKS: usize = 4;
+/// Most desktops of one turn whose home is looked at, or put off.
+const DISKS_AT_ONCE: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Sampling {
@@ -36,6 +38,27 @@ pub(super) struct Sampling {
     kernel_log: Option<KernelLog>,
     /// Until then nothing wakes the loop for it.
     silent_until: Option<Instant>,
+    looks: Looks,
+}
+
+/// The homes that children look at, each with its child's number. One at a server that does not
+/// answer stays there, even killed, for as long as that lasts.
+#[derive(Debug, Default)]
+struct Looks(Vec<(u64, PathBuf)>);
+
+impl Looks {
+    fn forget_ended(&mut self, is_there: impl Fn(u64) -> bool) {
+        self.0.retain(|(number, _)| is_there(*number));
+    }
+
+    /// Whether a child looks at it still.
+    fn has(&self, home: &Path) -> bool {
+        self.0.iter().any(|(_, looked_at)| looked_at == home)
+    }
+
+    fn add(&mut self, number: u64, home: PathBuf) {
+        self.0.push((number, home));
+    }
 }
 
 impl Sampling {
@@ -51,6 +74,7 @@ impl Sampling {
             after: None,
             kernel_log,
             silent_until: None,
+            looks: Looks::default(),
         }
     }
 
@@ -187,24 +211,32 @@ impl Server {
     }
 
     /// Sends children to the homes of those who are to be warned of a full disk: one may be on a
-    /// server that does not answer.
+    /// server that does not answer. No second one goes to a home before the first is back.
     fn look_at_disks(&mut self, now: Instant) {
-        let under_way = self.jobs.count(|errand| matches!(errand, Errand::Disk(_)));
-        let due = self
-            .desktops
-            .disks_due(now, MAX_DISKS.saturating_sub(under_way));
-        for id in due {
-            if !self.jobs.has_room(Purse::Own) {
+        let jobs = &self.jobs;
+        self.sampling
+            .looks
+            .forget_ended(|number| jobs.is_there(number));
+        for id in self.desktops.disks_due(now, DISKS_AT_ONCE) {
+            if !self.jobs.has_room(Purse::Disk) {
                 return;
             }
             let Some(running) = self.desktops.get_mut(&id) else {
                 continue;
             };
-            running.disk_at = now + DISK_EVERY;
             let owner = running.owner.os.clone();
-            self.begin(DISK_TIMEOUT, Errand::Disk(id), |outlet: &Outlet| {
+            if self.sampling.looks.has(&owner.home) {
+                running.disk_at = now + EVERY;
+                continue;
+            }
+            running.disk_at = now + DISK_EVERY;
+            let home = owner.home.clone();
+            let number = self.begin(DISK_TIMEOUT, Errand::Disk(id), |outlet: &Outlet| {
                 user_child::free_space(&owner, outlet)
             });
+            if let Some(number) = number {
+                self.sampling.looks.add(number, home);
+            }
         }
     }
 
@@ -232,5 +264,23 @@ impl Server {
 
     fn group_of(&mut self, id: &RunId) -> Option<&Group> {
         self.desktops.get_mut(id)?.meter.group(&self.cgroups, id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_is_not_looked_at_again_while_a_child_hangs_in_it() {
+        let (hung, other) = (Path::new("/net/alice"), Path::new("/net/bob"));
+        let mut looks = Looks::default();
+        looks.add(7, hung.to_owned());
+        looks.add(8, other.to_owned());
+        // The second one has been reaped; the first was killed, and is there still.
+        looks.forget_ended(|number| number == 7);
+        assert!(looks.has(hung) && !looks.has(other));
+        looks.forget_ended(|_| false);
+        assert!(!looks.has(hung));
     }
 }
