@@ -34,23 +34,39 @@ pub(crate) fn refuse(account: &Account, access: &Access) -> io::Result<Option<St
     Ok(Some("it is in none of the groups that may".to_owned()))
 }
 
-/// The first of `groups` that the account is in. A database that cannot be asked puts nobody into
-/// one: looks are all that hangs on it.
-pub(crate) fn first_group(account: &Account, groups: &[String]) -> Option<usize> {
+/// The first of `groups` that the account is in.
+///
+/// # Errors
+/// When the account database cannot be asked.
+pub(crate) fn first_group(account: &Account, groups: &[String]) -> io::Result<Option<usize>> {
     if groups.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let own = account.groups().ok()?;
-    let is_in = |group: &String| deskway_osuser::is_member(&own, group).unwrap_or(false);
-    groups.iter().position(is_in)
+    let own = account.groups()?;
+    for (at, group) in groups.iter().enumerate() {
+        if deskway_osuser::is_member(&own, group)? {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether who signs in by that name is an admin. `account` is what their desktops run as: its
-/// groups count; `None` where all run as one account, and groups tell nobody from anybody. A
-/// database that cannot be asked makes nobody an admin.
-pub(crate) fn is_admin(name: &UserName, account: Option<&Account>, admin: &Admin) -> bool {
-    let in_a_group = |account| first_group(account, &admin.groups).is_some();
-    is_admin_by_name(name, admin) || account.is_some_and(in_a_group)
+/// groups count; `None` where all run as one account, and groups tell nobody from anybody.
+///
+/// # Errors
+/// When it hangs on the account database, which cannot be asked.
+pub(crate) fn is_admin(
+    name: &UserName,
+    account: Option<&Account>,
+    admin: &Admin,
+) -> io::Result<bool> {
+    match account {
+        Some(account) if !is_admin_by_name(name, admin) => {
+            Ok(first_group(account, &admin.groups)?.is_some())
+        }
+        _ => Ok(is_admin_by_name(name, admin)),
+    }
 }
 
 /// Whether that is so whatever groups there are.
@@ -106,11 +122,29 @@ mod tests {
     fn the_first_group_that_fits_counts() {
         let first = |groups: &[&str]| {
             let groups: Vec<String> = groups.iter().map(|&group| group.to_owned()).collect();
-            first_group(&account(1000, ""), &groups)
+            first_group(&account(1000, ""), &groups).unwrap()
         };
         assert_eq!(first(&["no-such-group", "root", "root"]), Some(1));
         assert_eq!(first(&["no-such-group"]), None);
         assert_eq!(first(&[]), None);
+    }
+
+    #[test]
+    fn who_cannot_be_asked_about_is_not_taken_for_one_in_no_group() {
+        let unknown = Account {
+            name: "no\0name".to_owned(),
+            ..account(1000, "")
+        };
+        let root = ["root".to_owned()];
+        assert!(first_group(&unknown, &root).is_err());
+        assert!(first_group(&unknown, &[]).is_ok(), "nothing hangs on it");
+        let admin = |users: &[&str]| Admin {
+            users: users.iter().map(|&name| name.to_owned()).collect(),
+            groups: root.to_vec(),
+        };
+        let name: UserName = "alice".parse().unwrap();
+        assert!(is_admin(&name, Some(&unknown), &admin(&["bob"])).is_err());
+        assert!(is_admin(&name, Some(&unknown), &admin(&["alice"])).unwrap());
     }
 
     #[test]
@@ -122,7 +156,7 @@ mod tests {
         let name: UserName = "alice".parse().unwrap();
         // Its groups are those of root.
         let account = account(1000, "");
-        let is = |account, admin: &Admin| is_admin(&name, account, admin);
+        let is = |account, admin: &Admin| is_admin(&name, account, admin).unwrap();
         assert!(!is(Some(&account), &Admin::default()));
         assert!(is(None, &admin(&["bob", "alice"], &[])));
         assert!(!is(

@@ -109,7 +109,8 @@ impl Outcome {
 pub(crate) struct Outlet(OwnedFd);
 
 impl Outlet {
-    /// The child's only word. Nobody is left to be told when that fails.
+    /// A word of the child; its only one, unless it is listened to for more. Nobody is left to be
+    /// told when that fails.
     pub(crate) fn say<W: Serialize>(&self, word: &W) -> i32 {
         i32::from(Self::send(self.0.as_fd(), word).is_err())
     }

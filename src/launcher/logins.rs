@@ -42,6 +42,9 @@ pub(crate) struct Login {
     /// The first of the configured groups that the OS account is in.
     #[serde(default)]
     pub(crate) group: Option<String>,
+    /// Whether that is so by the groups of the configuration in use: this launcher has asked.
+    #[serde(skip)]
+    pub(crate) group_is_known: bool,
     #[serde(default)]
     pub(crate) is_admin: bool,
     pub(crate) peer: IpAddr,
@@ -151,12 +154,26 @@ impl Logins {
     ) -> bool {
         let mut news = false;
         for login in self.logins.values_mut().filter(|login| wanted(login)) {
+            login.group_is_known = true;
             if login.group.as_ref() != group {
                 login.group = group.cloned();
                 news = true;
             }
         }
         news
+    }
+
+    /// The groups are others now: which one each belongs to is to be asked anew.
+    pub(crate) fn groups_are_unknown(&mut self) {
+        for login in self.logins.values_mut() {
+            login.group_is_known = false;
+        }
+    }
+
+    /// A sign-in of a desktop's owner of which it is known which group they belong to.
+    pub(crate) fn with_known_group(&self, account: &UserName, uid: u32) -> Option<&Login> {
+        let mut logins = self.logins.values();
+        logins.find(|it| it.group_is_known && it.account == *account && it.uid == uid)
     }
 
     /// Notes whether the sign-ins that `wanted` picks are an admin's now; `true` when that is news.
@@ -235,6 +252,7 @@ mod tests {
             os_name: name.to_owned(),
             uid: 1000,
             group: None,
+            group_is_known: false,
             is_admin: false,
             peer: IpAddr::from([192, 0, 2, 1]),
             since,
@@ -322,6 +340,26 @@ mod tests {
         assert_eq!(ended, [hash(&first)]);
         assert!(logins.find(&first, 100).is_none());
         assert!(logins.find(&second, 100).is_some());
+    }
+
+    #[test]
+    fn a_group_counts_once_it_was_asked_about_and_until_there_are_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut logins = logins(&directory, 0);
+        logins.mint(login("alice", 1), HOUR).unwrap();
+        let alice: UserName = "alice".parse().unwrap();
+        let group = |logins: &Logins, uid| {
+            let login = logins.with_known_group(&alice, uid)?;
+            Some(login.group.clone().unwrap_or_default())
+        };
+        assert_eq!(group(&logins, 1000), None);
+        assert!(logins.regroup(|_| true, Some(&"physics".to_owned())));
+        assert_eq!(group(&logins, 1000).as_deref(), Some("physics"));
+        assert_eq!(group(&logins, 1001), None);
+        assert!(logins.regroup(|_| true, None));
+        assert_eq!(group(&logins, 1000).as_deref(), Some(""));
+        logins.groups_are_unknown();
+        assert_eq!(group(&logins, 1000), None);
     }
 
     #[test]

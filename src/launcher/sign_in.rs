@@ -3,6 +3,7 @@
 //! What is refused is told after a whole number of seconds, so that neither the words nor the
 //! time tell an unknown name from a wrong password.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -65,6 +66,9 @@ pub(crate) struct Person {
     pub(crate) os_name: String,
     pub(crate) uid: u32,
     pub(crate) group: Option<String>,
+    /// Whether the account database could be asked for it.
+    pub(crate) group_is_known: bool,
+    /// Not where that is not known.
     pub(crate) is_admin: bool,
 }
 
@@ -115,10 +119,12 @@ fn ask_pam(question: &Question, choice: &PamChoice) -> Result<Verdict, Verdict> 
         .name
         .parse()
         .map_err(|_| Verdict::NotAllowed("its name cannot be used here".to_owned()))?;
+    let group = group_of(question, &account);
     Ok(Verdict::Right(Person {
         full_name: or_name(&account.full_name, &name),
-        group: group_of(question, &account),
-        is_admin: access::is_admin(&name, Some(&account), &question.admin),
+        group_is_known: group.is_ok(),
+        group: group.unwrap_or_default(),
+        is_admin: access::is_admin(&name, Some(&account), &question.admin).unwrap_or(false),
         account: name,
         os_name: account.name,
         uid: account.uid,
@@ -131,33 +137,36 @@ fn local_person(question: &Question, os_name: &str, full_name: &str) -> Result<V
     } else {
         own_account().map_err(|error| Verdict::Broken(error.to_string()))?
     };
+    let group = group_of(question, &account);
     Ok(Verdict::Right(Person {
         account: question.name.clone(),
         full_name: or_name(full_name, &question.name),
-        group: group_of(question, &account),
+        group_is_known: group.is_ok(),
+        group: group.unwrap_or_default(),
         is_admin: access::is_admin(
             &question.name,
             question.is_root.then_some(&account),
             &question.admin,
-        ),
+        )
+        .unwrap_or(false),
         os_name: account.name,
         uid: account.uid,
     }))
 }
 
-fn group_of(question: &Question, account: &Account) -> Option<String> {
+fn group_of(question: &Question, account: &Account) -> io::Result<Option<String>> {
     let first = access::first_group(account, &question.groups)?;
-    question.groups.get(first).cloned()
+    Ok(first.and_then(|at| question.groups.get(at).cloned()))
 }
 
 /// The account of this process, for when it is no root.
-pub(crate) fn own_account() -> std::io::Result<Account> {
+pub(crate) fn own_account() -> io::Result<Account> {
     Account::by_uid(deskway_osuser::own_uid())?
-        .ok_or_else(|| std::io::Error::other("this process's account has no name"))
+        .ok_or_else(|| io::Error::other("this process's account has no name"))
 }
 
 fn allowed(os_name: &str, access: &Access) -> Result<Account, Verdict> {
-    let broken = |error: std::io::Error| Verdict::Broken(error.to_string());
+    let broken = |error: io::Error| Verdict::Broken(error.to_string());
     let account = Account::by_name(os_name).map_err(broken)?.ok_or_else(|| {
         Verdict::NotAllowed(format!("this machine has no account `{os_name}` for it"))
     })?;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Server;
+use crate::config::Limits;
 use crate::launcher::desktops::Running;
 use crate::launcher::hours::{Due, due, quiet};
 use crate::launcher::lifecycle::Lifecycle;
-use crate::launcher::owner::Owner;
 use crate::launcher::place::RunId;
 use crate::launcher::protocol::Refusal;
 use crate::model::{EndCause, NoticeKind, UserName, span};
@@ -71,9 +71,9 @@ impl Server {
     }
 
     /// Whether the person may have a desktop started today still.
-    pub(super) fn has_hours_left(&self, owner: &Owner) -> Result<(), Refusal> {
-        match self.limits_of(owner).hours_per_day {
-            Some(limit) if self.hours.used(&owner.name) >= limit => Err(Refusal::Denied(format!(
+    pub(super) fn has_hours_left(&self, owner: &UserName, limits: &Limits) -> Result<(), Refusal> {
+        match limits.hours_per_day {
+            Some(limit) if self.hours.used(owner) >= limit => Err(Refusal::Denied(format!(
                 "your {} for today are used up; a desktop can be started again after midnight",
                 span(limit.as_secs())
             ))),

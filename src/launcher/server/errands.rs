@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::Server;
 use super::connections::Asker;
-use super::rechecks::Recheck;
 use super::requests::Reply;
 use super::signing_in::SigningIn;
 use crate::agent::protocol::{AGENT_SOCKET, VNC_SOCKET};
@@ -63,7 +62,7 @@ pub(super) enum Errand {
     /// A frozen desktop's memory.
     Reclaim(RunId),
     /// Whether those who are signed in still may be.
-    Recheck(Recheck),
+    Recheck,
     /// Who may sign in, for the public index.
     Index(Asker),
     /// A certificate.
@@ -73,11 +72,9 @@ pub(super) enum Errand {
 impl Errand {
     fn purse(&self) -> Purse {
         match self {
-            Self::Agent(_)
-            | Self::Sweep(_)
-            | Self::Reclaim(_)
-            | Self::Recheck(_)
-            | Self::Order => Purse::Own,
+            Self::Agent(_) | Self::Sweep(_) | Self::Reclaim(_) | Self::Recheck | Self::Order => {
+                Purse::Own
+            }
             Self::Disk(_) => Purse::Disk,
             Self::SignIn(_)
             | Self::Screen(..)
@@ -106,7 +103,7 @@ impl Server {
             | Errand::Sweep(_)
             | Errand::Disk(_)
             | Errand::Reclaim(_)
-            | Errand::Recheck(_)
+            | Errand::Recheck
             | Errand::Order => false,
         };
         self.jobs.count(own) >= MAX_OF_ACCOUNT
@@ -158,7 +155,7 @@ impl Server {
                 self.attached_opened(asker, &desktop, outcome);
             }
             Errand::SetUp(asker) => self.set_up_done(asker, outcome),
-            Errand::Recheck(recheck) => self.rechecked(&recheck, outcome),
+            Errand::Recheck => self.recheck_broke_off(&outcome),
             Errand::Index(asker) => self.index_made(asker, outcome),
             Errand::Order => self.order_done(outcome),
             Errand::Reclaim(run) if matches!(outcome, Outcome::NotStarted) => {

@@ -39,6 +39,7 @@ use certificates::Ordering;
 use connections::{Connections, Who};
 use errands::Errand;
 use measuring::Telling;
+use rechecks::Rechecking;
 use reclaiming::Unreclaimed;
 use reloading::pam;
 use sampling::Sampling;
@@ -144,6 +145,7 @@ struct Server {
     since: u64,
     /// Whether all sign-ins were looked at by the rules of the configuration that is in use.
     admins_are_known: bool,
+    rechecking: Rechecking,
 }
 
 /// Whether the launcher is to end.
@@ -243,6 +245,7 @@ impl Server {
             ending: Ending::No,
             since: clock.unix(),
             admins_are_known: false,
+            rechecking: Rechecking::default(),
             config,
             options,
             place,
@@ -379,6 +382,9 @@ impl Server {
                 }
                 Ready::Job(number) if self.jobs.is(number, |it| matches!(it, Errand::Order)) => {
                     self.order_goes_on(number);
+                }
+                Ready::Job(number) if self.jobs.is(number, |it| matches!(it, Errand::Recheck)) => {
+                    self.recheck_goes_on(number);
                 }
                 Ready::Job(number) => {
                     if let Some((errand, outcome)) = self.jobs.finish(number) {

@@ -24,8 +24,8 @@ impl Server {
 
     /// The same of a sign-in.
     pub(super) fn is_admin(&self, login: &Login) -> Result<(), Refusal> {
-        let surely =
-            self.admins_are_known || access::is_admin_by_name(&login.account, &self.config.admin);
+        let surely = access::is_admin_by_name(&login.account, &self.config.admin)
+            || self.admins_are_known && self.rechecking.knows(login, self.clock.monotonic());
         if !login.is_admin {
             let reason = "this is for admins alone".to_owned();
             Err(Refusal::Denied(reason))

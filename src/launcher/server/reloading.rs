@@ -24,14 +24,18 @@ impl Server {
             Ok((config, text, pam, templates)) => {
                 tracing::info!("the configuration was read again");
                 let other_admins = self.config.admin != config.admin;
+                let before = self.group_names();
                 self.record_reload(Ok(&config));
                 (self.config, self.pam) = (config, pam);
                 self.keep_policy();
                 if other_admins {
                     self.admins_anew();
                 }
+                if before != self.group_names() {
+                    self.logins.groups_are_unknown();
+                }
                 // Others may be allowed now.
-                self.next_recheck = self.clock.monotonic();
+                self.recheck_anew();
                 self.tell_logos();
                 self.connections.tell_fronts(&FromLauncher::Config { text });
                 self.connections

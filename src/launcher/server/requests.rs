@@ -188,8 +188,9 @@ impl Server {
     /// Whose handle it is, as the account database has it now. The sign-in ends when the account
     /// is gone or has become another.
     ///
-    /// The one look-up that the loop does itself: whoever has a slow directory service has its
-    /// cache too, and every root daemon of the machine waits for it the same way.
+    /// A look-up that the loop does itself: whoever has a slow directory service has its cache
+    /// too, and every root daemon of the machine waits for it the same way. So are those of what
+    /// users of this machine ask, and of groups where [`Server::limits_of`] knows of no sign-in.
     pub(super) fn owner(&mut self, handle: &Handle) -> Result<(Login, Owner), Refusal> {
         let (hash, login) = self.login(handle)?;
         match Owner::find(&login.account, &login.os_name, login.uid, &self.place) {
@@ -317,13 +318,27 @@ impl Server {
         }
     }
 
-    /// Those of the first group that has the owner, or everybody's.
-    pub(super) fn limits_of(&self, owner: &Owner) -> Limits {
-        let first = access::first_group(&owner.os, &self.group_names());
-        let group = first.and_then(|at| self.config.groups.get(at));
-        group
-            .map_or(&self.config.limits, |group| &group.limits)
-            .clone()
+    /// Those of the first group that has the owner, or everybody's: as known of a sign-in of
+    /// theirs, else looked up.
+    ///
+    /// # Errors
+    /// [`Refusal::Failed`] when the account database cannot be asked: a desktop keeps for good
+    /// what it is started with.
+    fn limits_of(&self, owner: &Owner) -> Result<Limits, Refusal> {
+        let groups = &self.config.groups;
+        let known = (self.logins).with_known_group(&owner.name, owner.os.uid);
+        let group = match known {
+            Some(login) => groups
+                .iter()
+                .find(|it| Some(&it.name) == login.group.as_ref()),
+            None => access::first_group(&owner.os, &self.group_names())
+                .map_err(|error| {
+                    failed("which groups the account is in cannot be asked now", &error)
+                })?
+                .and_then(|at| groups.get(at)),
+        };
+        let limits = group.map_or(&self.config.limits, |group| &group.limits);
+        Ok(limits.clone())
     }
 
     pub(super) fn start(
@@ -359,7 +374,7 @@ impl Server {
             self.used(&run)?;
             return Ok(Some(Answer::Done));
         }
-        let mut limits = self.limits_of(&owner);
+        let mut limits = self.limits_of(&owner)?;
         let max = limits
             .desktops
             .unwrap_or(self.config.desktops.max_per_person);
@@ -367,7 +382,7 @@ impl Server {
         if self.desktops.count(&owner.name) >= usize::try_from(max).unwrap_or(usize::MAX) {
             return Err(Refusal::TooManyDesktops { max });
         }
-        self.has_hours_left(&owner)?;
+        self.has_hours_left(&owner.name, &limits)?;
         let profiles = profiles::all(&self.config.desktops, true);
         let profile = match profile.or(self.config.desktops.default_profile.as_ref()) {
             Some(id) => {

@@ -25,6 +25,8 @@ pub(super) struct SigningIn {
     began: Instant,
     /// Who was one when the child was sent.
     admin: Admin,
+    /// Which groups it was to tell.
+    groups: Vec<String>,
     name: UserName,
 }
 
@@ -78,6 +80,7 @@ impl Server {
             tried,
             began,
             admin: self.config.admin.clone(),
+            groups: question.groups.clone(),
             name: question.name.clone(),
         });
         self.begin(PAM_TIMEOUT, errand, |outlet| {
@@ -93,6 +96,7 @@ impl Server {
             tried,
             began,
             admin,
+            groups,
             name,
         } = try_;
         let mut known = false;
@@ -106,7 +110,7 @@ impl Server {
             }
             Some((Verdict::Right(person), _)) => {
                 self.throttle.right(&tried);
-                let answer = self.let_in(person, peer, &admin);
+                let answer = self.let_in(person, peer, &admin, &groups);
                 return self.connections.answer(asker, answer);
             }
             Some((Verdict::Wrong { is_known }, _)) => {
@@ -137,7 +141,13 @@ impl Server {
         self.refusals.add(asker, refusal, Some(tried), began, now);
     }
 
-    fn let_in(&mut self, person: Person, peer: IpAddr, asked_of: &Admin) -> Answer {
+    fn let_in(
+        &mut self,
+        person: Person,
+        peer: IpAddr,
+        asked_of: &Admin,
+        groups: &[String],
+    ) -> Answer {
         tracing::info!(user = %person.account, %peer, "signed in");
         let since = self.clock.steady();
         // Under rules that are new, the next recheck knows more.
@@ -151,6 +161,7 @@ impl Server {
             full_name: person.full_name,
             os_name: person.os_name,
             uid: person.uid,
+            group_is_known: person.group_is_known && *groups == self.group_names(),
             group: person.group,
             is_admin,
             peer,
