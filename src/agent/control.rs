@@ -21,7 +21,7 @@ use super::wait::wait;
 
 /// How long a desktop that has ended by itself waits for somebody to whom it can say why.
 const UNHEARD: Duration = Duration::from_secs(3);
-/// Most connections at once; one more takes the place of the oldest.
+/// Most connections at once; one more takes the place of the oldest that is not root's.
 const MAX_PEERS: usize = 8;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 8;
@@ -46,6 +46,7 @@ pub(super) struct Control {
 struct Peer {
     number: u64,
     socket: OwnedFd,
+    is_root: bool,
 }
 
 /// What somebody asks for, and who: the number to give to [`Control::answer`].
@@ -122,19 +123,34 @@ impl Control {
             let Ok(socket) = rustix::net::accept_with(&self.listener, flags) else {
                 break;
             };
-            if may_ask(&socket) && told(&socket, &self.status) {
+            let who = deskway_osuser::peer(socket.as_fd()).ok();
+            let Some(uid) = who.map(|who| who.uid).filter(|uid| may_ask(*uid)) else {
+                continue;
+            };
+            if self.make_room(uid == 0) && told(&socket, &self.status) {
                 self.heard = true;
-                if self.peers.len() == MAX_PEERS {
-                    self.peers.pop_front();
-                }
                 self.next += 1;
-                let number = self.next;
-                self.peers.push_back(Peer { number, socket });
+                self.peers.push_back(Peer {
+                    number: self.next,
+                    socket,
+                    is_root: uid == 0,
+                });
             }
         }
         let mut asked = Vec::new();
         self.peers.retain(|peer| read(peer, &mut asked));
         asked
+    }
+
+    /// Whether there is a place for one more, made where there was none. Root's connection, which is
+    /// the launcher's, makes way for another of root's alone.
+    fn make_room(&mut self, for_root: bool) -> bool {
+        if self.peers.len() < MAX_PEERS {
+            return true;
+        }
+        let others = self.peers.iter().position(|peer| !peer.is_root);
+        let oldest = others.or(for_root.then_some(0));
+        oldest.is_some_and(|at| self.peers.remove(at).is_some())
     }
 
     /// Tells the last status. If nobody is there, waits a while for somebody to come and hear it,
@@ -174,9 +190,8 @@ impl Control {
 }
 
 /// Root and the owner.
-fn may_ask(peer: &OwnedFd) -> bool {
-    deskway_osuser::peer(peer.as_fd())
-        .is_ok_and(|who| who.uid == 0 || who.uid == deskway_osuser::own_uid())
+fn may_ask(uid: u32) -> bool {
+    uid == 0 || uid == deskway_osuser::own_uid()
 }
 
 fn told(peer: &OwnedFd, status: &[u8]) -> bool {
@@ -212,4 +227,43 @@ fn read(peer: &Peer, asked: &mut Vec<Asked>) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_launcher_is_not_pushed_out_by_its_desktops_owner() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("agent.sock");
+        let mut control = Control::listen(path, &Status::Ready).unwrap();
+        let add = |control: &mut Control, is_root| {
+            let has_room = control.make_room(is_root);
+            if has_room {
+                control.next += 1;
+                let (socket, _) = deskway_osuser::pair().unwrap();
+                let number = control.next;
+                control.peers.push_back(Peer {
+                    number,
+                    socket,
+                    is_root,
+                });
+            }
+            has_room
+        };
+        assert!(add(&mut control, true));
+        for _ in 0..3 * MAX_PEERS {
+            assert!(add(&mut control, false));
+        }
+        assert_eq!(control.peers.len(), MAX_PEERS);
+        assert_eq!(control.peers.front().map(|it| it.number), Some(1));
+        // Another launcher takes over, again and again.
+        for _ in 0..MAX_PEERS {
+            assert!(add(&mut control, true));
+        }
+        assert!(!add(&mut control, false));
+        assert_eq!(control.peers.len(), MAX_PEERS);
+        assert_eq!(control.peers.front().map(|it| it.number), Some(26));
+    }
 }

@@ -1,8 +1,10 @@
 //! The agent's loop: waits for all that can happen to its desktop, and takes it a step on.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::Instant;
 
-use rustix::process::Signal;
+use rustix::process::{DumpableBehavior, Signal};
 
 use super::desktop::Desktop;
 use super::protocol::Spec;
@@ -11,6 +13,7 @@ use super::{Error, cannot};
 
 pub(super) fn run(spec: Spec) -> Result<(), Error> {
     become_its_head()?;
+    close_to_owner(&spec.run_dir)?;
     let mut desktop = Desktop::begin(spec)?;
     while !desktop.turn() {
         let now = Instant::now();
@@ -40,4 +43,17 @@ fn become_its_head() -> Result<(), Error> {
     } else {
         Err(Error::Orphaned)
     }
+}
+
+/// Where root looks after desktops, and what it hears of this one from here counts, its owner's
+/// other processes are not to trace this one or reach into it. What is run from here is open to them
+/// as any program. An ordinary user's launcher has to see into `/proc` itself.
+fn close_to_owner(run_dir: &Path) -> Result<(), Error> {
+    let above = run_dir.parent().unwrap_or(run_dir);
+    let whose = std::fs::metadata(above).map_err(cannot("see whose the run directory is"))?;
+    if whose.uid() == deskway_osuser::own_uid() {
+        return Ok(());
+    }
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(cannot("close this process to others"))
 }

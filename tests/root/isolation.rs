@@ -1,5 +1,7 @@
 //! What another account of the same machine can reach of a desktop: nothing.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use deskway::launcher::client::{self, Client, ClientError};
 use deskway::launcher::protocol::{Answer, Refusal, Request};
 
@@ -42,6 +44,34 @@ fn another_account_reaches_neither_sockets_nor_files_nor_the_display() {
         .shell(&connect(&format!("{run_dir}/vnc.sock")))
         .unwrap();
     alice.shell(&format!("cat {run_dir}/Xauthority")).unwrap();
+    front.stop(&handle);
+}
+
+#[test]
+fn a_persons_other_programs_do_not_reach_into_their_agent() {
+    let alice = Person::new("a");
+    let (site, mut front) = Site::new();
+    let handle = front.sign_in(&alice);
+    front.start(&handle);
+    let agent = process::one(alice.uid, "deskway agent");
+    for file in ["environ", "mem", "fd/0"] {
+        let out = alice.shell(&format!("head -c 1 /proc/{agent}/{file}"));
+        assert!(out.is_err(), "alice could read its {file}: {out:?}");
+    }
+    // What is run from it is open to them as any program.
+    let whose = |pid: i32| std::fs::metadata(format!("/proc/{pid}")).unwrap().uid();
+    let screen = process::one(alice.uid, "Xtigervnc");
+    assert_eq!((whose(agent), whose(screen)), (0, alice.uid));
+
+    // However often they connect to it, the launcher keeps its place.
+    let socket = site.desktop_dir().join("agent.sock");
+    let script = format!(
+        "python3 -c 'import socket\n\
+         all = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(20)]\n\
+         for one in all: one.connect(\"{}\"); one.settimeout(5); one.recv(4096)'",
+        socket.display()
+    );
+    alice.shell(&script).unwrap();
     front.stop(&handle);
 }
 

@@ -271,7 +271,7 @@ impl Server {
         }
         let owner = running.owner.os.clone();
         let run_dir = self.place.run_dir(run);
-        let session = if running.is_adopted() {
+        let session = if running.was_reached() {
             Duration::ZERO
         } else {
             SESSION_TIMEOUT
@@ -297,7 +297,7 @@ impl Server {
         if let Err(reason) = connected {
             let desktop = &running.desktop;
             tracing::error!(user = %desktop.owner, %desktop, %reason, "the agent does not answer");
-            if unasked || running.is_adopted() {
+            if unasked || running.was_reached() {
                 running.connect_at = Some(now + AGAIN);
             } else if running.read(Source::Reports, unix) {
                 // Its session child knew why.

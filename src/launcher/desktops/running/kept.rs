@@ -41,6 +41,7 @@ impl Running {
             reports: None,
             agent: None,
             is_adopted: true,
+            was_reached: false,
             connect_at: None,
             log: String::new(),
             stop: Stop::NotAsked,
@@ -59,11 +60,6 @@ impl Running {
             is_closing: false,
             record,
         }
-    }
-
-    /// Such a desktop was well once: it is not given up for an agent that does not answer.
-    pub(crate) fn is_adopted(&self) -> bool {
-        self.is_adopted
     }
 
     /// Whether an earlier launcher froze it, and when, as far as that is known.

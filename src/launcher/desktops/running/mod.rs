@@ -32,6 +32,8 @@ const MAX_READ: usize = 16;
 
 /// After an agent was asked to stop its desktop, so long until it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// After an agent has hung up, until it is connected to again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long a session child has from SIGTERM on, before it is killed itself. It needs up to half
 /// a minute for what is below it; whoever needs longer hangs, in a PAM module or a file system.
 const KILL_TIMEOUT: Duration = Duration::from_mins(1);
@@ -65,6 +67,8 @@ pub(crate) struct Running {
     agent: Option<OwnedFd>,
     /// Whether an earlier launcher started it.
     is_adopted: bool,
+    /// Whether this one has had a connection to its agent.
+    was_reached: bool,
     /// From when on its agent is to be connected to (again).
     pub(crate) connect_at: Option<Instant>,
     /// The end of the log, when the session child has told it.
@@ -138,6 +142,7 @@ impl Running {
             reports: Some(reports),
             agent: None,
             is_adopted: false,
+            was_reached: false,
             connect_at: None,
             log: String::new(),
             stop: Stop::NotAsked,
@@ -155,6 +160,11 @@ impl Running {
             is_closing: false,
             record,
         }
+    }
+
+    /// Such a desktop was well once: it is not given up for an agent that does not answer.
+    pub(crate) fn was_reached(&self) -> bool {
+        self.is_adopted || self.was_reached
     }
 
     pub(crate) fn life(&self) -> &Lifecycle {
@@ -205,6 +215,7 @@ impl Running {
     /// What it was to be told meanwhile, it is told now.
     fn take_agent(&mut self, agent: OwnedFd, now: Instant) {
         self.agent = Some(agent);
+        self.was_reached = true;
         if let Stop::Unsent { kill_at } = self.stop {
             let left = kill_at.saturating_duration_since(now);
             let command = if self.is_closing {
@@ -447,13 +458,31 @@ impl Running {
                         Some(Ok(status)) => {
                             let status = self.explain(clean(status));
                             self.apply(Event::Agent(status), unix);
+                            self.bound_end(Instant::now());
                         }
-                        _ => self.agent = None,
+                        _ => self.hung_up(Instant::now()),
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Ok(Received::TooLong | Received::End) | Err(_) => self.agent = None,
+                Ok(Received::TooLong | Received::End) | Err(_) => self.hung_up(Instant::now()),
             }
+        }
+    }
+
+    /// An end that an agent speaks of without having been asked for it has to come too: it is its
+    /// owner's process, and a desktop on its way out takes no hours and is never idle.
+    fn bound_end(&mut self, now: Instant) {
+        if self.stop == Stop::NotAsked && matches!(self.life, Lifecycle::Stopping { .. }) {
+            let kill_at = now + STOP_TIMEOUT;
+            self.stop = Stop::Sent { kill_at };
+        }
+    }
+
+    /// The agent has ended, as is heard soon, or is there still and to be reached again.
+    fn hung_up(&mut self, now: Instant) {
+        self.agent = None;
+        if self.stop == Stop::NotAsked {
+            self.connect_at = Some(now + AGAIN);
         }
     }
 
@@ -630,6 +659,52 @@ mod tests {
         assert_eq!(said_to(&agent), Command::Stop);
         assert_eq!(running.info(5, later).state, DesktopState::Stopping);
         assert_eq!(running.screen_is_up(), Some(false));
+    }
+
+    /// A desktop, and its agent's end of the connection.
+    fn connected() -> (Running, OwnedFd) {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let mut running = adopted(own, 0);
+        let (agent, theirs) = deskway_osuser::pair().unwrap();
+        running.take_agent(agent, Instant::now());
+        (running, theirs)
+    }
+
+    fn say(agent: &OwnedFd, status: &Status) {
+        let status = serde_json::to_vec(status).unwrap();
+        deskway_osuser::send(agent.as_fd(), &status).unwrap();
+    }
+
+    #[test]
+    fn an_end_that_nobody_asked_for_has_to_come() {
+        let ended = Status::Ended {
+            cause: EndCause::LoggedOut,
+            log: String::new(),
+        };
+        for status in [Status::Stopping, ended] {
+            let (mut running, agent) = connected();
+            say(&agent, &Status::Ready);
+            running.read(Source::Agent, 1);
+            assert!(running.takes_hours() && running.kill_at().is_none());
+            say(&agent, &status);
+            running.read(Source::Agent, 2);
+            assert!(!running.takes_hours());
+            assert!(running.kill_at().is_some(), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_hangs_up_is_connected_to_again_unless_it_was_to_end() {
+        let (mut running, agent) = connected();
+        drop(agent);
+        running.read(Source::Agent, 1);
+        assert!(running.connect_at.is_some());
+
+        let (mut running, agent) = connected();
+        say(&agent, &Status::Stopping);
+        drop(agent);
+        running.read(Source::Agent, 1);
+        assert_eq!(running.connect_at, None);
     }
 
     #[test]
