@@ -149,7 +149,7 @@ impl Control {
             return true;
         }
         let others = self.peers.iter().position(|peer| !peer.is_root);
-        let oldest = others.or(for_root.then_some(0));
+        let oldest = others.or_else(|| for_root.then_some(0));
         oldest.is_some_and(|at| self.peers.remove(at).is_some())
     }
 

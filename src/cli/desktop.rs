@@ -9,7 +9,7 @@ use crate::config::{self, Config, Overrides};
 use crate::launcher::client::{Client, ClientError};
 use crate::launcher::protocol::Refusal;
 use crate::model::{Act, DesktopId, DesktopReport, DesktopState, ProfileId, Stage, Usage, bytes};
-use crate::runtime::Clock;
+use crate::runtime::{Clock, printable};
 
 /// # Errors
 /// When the launcher cannot be asked or refuses, or a desktop does not come up.
@@ -35,7 +35,7 @@ pub fn run(args: &Desktop) -> Result<(), Error> {
                 DesktopState::Ready { .. } => done(&mut launcher, desktop, "ready", *json),
                 state => Err(Error::NotReady {
                     desktop: desktop.clone(),
-                    state: told(&state),
+                    state: printable(&told(&state)),
                     log: log_of(&state),
                 }),
             }

@@ -1,5 +1,6 @@
 //! `deskway logs`: a desktop's log, for its owner and root.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -23,7 +24,7 @@ pub fn run(args: &Logs) -> Result<(), Error> {
         DesktopLog::Running(file) => file,
         DesktopLog::Ended { how, tail } => {
             out::print(&last(&printable(&tail), args.lines))?;
-            return out::print(&format!("(ended: {how})\n"));
+            return out::print(&ended(&how));
         }
         DesktopLog::Unknown => return Err(Error::NoLog(args.desktop.clone())),
     };
@@ -41,12 +42,16 @@ pub fn run(args: &Logs) -> Result<(), Error> {
             DesktopLog::Running(_) => {}
             DesktopLog::Ended { how, .. } => {
                 out::print(&read(&mut file)?)?;
-                return out::print(&format!("(ended: {how})\n"));
+                return out::print(&ended(&how));
             }
             DesktopLog::Unknown => return out::print(&read(&mut file)?),
         }
     }
     Ok(())
+}
+
+fn ended(how: &impl Display) -> String {
+    format!("(ended: {})\n", printable(&how.to_string()))
 }
 
 /// What is there beyond what was read. What programs print is not for a terminal to obey.
@@ -80,6 +85,11 @@ fn last(text: &str, lines: Option<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_gives_a_terminal_no_orders() {
+        assert_eq!(ended(&"\u{1b}[2J"), "(ended: ?[2J)\n");
+    }
 
     #[test]
     fn the_end_of_a_log_is_so_many_lines() {

@@ -7,6 +7,7 @@ use rustix::event::Timespec;
 use serde::Serialize;
 
 use super::Error;
+use crate::runtime::printable;
 
 /// Writes `text` to standard output. A reader that has gone (`deskway user list | head -1`) is
 /// no error.
@@ -39,9 +40,12 @@ pub(super) fn json(value: &impl Serialize) -> Result<String, Error> {
     Ok(text + "\n")
 }
 
-/// Rows below a header, each column as wide as its widest cell.
+/// Rows below a header, each column as wide as its widest cell, with nothing in them that a terminal
+/// would obey.
 pub(super) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let header = header.iter().map(|&cell| cell.to_owned()).collect();
+    let plain = |cell: &String| printable(cell).replace('\n', "?");
+    let rows = rows.map(|row| row.iter().map(plain).collect());
     let rows: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -70,5 +74,7 @@ mod tests {
         let rows = [["alice", "x"], ["bö", "y"]].map(|row| row.map(str::to_owned).to_vec());
         let text = table(&["NAME", "X"], rows.into_iter());
         assert_eq!(text, "NAME   X\nalice  x\nbö     y\n");
+        let rows = [vec!["\u{1b}c\nbob".to_owned()]];
+        assert_eq!(table(&["NAME"], rows.into_iter()), "NAME\n?c?bob\n");
     }
 }
