@@ -84,6 +84,9 @@ impl Server {
                     Some(owner) => owner,
                     None => self.owner_of(&desktop.owner)?,
                 };
+                if actor.uid.is_some_and(|uid| uid != owner.os.uid) {
+                    return Err(Refusal::NoSuchDesktop);
+                }
                 self.start(owner, desktop.name.clone(), profile.as_ref(), geometry)
             }
             Act::Stop => self.stop(actor.asker, desktop, actor.uid),
