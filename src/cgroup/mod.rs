@@ -38,6 +38,8 @@ pub struct Cgroups {
     way: Way,
     /// Of this Deskway alone: others on the machine have other run directories.
     instance: String,
+    /// Whether its paths begin where the kernel's do: no container is around it.
+    sees_all: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -136,8 +138,11 @@ impl Cgroups {
             },
             Found::Nothing => Way::none("no cgroup file system is mounted"),
         };
-        let instance = instance(run);
-        Self { way, instance }
+        Self {
+            way,
+            instance: instance(run),
+            sees_all: mounts::are_whole(&mounts) && is_first_namespace(),
+        }
     }
 
     pub fn kind(&self) -> Kind {
@@ -208,15 +213,28 @@ impl Cgroups {
         self.all()?.memory().ok().map(|memory| memory.used)
     }
 
-    /// The name of a group as of its path in the kernel's log; of any Deskway's.
-    pub fn name_in(path: &str) -> Option<&str> {
-        let mut parts = path.strip_prefix('/')?.rsplit('/');
-        let name = parts.next()?;
-        let scope = name.strip_prefix("deskway-");
-        match scope.and_then(|scope| scope.strip_suffix(".scope")) {
-            Some(name) => parts.any(|part| part == "deskway.slice").then_some(name),
-            None => parts.any(|part| part == PARENT).then_some(name),
-        }
+    /// The name of a group of this Deskway, as of its path in the kernel's log. A person to whom
+    /// groups were delegated can make some there whose paths look much the same.
+    pub fn name_in<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let (above, name) = path.rsplit_once('/')?;
+        let (parent, name) = match &self.way {
+            Way::V1(_) | Way::V2 { .. } => (self.parent(), name),
+            Way::Systemd { .. } => {
+                let scope = name.strip_prefix("deskway-")?;
+                (self.slices(Path::new("")), scope.strip_suffix(".scope")?)
+            }
+            Way::None { .. } => return None,
+        };
+        let outside = above.strip_suffix(parent.to_str()?)?.strip_suffix('/')?;
+        let is_someones = |part: &str| {
+            part == "user" || part.starts_with("user.slice") || part.starts_with("user@")
+        };
+        let is_ours = if self.sees_all {
+            outside.is_empty()
+        } else {
+            !outside.split('/').any(is_someones)
+        };
+        is_ours.then_some(name)
     }
 
     /// Of the slice of systemd's that has this Deskway's scopes.
@@ -462,6 +480,13 @@ impl Group {
     }
 }
 
+/// Whether this process is in the first namespace of control groups, whose number is always this
+/// (the kernel's `include/linux/proc_ns.h`).
+fn is_first_namespace() -> bool {
+    let namespace = std::fs::read_link("/proc/self/ns/cgroup");
+    namespace.is_ok_and(|it| it == Path::new("cgroup:[4026531835]"))
+}
+
 /// Eight hex digits that tell the Deskways of one machine apart.
 fn instance(run: &Path) -> String {
     let digest = Sha256::digest(run.as_os_str().as_encoded_bytes());
@@ -473,16 +498,66 @@ fn instance(run: &Path) -> String {
 mod tests {
     use super::*;
 
+    fn cgroups(systemd: bool, sees_all: bool) -> Cgroups {
+        let root = PathBuf::from("/sys/fs/cgroup");
+        Cgroups {
+            way: if systemd {
+                Way::Systemd { root }
+            } else {
+                Way::V2 { root }
+            },
+            instance: "0a1b2c3d".to_owned(),
+            sees_all,
+        }
+    }
+
     #[test]
     fn the_name_of_a_group_is_known_again_in_the_kernels_log() {
-        let name = Cgroups::name_in("/deskway/0a1b2c3d/00112233aabbccdd");
-        assert_eq!(name, Some("00112233aabbccdd"));
-        let name = Cgroups::name_in("/docker/x/deskway/0a1b2c3d/00112233aabbccdd");
-        assert_eq!(name, Some("00112233aabbccdd"));
+        let name = Some("00112233aabbccdd");
+        let path = "/deskway/0a1b2c3d/00112233aabbccdd";
+        assert_eq!(cgroups(false, true).name_in(path), name);
+        let inside = format!("/docker/x{path}");
+        assert_eq!(cgroups(false, false).name_in(&inside), name);
+        assert_eq!(cgroups(false, true).name_in(&inside), None);
         let path = "/deskway.slice/deskway-0a1b2c3d.slice/deskway-00112233aabbccdd.scope";
-        assert_eq!(Cgroups::name_in(path), Some("00112233aabbccdd"));
-        assert_eq!(Cgroups::name_in("/user.slice/00112233aabbccdd"), None);
-        assert_eq!(Cgroups::name_in(""), None);
+        assert_eq!(cgroups(true, true).name_in(path), name);
+        assert_eq!(
+            cgroups(true, false).name_in(&format!("/machine/x{path}")),
+            name
+        );
+        assert_eq!(cgroups(false, false).name_in(path), None);
+    }
+
+    #[test]
+    fn groups_that_anybody_else_made_are_none_of_its_own() {
+        let own = [
+            "/deskway/0a1b2c3d/00112233aabbccdd",
+            "/deskway.slice/deskway-0a1b2c3d.slice/deskway-00112233aabbccdd.scope",
+        ];
+        for (path, systemd) in own.iter().zip([false, true]) {
+            for above in [
+                "/user.slice/user-1000.slice/user@1000.service",
+                "/docker/x/user.slice",
+                "/user/alice/0",
+            ] {
+                for sees_all in [false, true] {
+                    let path = format!("{above}{path}");
+                    assert_eq!(cgroups(systemd, sees_all).name_in(&path), None, "{path}");
+                }
+            }
+        }
+        for path in [
+            "",
+            "/",
+            "/user.slice/00112233aabbccdd",
+            "/deskway/00112233aabbccdd",
+            "/deskway/0a1b2c3e/00112233aabbccdd",
+            "/xdeskway/0a1b2c3d/00112233aabbccdd",
+            "/deskway/0a1b2c3d/y/00112233aabbccdd",
+        ] {
+            assert_eq!(cgroups(false, true).name_in(path), None, "{path}");
+            assert_eq!(cgroups(false, false).name_in(path), None, "{path}");
+        }
     }
 
     #[test]

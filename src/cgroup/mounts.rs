@@ -57,6 +57,16 @@ impl Found {
     }
 }
 
+/// Whether every hierarchy is mounted from its own root on.
+pub(super) fn are_whole(mountinfo: &str) -> bool {
+    let is_part = |line: &str| {
+        let kind = mount(line).map(|(_, kind, _)| kind);
+        let root = line.split(' ').nth(3);
+        matches!(kind, Some("cgroup" | "cgroup2")) && root != Some("/")
+    };
+    !mountinfo.lines().any(is_part)
+}
+
 /// Where, what kind, and the file system's own options.
 fn mount(line: &str) -> Option<(&str, &str, &str)> {
     let (before, after) = line.split_once(" - ")?;
@@ -92,6 +102,14 @@ mod tests {
         assert_eq!(found.memory, Some("/c/memory".into()));
         assert_eq!(found.unified, Some("/c/unified".into()));
         assert_eq!(found.pids, None);
+    }
+
+    #[test]
+    fn a_container_that_sees_a_part_is_told_from_the_whole() {
+        let whole = "24 23 0:22 /x /sys rw - sysfs sysfs rw\n\
+                     25 24 0:23 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        assert!(are_whole(whole));
+        assert!(!are_whole(&whole.replace("0:23 /", "0:23 /docker/x")));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use rustix::io::Errno;
 
 pub(crate) use meter::Counted;
 pub(crate) use notices::Notices;
+pub(crate) use processor::Processes;
 pub(crate) use running::{Running, Source};
 pub(crate) use start::Request;
 pub(crate) use strain::{Change, Counts};

@@ -51,8 +51,9 @@ impl Server {
             Step::Ask => running.ask_idle(),
             Step::Look => {
                 running.ask_idle();
-                match running.cpu_time(&self.cgroups, run) {
-                    Some(total) => running.idle.cpu(total, self.config.idle.busy_cpu, now),
+                let processes = &mut self.sampling.processes;
+                match running.cpu_time(&self.cgroups, run, processes, now) {
+                    Some((total, at)) => running.idle.cpu(total, self.config.idle.busy_cpu, at),
                     None => running.idle.cpu_is_unknown(now),
                 }
             }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::Server;
 use super::errands::Errand;
-use crate::cgroup::{Cgroups, Group};
-use crate::launcher::desktops::Counted;
+use crate::cgroup::Group;
+use crate::launcher::desktops::{Counted, Processes};
 use crate::launcher::jobs::{Outcome, Outlet, Purse};
 use crate::launcher::kernel_log::{KernelLog, OutOfMemory};
 use crate::launcher::place::RunId;
@@ -39,6 +39,8 @@ pub(super) struct Sampling {
     /// Until then nothing wakes the loop for it.
     silent_until: Option<Instant>,
     looks: Looks,
+    /// Where no control group counts what they take.
+    pub(super) processes: Processes,
 }
 
 /// The homes that children look at, each with its child's number. One at a server that does not
@@ -75,6 +77,7 @@ impl Sampling {
             kernel_log,
             silent_until: None,
             looks: Looks::default(),
+            processes: Processes::default(),
         }
     }
 
@@ -163,14 +166,15 @@ impl Server {
             program,
         } in found
         {
-            let id = |path| Cgroups::name_in(path).and_then(|name| name.parse::<RunId>().ok());
+            let id = |path| self.cgroups.name_in(path)?.parse::<RunId>().ok();
+            let limited_run = id(&limited);
             // It may be of no desktop, or of another Deskway's.
             let Some(run) = id(&group) else { continue };
             let Some(running) = self.desktops.get_mut(&run) else {
                 continue;
             };
             running.meter.heard_of_kill();
-            if id(&limited).as_ref() == Some(&run) {
+            if limited_run.as_ref() == Some(&run) {
                 self.out_of_memory(&run, program, now);
             } else {
                 tracing::warn!(%run, %program, %limited, "ended: there is no memory left there");

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use super::Notices;
 use super::meter::Meter;
 use super::pace::Pace;
-use super::processor::time_below;
+use super::processor::Processes;
 use super::strain::Strains;
 use crate::agent::protocol::{Command, MAX_STATUS, Status};
 use crate::cgroup::Cgroups;
@@ -327,11 +327,18 @@ impl Running {
         self.tell_agent(&Command::Show { text, keep });
     }
 
-    /// How much of the processor it has had.
-    pub(crate) fn cpu_time(&mut self, cgroups: &Cgroups, id: &RunId) -> Option<Duration> {
+    /// How much of the processor it has had, and when that was so.
+    pub(crate) fn cpu_time(
+        &mut self,
+        cgroups: &Cgroups,
+        id: &RunId,
+        processes: &mut Processes,
+        now: Instant,
+    ) -> Option<(Duration, Instant)> {
         let group = self.meter.group(cgroups, id);
         let counted = group.and_then(|group| group.cpu_time().ok());
-        counted.or_else(|| time_below(self.id.pid))
+        let counted = counted.map(|total| (total, now));
+        counted.or_else(|| processes.time_below(self.id.pid, now))
     }
 
     /// The last sign of life, seconds since 1970.
@@ -562,7 +569,11 @@ fn is_x_server(program: &str) -> bool {
     super::start::X_SERVERS.contains(&program)
 }
 
-/// An agent is its owner's process: what it says of a log is bounded here again.
+/// Most characters of a text of an agent's.
+const MAX_WORDS: usize = 400;
+
+/// An agent is its owner's process: what it says is bounded here again, and of a cause one line that
+/// a terminal shows and does not obey.
 fn clean(status: Status) -> Status {
     match status {
         Status::Ended { cause, log } => {
@@ -571,12 +582,43 @@ fn clean(status: Status) -> Status {
                 .saturating_sub(crate::launcher::protocol::MAX_LOG_TAIL);
             let kept = log.ceil_char_boundary(kept);
             let log = log.get(kept..).unwrap_or_default().to_owned();
+            let cause = clean_cause(cause);
             Status::Ended { cause, log }
         }
         other @ (Status::Starting { .. }
         | Status::Ready
         | Status::Idle { .. }
         | Status::Stopping) => other,
+    }
+}
+
+fn clean_cause(cause: EndCause) -> EndCause {
+    let plain = |text: &str| {
+        let plain = |c: char| if c.is_control() { '?' } else { c };
+        text.chars().take(MAX_WORDS).map(plain).collect()
+    };
+    match cause {
+        EndCause::OutOfMemory { program, limit } => EndCause::OutOfMemory {
+            program: plain(&program),
+            limit,
+        },
+        EndCause::SessionMissing { command, error } => EndCause::SessionMissing {
+            command: plain(&command),
+            error: plain(&error),
+        },
+        EndCause::ScreenFailed { error } => EndCause::ScreenFailed {
+            error: plain(&error),
+        },
+        EndCause::AccountFailed { error } => EndCause::AccountFailed {
+            error: plain(&error),
+        },
+        EndCause::Stopped
+        | EndCause::Unused { .. }
+        | EndCause::HoursUsedUp
+        | EndCause::LoggedOut
+        | EndCause::SessionDied { .. }
+        | EndCause::ScreenDied { .. }
+        | EndCause::AgentDied => cause,
     }
 }
 
@@ -691,6 +733,24 @@ mod tests {
             assert!(!running.takes_hours());
             assert!(running.kill_at().is_some(), "{status:?}");
         }
+    }
+
+    #[test]
+    fn the_words_of_an_agent_are_one_short_line_without_orders_to_a_terminal() {
+        let (mut running, agent) = connected();
+        let error = format!("\u{1b}]0;x\u{7}\nalice  ready{}", "ä".repeat(MAX_WORDS));
+        let cause = EndCause::ScreenFailed { error };
+        let log = String::new();
+        say(&agent, &Status::Ended { cause, log });
+        running.read(Source::Agent, 1);
+        let Lifecycle::Stopping { end: Some(end) } = running.life() else {
+            panic!("{:?}", running.life());
+        };
+        let EndCause::ScreenFailed { error } = &end.cause else {
+            panic!("{:?}", end.cause);
+        };
+        assert!(error.starts_with("?]0;x??alice  ready"), "{error}");
+        assert_eq!(error.chars().count(), MAX_WORDS);
     }
 
     #[test]
