@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use deskway::launcher::client::{self, Client, ClientError};
 use deskway::launcher::protocol::{Answer, Refusal, Request};
+use deskway::model::Act;
 
 use crate::account::Person;
 use crate::process;
@@ -147,6 +148,17 @@ fn a_desktop_is_not_that_of_an_os_account_which_only_shares_its_name() {
     // How it ended is not told either.
     let seen = bob.does(|| Client::connect(&run_dir).unwrap().list(None).unwrap());
     assert_eq!(seen, []);
+    let refused = bob.does(|| {
+        let start = Act::Start {
+            profile: None,
+            geometry: None,
+        };
+        let mut client = Client::connect(&run_dir).unwrap();
+        client.act(&desktop, start).unwrap_err()
+    });
+    let ClientError::Refused(Refusal::NoSuchDesktop) = refused else {
+        panic!("{refused:?}");
+    };
     // Nor is the machine's `bob`'s desktop the local one's, who signs in under his name.
     Client::connect(&run_dir)
         .unwrap()

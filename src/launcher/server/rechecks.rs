@@ -72,6 +72,10 @@ impl Standing {
         }
     }
 
+    fn is_of(&self, login: &Login) -> bool {
+        self.uid == login.uid && self.account == login.account && self.os_name == login.os_name
+    }
+
     /// # Errors
     /// When the account database cannot be asked.
     fn now(
@@ -105,7 +109,8 @@ impl Rechecking {
 
     /// Begins with the first of `all`.
     fn begin(&mut self, all: VecDeque<Standing>, now: Instant) {
-        self.known.retain(|standing, _| all.contains(standing));
+        let asked: BTreeSet<&Standing> = all.iter().collect();
+        self.known.retain(|standing, _| asked.contains(standing));
         for standing in &all {
             self.known.entry(standing.clone()).or_insert(now);
         }
@@ -237,7 +242,7 @@ impl Server {
     }
 
     fn stands(&mut self, standing: &Standing, now: &Now) {
-        let theirs = |login: &Login| Standing::of(login) == *standing;
+        let theirs = |login: &Login| standing.is_of(login);
         match now {
             // Whoever was an admin by other rules is none on a guess.
             Now::Unknown if !self.admins_are_known => self.note_admin(standing, false),
@@ -281,7 +286,7 @@ impl Server {
 
     fn note_admin(&mut self, standing: &Standing, is_admin: bool) {
         let is_admin = is_admin || access::is_admin_by_name(&standing.account, &self.config.admin);
-        let theirs = |login: &Login| Standing::of(login) == *standing;
+        let theirs = |login: &Login| standing.is_of(login);
         if self.logins.set_admin(theirs, is_admin) {
             tracing::info!(user = %standing.account, is_admin, "whether this is an admin changed");
             self.record_admin(&standing.account, is_admin);
