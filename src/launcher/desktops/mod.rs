@@ -5,6 +5,7 @@ mod notices;
 mod pace;
 mod processor;
 mod running;
+mod said;
 mod start;
 mod strain;
 

@@ -13,6 +13,7 @@ use super::Notices;
 use super::meter::Meter;
 use super::pace::Pace;
 use super::processor::Processes;
+use super::said::clean;
 use super::strain::Strains;
 use crate::agent::protocol::{Command, MAX_STATUS, Status};
 use crate::cgroup::Cgroups;
@@ -569,59 +570,6 @@ fn is_x_server(program: &str) -> bool {
     super::start::X_SERVERS.contains(&program)
 }
 
-/// Most characters of a text of an agent's.
-const MAX_WORDS: usize = 400;
-
-/// An agent is its owner's process: what it says is bounded here again, and of a cause one line that
-/// a terminal shows and does not obey.
-fn clean(status: Status) -> Status {
-    match status {
-        Status::Ended { cause, log } => {
-            let kept = log
-                .len()
-                .saturating_sub(crate::launcher::protocol::MAX_LOG_TAIL);
-            let kept = log.ceil_char_boundary(kept);
-            let log = log.get(kept..).unwrap_or_default().to_owned();
-            let cause = clean_cause(cause);
-            Status::Ended { cause, log }
-        }
-        other @ (Status::Starting { .. }
-        | Status::Ready
-        | Status::Idle { .. }
-        | Status::Stopping) => other,
-    }
-}
-
-fn clean_cause(cause: EndCause) -> EndCause {
-    let plain = |text: &str| {
-        let plain = |c: char| if c.is_control() { '?' } else { c };
-        text.chars().take(MAX_WORDS).map(plain).collect()
-    };
-    match cause {
-        EndCause::OutOfMemory { program, limit } => EndCause::OutOfMemory {
-            program: plain(&program),
-            limit,
-        },
-        EndCause::SessionMissing { command, error } => EndCause::SessionMissing {
-            command: plain(&command),
-            error: plain(&error),
-        },
-        EndCause::ScreenFailed { error } => EndCause::ScreenFailed {
-            error: plain(&error),
-        },
-        EndCause::AccountFailed { error } => EndCause::AccountFailed {
-            error: plain(&error),
-        },
-        EndCause::Stopped
-        | EndCause::Unused { .. }
-        | EndCause::HoursUsedUp
-        | EndCause::LoggedOut
-        | EndCause::SessionDied { .. }
-        | EndCause::ScreenDied { .. }
-        | EndCause::AgentDied => cause,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
@@ -738,7 +686,7 @@ mod tests {
     #[test]
     fn the_words_of_an_agent_are_one_short_line_without_orders_to_a_terminal() {
         let (mut running, agent) = connected();
-        let error = format!("\u{1b}]0;x\u{7}\nalice  ready{}", "ä".repeat(MAX_WORDS));
+        let error = format!("\u{1b}]0;x\u{7}\nalice  ready{}", "ä".repeat(400));
         let cause = EndCause::ScreenFailed { error };
         let log = String::new();
         say(&agent, &Status::Ended { cause, log });
@@ -750,7 +698,7 @@ mod tests {
             panic!("{:?}", end.cause);
         };
         assert!(error.starts_with("?]0;x??alice  ready"), "{error}");
-        assert_eq!(error.chars().count(), MAX_WORDS);
+        assert_eq!(error.chars().count(), 400);
     }
 
     #[test]
