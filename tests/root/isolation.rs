@@ -60,7 +60,11 @@ fn a_persons_other_programs_do_not_reach_into_their_agent() {
         assert!(out.is_err(), "alice could read its {file}: {out:?}");
     }
     // What is run from it is open to them as any program.
-    let whose = |pid: i32| std::fs::metadata(format!("/proc/{pid}")).unwrap().uid();
+    let whose = |pid: i32| {
+        std::fs::metadata(format!("/proc/{pid}/environ"))
+            .unwrap()
+            .uid()
+    };
     let screen = process::one(alice.uid, "Xtigervnc");
     assert_eq!((whose(agent), whose(screen)), (0, alice.uid));
 
