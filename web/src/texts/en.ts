@@ -181,7 +181,6 @@ export const en = {
     },
     someFailed: (failed: number, all: number, why: string) => `It did not work for ${failed} of ${all}. ${why}`,
     confirm: {
-      cancel: 'Cancel',
       stopOne: (name: string) => `Stop ${name}?`,
       stopMany: (n: number) => `Stop ${n} desktops?`,
       stopText: 'Programs are closed. Work that is not saved is lost, and cannot be brought back.',
