@@ -1,8 +1,8 @@
 // An admin sees everybody's desktops and sign-ins, and what is done there reaches the people's pages.
 
 import { Deskway } from './support/deskway.mjs';
-import { makePerson, removePerson } from './support/people.mjs';
-import { card, desktopIsOpen, expect, openLink, signIn, test, viewer } from './support/test.mjs';
+import { isHeld, makePerson, removePerson } from './support/people.mjs';
+import { card, desktopIsOpen, expect, screen, signIn, test, viewer } from './support/test.mjs';
 
 let carol, dora, emil, deskway;
 
@@ -25,6 +25,12 @@ async function visitor(browser, person, next = '/') {
 
 const row = (page, id) => page.locator(`[data-testid=admin-desktop][data-id="${id}"]`);
 const state = (page, id) => row(page, id).getByTestId('state');
+
+/** Dora's and Emil's desktops in the order in which they are listed. */
+async function shownIds(page) {
+  const all = await page.getByTestId('admin-desktop').evaluateAll((rows) => rows.map((one) => one.dataset.id));
+  return all.filter((id) => [dora.name, emil.name].includes(id));
+}
 
 /** Opens the menu of a desktop's row and presses one of its lines. */
 async function choose(page, id, what) {
@@ -72,6 +78,29 @@ test('an admin sees two people’s desktops, writes to one, stops the other, and
   await expect(row(page, emil.name)).toBeHidden();
   await page.getByRole('searchbox', { name: 'Search' }).fill('');
 
+  // What her desktop takes is there, and moves.
+  const cell = (name) => row(page, dora.name).locator(`.${name}`);
+  await expect(cell('idle')).toHaveText(/in use|\d+ min/);
+  const told = (controller, words) => (isHeld(dora, controller) ? words : /not known/);
+  await expect(cell('cpu')).toHaveText(told('cpuacct', /< 1 %|[0-9]+ %/));
+  await expect(cell('memory')).toHaveText(told('memory', /[1-9][0-9.]* (MB|GB)/));
+  await expect(async () => {
+    // A menu on the desktop's ground is drawn and taken away again.
+    await dorasPage.mouse.click(300, 500, { button: 'right' });
+    await dorasPage.keyboard.press('Escape');
+    expect(await cell('traffic').textContent()).toMatch(/[1-9][0-9.]* (bytes|kB|MB)\/s/);
+  }).toPass();
+
+  // A column's head sorts by it, and again the other way round.
+  const [head, ids] = [page.getByRole('columnheader', { name: 'Person' }), () => shownIds(page)];
+  await expect(head).toHaveAttribute('aria-sort', 'ascending');
+  await expect.poll(ids).toEqual([dora.name, emil.name]);
+  await head.getByRole('button').click();
+  await expect(head).toHaveAttribute('aria-sort', 'descending');
+  await expect.poll(ids).toEqual([emil.name, dora.name]);
+  await head.getByRole('button').click();
+  await expect.poll(ids).toEqual([dora.name, emil.name]);
+
   // A message arrives over Dora's picture, and the keys stay her desktop's.
   await choose(page, dora.name, 'Send a message');
   await page.getByRole('textbox', { name: 'Message' }).fill('The room closes at noon.');
@@ -89,6 +118,21 @@ test('an admin sees two people’s desktops, writes to one, stops the other, and
   await dorasPortal.goto(`${deskway.url}/`);
   await expect(card(dorasPortal, dora.name)).toBeVisible();
   await expect(dorasPortal.getByTestId('notice')).toHaveCount(0);
+
+  // Put to sleep while she looks at it, it says so over the picture; she wakes it up there.
+  await choose(page, dora.name, 'Put to sleep');
+  await page.getByRole('dialog').getByRole('button', { name: 'Put to sleep' }).click();
+  const asleep = dorasPage.getByTestId('asleep');
+  if (isHeld(dora, 'freezer')) {
+    await expect(state(page, dora.name)).toHaveText('Asleep');
+    await asleep.getByRole('button', { name: 'Wake it up' }).click();
+  } else {
+    await expect(page.getByRole('alert')).toContainText('cannot freeze desktops');
+    await page.getByRole('button', { name: 'Dismiss' }).click();
+  }
+  await expect(asleep).toHaveCount(0);
+  await expect(state(page, dora.name)).toHaveText('Running');
+  await expect(viewer(dorasPage)).toHaveAttribute('data-state', 'connected');
 
   // Stopping asks once, and says what is lost; Dora is told who it was not.
   await choose(page, dora.name, 'Stop');

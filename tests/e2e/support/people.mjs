@@ -75,6 +75,16 @@ export function pidOf(person, pattern) {
   return found[0].pid;
 }
 
+/**
+ * Whether a person's desktop is in a control group that holds its memory, say: on some machines, as in
+ * many containers, there are none.
+ */
+export function isHeld(person, controller) {
+  const groups = readFileSync(`/proc/${pidOf(person, /^\S*Xtigervnc/)}/cgroup`, 'utf8').split('\n');
+  const of = (line) => line.split(':')[1].split(',');
+  return groups.some((line) => /deskway/.test(line) && (line.startsWith('0::') || of(line).includes(controller)));
+}
+
 /** The environment of a process, as an object. */
 export function environmentOf(pid) {
   const entries = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
