@@ -152,6 +152,7 @@ fn f05_an_audit_log_without_room_holds_nobody_up_for_long_and_catches_up() {
     let (mut small, mut state) = (None, PathBuf::new());
     let scene = Scene::with("", |folder| {
         state = folder.join("s");
+        fs::create_dir_all(state.join("audit")).unwrap();
         small = Some(Small::at(&state.join("audit"), "1m", "700"));
     });
     let small = small.unwrap();
