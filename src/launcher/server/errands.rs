@@ -8,7 +8,6 @@ use super::connections::Asker;
 use super::requests::Reply;
 use super::signing_in::SigningIn;
 use crate::agent::protocol::{AGENT_SOCKET, VNC_SOCKET};
-use crate::launcher::desktops::Source;
 use crate::launcher::jobs::{Afterwards, Outcome, Outlet, Purse};
 use crate::launcher::owner::Owner;
 use crate::launcher::place::RunId;
@@ -299,9 +298,6 @@ impl Server {
             tracing::error!(user = %desktop.owner, %desktop, %reason, "the agent does not answer");
             if unasked || running.was_reached() {
                 running.connect_at = Some(now + AGAIN);
-            } else if running.read(Source::Reports, unix) {
-                // Its session child knew why.
-                self.changed.insert(running.desktop.owner.clone());
             } else {
                 running.give_up("its agent does not answer".to_owned(), unix, now);
                 self.changed.insert(running.desktop.owner.clone());

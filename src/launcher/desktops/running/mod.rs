@@ -1,21 +1,22 @@
 //! One running desktop, as the launcher sees it: its session child, its agent, and its state.
 
 mod kept;
+mod line;
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use deskway_osuser::{Child, ProcessId, Received};
+use deskway_osuser::{Child, ProcessId};
 use rustix::process::{Pid, Signal, WaitOptions};
+
+use line::close_within;
 
 use super::Notices;
 use super::meter::Meter;
 use super::pace::Pace;
 use super::processor::Processes;
-use super::said::clean;
 use super::strain::Strains;
-use crate::agent::protocol::{Command, MAX_STATUS, Status};
+use crate::agent::protocol::{Command, Status};
 use crate::cgroup::Cgroups;
 use crate::launcher::idle::Idle;
 use crate::launcher::lifecycle::{End, Event, Lifecycle};
@@ -23,18 +24,11 @@ use crate::launcher::owner::Owner;
 use crate::launcher::place::RunId;
 use crate::launcher::protocol::Measure;
 use crate::launcher::restarts::Again;
-use crate::launcher::session_child::{Record, Report};
-use crate::model::{DesktopId, DesktopInfo, DesktopState, EndCause, Exit, Geometry, ProfileId};
-
-/// Most bytes of a report of a session child.
-const MAX_REPORT: usize = 64 * 1024;
-/// Most messages that are read of one socket before others have their turn.
-const MAX_READ: usize = 16;
+use crate::launcher::session_child::Record;
+use crate::model::{DesktopId, DesktopInfo, DesktopState, EndCause, Geometry, ProfileId};
 
 /// After an agent was asked to stop its desktop, so long until it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// After an agent has hung up, until it is connected to again.
-const AGAIN: Duration = Duration::from_secs(1);
 /// How long a session child has from SIGTERM on, before it is killed itself. It needs up to half
 /// a minute for what is below it; whoever needs longer hangs, in a PAM module or a file system.
 const KILL_TIMEOUT: Duration = Duration::from_mins(1);
@@ -200,34 +194,6 @@ impl Running {
         [Some(process), reports, agent].into_iter().flatten()
     }
 
-    /// Keeps a connection to the agent, which is the child of the session child.
-    ///
-    /// # Errors
-    /// When whoever listens there is another process.
-    pub(crate) fn connect(&mut self, agent: OwnedFd, now: Instant) -> io::Result<()> {
-        let peer = crate::launcher::user_child::check_listener(agent.as_fd(), &self.owner.os)?;
-        if deskway_osuser::parent(peer.pid)? != self.id.pid {
-            return Err(io::Error::other("the one who listens is not the agent"));
-        }
-        self.take_agent(agent, now);
-        Ok(())
-    }
-
-    /// What it was to be told meanwhile, it is told now.
-    fn take_agent(&mut self, agent: OwnedFd, now: Instant) {
-        self.agent = Some(agent);
-        self.was_reached = true;
-        if let Stop::Unsent { kill_at } = self.stop {
-            let left = kill_at.saturating_duration_since(now);
-            let command = if self.is_closing {
-                close_within(left.saturating_sub(STOP_TIMEOUT))
-            } else {
-                Command::Stop
-            };
-            self.ask_agent(&command, kill_at, now);
-        }
-    }
-
     /// Takes in what a socket has to say; `true` when the desktop's state changed.
     pub(crate) fn read(&mut self, source: Source, unix: u64) -> bool {
         let before = self.life.clone();
@@ -347,18 +313,6 @@ impl Running {
         unix.saturating_sub(now.saturating_duration_since(self.idle.since()).as_secs())
     }
 
-    fn tell_agent(&self, command: &Command) {
-        let Some(agent) = self.agent.as_ref().filter(|_| self.speaks > 0) else {
-            return;
-        };
-        let sent = serde_json::to_vec(command)
-            .map_err(io::Error::from)
-            .and_then(|command| deskway_osuser::send(agent.as_fd(), &command));
-        if let Err(error) = sent {
-            tracing::debug!(desktop = %self.desktop, %error, "the agent cannot be told");
-        }
-    }
-
     pub(super) fn kill_at(&self) -> Option<Instant> {
         match self.stop {
             Stop::Unsent { kill_at } | Stop::Sent { kill_at } => Some(kill_at),
@@ -411,120 +365,6 @@ impl Running {
         (self.desktop, self.profile, self.life, again)
     }
 
-    fn ask_agent(&mut self, command: &Command, kill_at: Instant, now: Instant) {
-        self.stop = Stop::Unsent { kill_at };
-        let Some(agent) = &self.agent else {
-            return;
-        };
-        let sent = serde_json::to_vec(command)
-            .map_err(io::Error::from)
-            .and_then(|command| deskway_osuser::send(agent.as_fd(), &command));
-        match sent {
-            Ok(()) => self.stop = Stop::Sent { kill_at },
-            Err(error) => {
-                tracing::warn!(desktop = %self.desktop, %error, "the agent cannot be asked to stop");
-                self.kill(now);
-            }
-        }
-    }
-
-    fn read_reports(&mut self, unix: u64) {
-        for _ in 0..MAX_READ {
-            let Some(reports) = &self.reports else { return };
-            let mut buffer = vec![0; MAX_REPORT];
-            match deskway_osuser::receive(reports.as_fd(), &mut buffer) {
-                Ok(Received::Message(length, _)) => {
-                    let report = buffer.get(..length).map(postcard::from_bytes);
-                    match report {
-                        // Once it is up, its agent says how it ended.
-                        Some(Ok(Report::Refused(_))) if self.was_ready => {}
-                        Some(Ok(Report::Refused(cause))) => {
-                            let log = String::new();
-                            self.apply(Event::Refused(End { cause, log }), unix);
-                        }
-                        Some(Ok(Report::Log(log))) => self.log = log,
-                        _ => self.reports = None,
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Ok(Received::TooLong | Received::End) | Err(_) => self.reports = None,
-            }
-        }
-    }
-
-    fn read_agent(&mut self, unix: u64) {
-        for _ in 0..MAX_READ {
-            let Some(agent) = &self.agent else { return };
-            let mut buffer = vec![0; MAX_STATUS];
-            match deskway_osuser::receive(agent.as_fd(), &mut buffer) {
-                Ok(Received::Message(length, _)) => {
-                    match buffer.get(..length).map(serde_json::from_slice::<Status>) {
-                        Some(Ok(Status::Idle { millis })) => {
-                            let ago = Duration::from_millis(millis);
-                            self.idle.input(ago, Instant::now());
-                        }
-                        Some(Ok(status)) => {
-                            let status = self.explain(clean(status));
-                            self.apply(Event::Agent(status), unix);
-                            self.bound_end(Instant::now());
-                        }
-                        _ => self.hung_up(Instant::now()),
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Ok(Received::TooLong | Received::End) | Err(_) => self.hung_up(Instant::now()),
-            }
-        }
-    }
-
-    /// An end that an agent speaks of without having been asked for it has to come too: it is its
-    /// owner's process, and a desktop on its way out takes no hours and is never idle.
-    fn bound_end(&mut self, now: Instant) {
-        if self.stop == Stop::NotAsked && matches!(self.life, Lifecycle::Stopping { .. }) {
-            let kill_at = now + STOP_TIMEOUT;
-            self.stop = Stop::Sent { kill_at };
-        }
-    }
-
-    /// The agent has ended, as is heard soon, or is there still and to be reached again.
-    fn hung_up(&mut self, now: Instant) {
-        self.agent = None;
-        if self.stop == Stop::NotAsked {
-            self.connect_at = Some(now + AGAIN);
-        }
-    }
-
-    /// An end for lack of memory is told as such.
-    fn explain(&self, status: Status) -> Status {
-        match status {
-            Status::Ended { cause, log } => Status::Ended {
-                cause: self.cause(cause),
-                log,
-            },
-            other => other,
-        }
-    }
-
-    /// `said`, or that the kernel has just ended what the desktop cannot do without.
-    fn cause(&self, said: EndCause) -> EndCause {
-        let now = Instant::now();
-        // A session ends by itself when its screen is gone, and may be heard of first.
-        let screen = self.meter.recent_kill(now, is_x_server);
-        let kill = match said {
-            EndCause::AgentDied
-            | EndCause::SessionDied { how: KILLED, .. }
-            | EndCause::ScreenDied { how: KILLED } => {
-                screen.or_else(|| self.meter.recent_kill(now, |_| true))
-            }
-            EndCause::SessionDied { .. } => screen,
-            _ => None,
-        };
-        kill.map_or(said, |kill| EndCause::OutOfMemory {
-            program: kill.program.clone(),
-            limit: kill.limit,
-        })
-    }
-
     fn apply(&mut self, event: Event, unix: u64) {
         let life = std::mem::replace(&mut self.life, Lifecycle::Absent);
         let was_starting = matches!(life, Lifecycle::Starting { .. });
@@ -558,182 +398,5 @@ impl Running {
     }
 }
 
-/// How a process ends that the kernel ends for lack of memory.
-const KILLED: Exit = Exit::Signal(9);
-
-fn close_within(grace: Duration) -> Command {
-    let seconds = u16::try_from(grace.as_secs()).unwrap_or(u16::MAX);
-    Command::Close { seconds }
-}
-
-fn is_x_server(program: &str) -> bool {
-    super::start::X_SERVERS.contains(&program)
-}
-
 #[cfg(test)]
-mod tests {
-    use std::io::Read as _;
-    use std::os::unix::process::ExitStatusExt as _;
-    use std::process::{Command as Process, Stdio};
-
-    use deskway_osuser::Account;
-
-    use super::*;
-
-    fn said_to(agent: &OwnedFd) -> Command {
-        let mut buffer = [0; 256];
-        match deskway_osuser::receive(agent.as_fd(), &mut buffer).unwrap() {
-            Received::Message(length, _) => serde_json::from_slice(&buffer[..length]).unwrap(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// An adopted desktop whose session child is that process.
-    fn adopted(pid: i32, speaks: u32) -> Running {
-        let start = deskway_osuser::start_time(pid).unwrap();
-        let record = Record {
-            desktop: "alice".parse().unwrap(),
-            profile: "xfce".parse().unwrap(),
-            os_name: "alice".to_owned(),
-            uid: 1000,
-            display: 10,
-            since: 1,
-            pid,
-            start,
-            disk_warning: None,
-            speaks,
-            hours: None,
-            ready: None,
-            frozen: None,
-            killed: None,
-        };
-        let owner = Owner {
-            name: "alice".parse().unwrap(),
-            os: Account {
-                name: "alice".to_owned(),
-                uid: 1000,
-                gid: 1000,
-                full_name: String::new(),
-                home: "/home/alice".into(),
-                shell: "".into(),
-            },
-        };
-        let process = deskway_osuser::open_process(record.process()).unwrap();
-        Running::adopted(record, owner, false, process)
-    }
-
-    #[test]
-    fn an_agent_that_connects_late_is_told_what_was_asked_for_meanwhile() {
-        let own = rustix::process::getpid().as_raw_nonzero().get();
-        let began = Instant::now();
-        let later = began + Duration::from_secs(20);
-        let minute = Duration::from_mins(1);
-        let cause = EndCause::HoursUsedUp;
-
-        let mut running = adopted(own, 1);
-        running.close(cause.clone(), minute, 5, began);
-        assert!(!running.is_open_to_its_end(), "nobody was asked yet");
-        let (ours, agent) = deskway_osuser::pair().unwrap();
-        running.take_agent(ours, later);
-        assert_eq!(said_to(&agent), Command::Close { seconds: 40 });
-        assert_eq!(running.kill_at(), Some(began + minute + STOP_TIMEOUT));
-        assert_eq!(running.info(5, later).state, DesktopState::Closing);
-        assert_eq!(running.screen_is_up(), Some(true));
-
-        // Somebody stops it after all.
-        let mut running = adopted(own, 1);
-        running.close(cause, minute, 5, began);
-        running.stop(5, began);
-        let (ours, agent) = deskway_osuser::pair().unwrap();
-        running.take_agent(ours, later);
-        assert_eq!(said_to(&agent), Command::Stop);
-        assert_eq!(running.info(5, later).state, DesktopState::Stopping);
-        assert_eq!(running.screen_is_up(), Some(false));
-    }
-
-    /// A desktop, and its agent's end of the connection.
-    fn connected() -> (Running, OwnedFd) {
-        let own = i32::try_from(std::process::id()).unwrap();
-        let mut running = adopted(own, 0);
-        let (agent, theirs) = deskway_osuser::pair().unwrap();
-        running.take_agent(agent, Instant::now());
-        (running, theirs)
-    }
-
-    fn say(agent: &OwnedFd, status: &Status) {
-        let status = serde_json::to_vec(status).unwrap();
-        deskway_osuser::send(agent.as_fd(), &status).unwrap();
-    }
-
-    #[test]
-    fn an_end_that_nobody_asked_for_has_to_come() {
-        let ended = Status::Ended {
-            cause: EndCause::LoggedOut,
-            log: String::new(),
-        };
-        for status in [Status::Stopping, ended] {
-            let (mut running, agent) = connected();
-            say(&agent, &Status::Ready);
-            running.read(Source::Agent, 1);
-            assert!(running.takes_hours() && running.kill_at().is_none());
-            say(&agent, &status);
-            running.read(Source::Agent, 2);
-            assert!(!running.takes_hours());
-            assert!(running.kill_at().is_some(), "{status:?}");
-        }
-    }
-
-    #[test]
-    fn the_words_of_an_agent_are_one_short_line_without_orders_to_a_terminal() {
-        let (mut running, agent) = connected();
-        let error = format!("\u{1b}]0;x\u{7}\nalice  ready{}", "ä".repeat(400));
-        let cause = EndCause::ScreenFailed { error };
-        let log = String::new();
-        say(&agent, &Status::Ended { cause, log });
-        running.read(Source::Agent, 1);
-        let Lifecycle::Stopping { end: Some(end) } = running.life() else {
-            panic!("{:?}", running.life());
-        };
-        let EndCause::ScreenFailed { error } = &end.cause else {
-            panic!("{:?}", end.cause);
-        };
-        assert!(error.starts_with("?]0;x??alice  ready"), "{error}");
-        assert_eq!(error.chars().count(), 400);
-    }
-
-    #[test]
-    fn an_agent_that_hangs_up_is_connected_to_again_unless_it_was_to_end() {
-        let (mut running, agent) = connected();
-        drop(agent);
-        running.read(Source::Agent, 1);
-        assert!(running.connect_at.is_some());
-
-        let (mut running, agent) = connected();
-        say(&agent, &Status::Stopping);
-        drop(agent);
-        running.read(Source::Agent, 1);
-        assert_eq!(running.connect_at, None);
-    }
-
-    #[test]
-    fn a_session_child_that_hangs_is_killed_in_the_end() {
-        let script = "trap '' TERM; echo; exec sleep 600";
-        let mut hanging = Process::new("sh")
-            .args(["-c", script])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut out = hanging.stdout.take().unwrap();
-        out.read_exact(&mut [0]).unwrap();
-        let pid = i32::try_from(hanging.id()).unwrap();
-        let mut running = adopted(pid, 0);
-        running.stop(1, Instant::now());
-        for _ in 0..2 {
-            let at = running.kill_at().expect("a deadline for the next step");
-            running.kill(at);
-        }
-        assert_eq!(running.kill_at(), None);
-        let signal = hanging.wait().unwrap().signal();
-        assert_eq!(signal, Some(Signal::KILL.as_raw()));
-    }
-}
+mod tests;
