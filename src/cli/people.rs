@@ -68,13 +68,18 @@ fn as_table(sign_ins: &[SignInReport], now: u64) -> String {
     }
     let row = |report: &SignInReport| {
         let row = Row::new(report);
-        let minutes = now.saturating_sub(row.since) / 60 * 60;
+        let seconds = now.saturating_sub(row.since);
+        let told = if seconds < 60 {
+            seconds
+        } else {
+            seconds / 60 * 60
+        };
         vec![
             row.account.to_owned(),
             if row.is_admin { "admin" } else { "" }.to_owned(),
             row.address
                 .map_or_else(|| "unknown".to_owned(), |it| it.to_string()),
-            span(minutes),
+            span(told),
         ]
     };
     let header = ["NAME", "ROLE", "ADDRESS", "SIGNED IN FOR"];
@@ -103,6 +108,8 @@ mod tests {
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(lines[1], "alice  admin  192.0.2.7  2 minutes");
         assert_eq!(lines[2], "bob           unknown    2 minutes");
+        let table = as_table(&sign_ins[1..], 1000 + 25);
+        assert!(table.contains("25 seconds"), "{table}");
         assert_eq!(as_table(&[], 1), "nobody is signed in\n");
         let json = serde_json::to_value(Row::new(&sign_ins[1])).unwrap();
         assert_eq!(json["address"], serde_json::Value::Null);

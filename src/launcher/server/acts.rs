@@ -9,7 +9,7 @@ use crate::launcher::protocol::{Answer, Handle, Refusal};
 use crate::model::{Act, DesktopId, MAX_MESSAGE, NoticeKind, UserName};
 
 /// Who a message comes from that root sends on the command line.
-const ROOT: &str = "the administrator";
+const ROOT: &str = "The administrator";
 
 /// Somebody who does something to a desktop, and may.
 struct Actor {
