@@ -165,9 +165,6 @@ test('the desktop, with its toolbar', async ({ page, alice }) => {
   }
   await openToolbar(page);
   await axe(page);
-  if (process.env.PICTURES) {
-    await page.screenshot({ path: `${PICTURES}toolbar.png` });
-  }
 });
 
 test('the portal shows the picture of a desktop that runs', async ({ page, alice }) => {
