@@ -12,6 +12,7 @@ mod index;
 mod measuring;
 mod others;
 mod overview;
+mod policy;
 mod rechecks;
 mod reclaiming;
 mod recording;

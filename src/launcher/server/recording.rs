@@ -2,29 +2,24 @@
 //!
 //! No entry holds a password, a handle, a token or what somebody wrote in a message.
 
-use std::collections::BTreeMap;
-use std::io::{self, Read as _};
 use std::time::{Duration, Instant};
 
 use deskway_osuser::Account;
-use serde::{Deserialize, Serialize};
 
 use super::Server;
 use super::connections::{Asker, Who};
+use super::policy;
 use super::requests::may_name_anybody;
 use crate::audit::{Entry, Journal, Number, Outcome, What};
-use crate::config::{Config, changed_keys, fingerprints};
+use crate::config::{Config, changed_keys};
 use crate::launcher::desktops::{self, Ended};
 use crate::launcher::lifecycle::Lifecycle;
 use crate::launcher::logins::Login;
-use crate::launcher::place::{Place, hex, write_whole};
 use crate::launcher::protocol::{Answer, Handle, Refusal, Request};
 use crate::model::{Act, DesktopId, DesktopState, UserName};
 
 /// How long the launcher's last entries may take.
 const LAST_ENTRIES: Duration = Duration::from_secs(2);
-/// Most bytes of what is kept of the configuration.
-const MAX_POLICY: u64 = 64 * 1024;
 /// Who tried to sign in with a name that nobody has: it may be a password in the wrong field.
 const NOBODY: &str = "(unknown name)";
 /// What is said of a look that is to be a short one.
@@ -67,43 +62,6 @@ impl Deed {
             Kept::Always | Kept::IfRefused => journal.record_bounded(entry, now),
             Kept::Hourly => journal.record_hourly(entry, now),
         }
-    }
-}
-
-/// What the configuration is, without saying what stands in it.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Policy(BTreeMap<String, String>);
-
-impl Policy {
-    fn of(config: &Config) -> Self {
-        let prints = fingerprints(config).into_iter();
-        Self(
-            prints
-                .map(|(key, print)| (key.to_owned(), hex(&print)))
-                .collect(),
-        )
-    }
-
-    /// `None`: no launcher has written it, or not as this one does.
-    fn read(place: &Place) -> Option<Self> {
-        let file = std::fs::File::open(place.policy()).ok()?;
-        let mut text = Vec::new();
-        file.take(MAX_POLICY).read_to_end(&mut text).ok()?;
-        serde_json::from_slice(&text).ok()
-    }
-
-    fn write(&self, place: &Place) -> io::Result<()> {
-        if Self::read(place).as_ref() == Some(self) {
-            return Ok(());
-        }
-        write_whole(&place.policy(), &serde_json::to_vec(self)?)
-    }
-
-    /// Keys that only one of them knows are another version's.
-    fn changed(&self, now: &Self) -> Vec<String> {
-        let before = self.0.iter();
-        let changed = before.filter(|(key, text)| now.0.get(*key).is_some_and(|it| it != *text));
-        changed.map(|(key, _)| key.clone()).collect()
     }
 }
 
@@ -333,20 +291,12 @@ impl Server {
     pub(super) fn begin_record(&mut self) {
         let version = concat!("Deskway ", env!("CARGO_PKG_VERSION"));
         self.record_own(What::LauncherStart, version);
-        let known = Policy::read(&self.place);
-        let changed = known.map(|known| known.changed(&Policy::of(&self.config)));
-        if let Some(changed) = changed.filter(|changed| !changed.is_empty()) {
+        let changed = policy::changed(&self.place, &self.config);
+        if !changed.is_empty() {
             let words = format!("while no launcher ran: {}", changed.join(", "));
             self.record_own(What::Config, &words);
         }
-        self.keep_policy();
-    }
-
-    /// Writes down what the configuration is, so that a later launcher sees whether it is another.
-    pub(super) fn keep_policy(&self) {
-        if let Err(error) = Policy::of(&self.config).write(&self.place) {
-            tracing::warn!(%error, "what the configuration is cannot be kept for the audit log");
-        }
+        policy::keep(&self.place, &self.config);
     }
 
     /// The configuration was read again: which keys are others now, never what stands there.

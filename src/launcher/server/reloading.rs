@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use super::Server;
+use super::{Server, policy};
 use crate::config::{Config, Logos, text_for_front};
 use crate::launcher::pam_service::PamChoice;
 use crate::launcher::place::Place;
@@ -27,7 +27,7 @@ impl Server {
                 let before = self.group_names();
                 self.record_reload(Ok(&config));
                 (self.config, self.pam) = (config, pam);
-                self.keep_policy();
+                policy::keep(&self.place, &self.config);
                 if other_admins {
                     self.admins_anew();
                 }
