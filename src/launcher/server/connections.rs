@@ -10,6 +10,7 @@ use rustix::event::PollFlags;
 use rustix::net::Shutdown;
 use zeroize::Zeroize;
 
+use super::connection::{Connection, Kind, MAX_WAITING, Message};
 use super::fitting::{fitting, shortened};
 use super::recording::Deed;
 use crate::audit::{Entry, Journal, Number};
@@ -29,8 +30,6 @@ const IDLE: Duration = Duration::from_mins(1);
 const HELD: Duration = Duration::from_secs(1);
 /// Most answers that wait so, and requests that will be on record.
 const MAX_HELD: usize = 4096;
-/// Most messages that wait for one connection to read them; beyond it, it is cut.
-const MAX_WAITING: usize = 512;
 
 /// Who is at the other end, as the kernel says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,23 +67,6 @@ pub(super) struct Connections {
     is_ending: bool,
 }
 
-#[derive(Debug)]
-struct Connection {
-    socket: OwnedFd,
-    who: Who,
-    /// A front that is being replaced by another.
-    leaves: bool,
-    /// Nothing more is read from it: all that it had sent before it was told so has been.
-    drained: bool,
-    /// Whose desktops are told to it when they change.
-    watched: BTreeSet<UserName>,
-    waiting: VecDeque<Message>,
-    /// When it was made or last said something.
-    heard: Instant,
-    /// It has said something that is no request: logged once.
-    talks_nonsense: bool,
-}
-
 /// An answer that waits for its entry in the audit log.
 #[derive(Debug)]
 struct Held {
@@ -93,44 +75,6 @@ struct Held {
     asker: Asker,
     bytes: Vec<u8>,
     descriptor: Option<OwnedFd>,
-}
-
-/// What is still to be sent.
-#[derive(Debug)]
-struct Message {
-    bytes: Vec<u8>,
-    descriptor: Option<OwnedFd>,
-    /// What a newer one of the same kind makes needless.
-    kind: Option<Kind>,
-}
-
-/// News that say all of something anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Logos,
-    Config,
-    Templates,
-    Certificates,
-    Challenges,
-}
-
-impl Kind {
-    fn of(news: &FromLauncher) -> Option<Self> {
-        match news {
-            FromLauncher::Logos => Some(Self::Logos),
-            FromLauncher::Config { .. } => Some(Self::Config),
-            FromLauncher::Templates => Some(Self::Templates),
-            FromLauncher::Certificates => Some(Self::Certificates),
-            FromLauncher::Challenges { .. } => Some(Self::Challenges),
-            FromLauncher::Answer { .. }
-            | FromLauncher::Desktops { .. }
-            | FromLauncher::SignedOut { .. }
-            | FromLauncher::Group { .. }
-            | FromLauncher::Admin { .. }
-            | FromLauncher::Measured(_)
-            | FromLauncher::Totals(_) => None,
-        }
-    }
 }
 
 /// The next connections of a listener; those beyond a turn's share wait for the next.
@@ -434,37 +378,6 @@ impl Connections {
                 self.open.remove(&asker.connection);
             }
         }
-    }
-}
-
-impl Connection {
-    /// Whoever sends rubbish must not fill the log with it.
-    fn complain(&mut self, reason: &str) {
-        if !self.talks_nonsense {
-            self.talks_nonsense = true;
-            tracing::warn!(who = ?self.who, %reason, "messages that are no requests are dropped");
-        }
-    }
-
-    /// Whether the connection is still of use.
-    fn write(&mut self) -> bool {
-        while let Some(message) = self.waiting.front() {
-            let (socket, bytes) = (self.socket.as_fd(), &message.bytes);
-            let sent = match &message.descriptor {
-                Some(descriptor) => {
-                    deskway_osuser::send_with_descriptor(socket, bytes, descriptor.as_fd())
-                }
-                None => deskway_osuser::send(socket, bytes),
-            };
-            match sent {
-                Ok(()) => drop(self.waiting.pop_front()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.waiting.len() <= MAX_WAITING;
-                }
-                Err(_) => return false,
-            }
-        }
-        true
     }
 }
 

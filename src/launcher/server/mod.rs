@@ -3,6 +3,7 @@
 
 mod acts;
 mod certificates;
+mod connection;
 mod connections;
 mod daily_hours;
 mod errands;
